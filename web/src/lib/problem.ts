@@ -1,0 +1,27 @@
+/**
+ * What went wrong, as a code that the interface has words for. Every error a
+ * person may see is one of these; `message` is for developers.
+ */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+
+  constructor(
+    /** The server's or the keychain's code, or `offline` when nothing answered. */
+    readonly code: string,
+    /** HTTP status; 0 when no answer came. */
+    readonly status = 0,
+    message: string = code,
+    /** Seconds to wait before another attempt (HTTP 429). */
+    readonly retryAfter?: number,
+  ) {
+    super(message);
+  }
+
+  /** Anything thrown, as a problem. wasm errors carry a `code` of their own. */
+  static from(thrown: unknown): Problem {
+    if (thrown instanceof Problem) return thrown;
+    const code = (thrown as { code?: unknown } | null)?.code;
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    return new Problem(typeof code === 'string' ? code : 'internal', 0, message);
+  }
+}

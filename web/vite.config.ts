@@ -1,0 +1,51 @@
+import { brotliCompressSync, constants } from 'node:zlib';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import type { Plugin } from 'vite';
+import { defineConfig } from 'vitest/config';
+
+/**
+ * Writes a `.br` sibling beside each asset worth compressing: the server
+ * hands it out as it is, so that nothing is compressed while someone waits.
+ */
+function brotliSiblings(): Plugin {
+  const worthIt = /\.(js|css|html|svg|wasm|json|webmanifest|txt)$/;
+  return {
+    name: 'brotli-siblings',
+    apply: 'build',
+    enforce: 'post',
+    generateBundle(_options, bundle) {
+      for (const [fileName, file] of Object.entries(bundle)) {
+        if (!worthIt.test(fileName)) continue;
+        const bytes = Buffer.from(file.type === 'chunk' ? file.code : file.source);
+        if (bytes.length < 512) continue;
+        const source = brotliCompressSync(bytes, {
+          params: {
+            [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY,
+            [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+          },
+        });
+        this.emitFile({ type: 'asset', fileName: `${fileName}.br`, source });
+      }
+    },
+  };
+}
+
+export default defineConfig({
+  plugins: [svelte(), brotliSiblings()],
+  build: {
+    target: 'es2022',
+    // The policy allows no inline script and no data: address.
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+  },
+  worker: { format: 'es' },
+  css: { preprocessorOptions: { scss: { quietDeps: true, silenceDeprecations: ['import'] } } },
+  server: {
+    port: 5173,
+    proxy: {
+      // The server compares Origin with Host: keep the browser's Host.
+      '/api': { target: 'http://localhost:8080', changeOrigin: false, ws: true },
+    },
+  },
+  test: { include: ['src/**/*.test.ts'], environment: 'node' },
+});
