@@ -1,0 +1,64 @@
+/** Where one is. Unknown addresses lead home. */
+export type Route =
+  | { page: 'welcome' }
+  | { page: 'sign-up' }
+  | { page: 'conversations'; conversation: string | null }
+  | { page: 'settings' };
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+export function parse(path: string): Route {
+  const parts = path.split('/').filter((part) => part !== '');
+  if (parts.length === 1 && parts[0] === 'welcome') return { page: 'welcome' };
+  if (parts.length === 1 && parts[0] === 'sign-up') return { page: 'sign-up' };
+  if (parts.length === 1 && parts[0] === 'settings') return { page: 'settings' };
+  const [c, conversation] = parts;
+  if (parts.length === 2 && c === 'c' && conversation && UUID.test(conversation)) {
+    return { page: 'conversations', conversation };
+  }
+  return { page: 'conversations', conversation: null };
+}
+
+export function address(route: Route): string {
+  if (route.page !== 'conversations') return `/${route.page}`;
+  return route.conversation ? `/c/${route.conversation}` : '/';
+}
+
+export class Router {
+  route: Route = $state.raw(parse(location.pathname));
+
+  constructor() {
+    // An unknown address is corrected at once, so that what is shown can be copied.
+    if (address(this.route) !== location.pathname) history.replaceState(null, '', address(this.route));
+    addEventListener('popstate', () => (this.route = parse(location.pathname)));
+  }
+
+  /** `replace` leaves no trace in the history: for redirections. */
+  go(route: Route, how: 'push' | 'replace' = 'push'): void {
+    const to = address(route);
+    if (to === address(this.route)) return;
+    if (how === 'push') history.pushState({ inside: true }, '', to);
+    else history.replaceState(history.state, '', to);
+    this.route = route;
+  }
+
+  /** The way up: back when the page before was ours, else to the list. */
+  up(): void {
+    const inside = (history.state as { inside?: boolean } | null)?.inside;
+    if (inside) history.back();
+    else this.go({ page: 'conversations', conversation: null }, 'replace');
+  }
+}
+
+export const router = new Router();
+
+/** Follows plain clicks on our own links without loading the page again. */
+export function followLinks(event: MouseEvent): void {
+  if (event.defaultPrevented || event.button !== 0) return;
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  const link = (event.target as Element | null)?.closest?.('a[href]');
+  if (!(link instanceof HTMLAnchorElement) || link.target || link.hasAttribute('download')) return;
+  if (link.origin !== location.origin || link.pathname.startsWith('/api/')) return;
+  event.preventDefault();
+  router.go(parse(link.pathname));
+}
