@@ -1,0 +1,58 @@
+/** Times in the person's language and time zone, as short as they can be understood. */
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function format(locale: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = locale + JSON.stringify(options);
+  let made = formats.get(key);
+  // Making one costs a hundred times as much as using it.
+  if (!made) formats.set(key, (made = new Intl.DateTimeFormat(locale, options)));
+  return made;
+}
+
+/** Days between two moments by the local calendar: 1 when `at` was yesterday. */
+export function daysAgo(at: number, now: number): number {
+  return Math.round((midnight(now) - midnight(at)) / 86_400_000);
+}
+
+const midnight = (at: number) => new Date(at).setHours(0, 0, 0, 0);
+
+export function sameDay(a: number, b: number): boolean {
+  return midnight(a) === midnight(b);
+}
+
+const capitalised = (text: string) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
+
+function relativeDay(days: number, locale: string): string {
+  return capitalised(new Intl.RelativeTimeFormat(locale, { numeric: 'auto' }).format(-days, 'day'));
+}
+
+export function hour(at: number, locale: string): string {
+  return format(locale, { hour: '2-digit', minute: '2-digit' }).format(at);
+}
+
+/** In the list: "14:32", "Yesterday", "Tue", "12 Nov", "12/11/2024". */
+export function rowTime(at: number, now: number, locale: string): string {
+  const days = daysAgo(at, now);
+  if (days <= 0) return hour(at, locale);
+  if (days === 1) return relativeDay(1, locale);
+  if (days < 7) return capitalised(format(locale, { weekday: 'short' }).format(at));
+  return sameYear(at, now)
+    ? format(locale, { day: 'numeric', month: 'short' }).format(at)
+    : format(locale, { dateStyle: 'short' }).format(at);
+}
+
+/** Between the days of a thread: "Today", "Yesterday", "Tuesday 17 November", with the year when it is another. */
+export function dayLabel(at: number, now: number, locale: string): string {
+  const days = daysAgo(at, now);
+  if (days === 0 || days === 1) return relativeDay(days, locale);
+  const year = sameYear(at, now) ? undefined : ('numeric' as const);
+  return capitalised(format(locale, { weekday: 'long', day: 'numeric', month: 'long', year }).format(at));
+}
+
+/** Everything, for the tooltip and the screen reader. */
+export function fullTime(at: number, locale: string): string {
+  return format(locale, { dateStyle: 'full', timeStyle: 'short' }).format(at);
+}
+
+const sameYear = (a: number, b: number) => new Date(a).getFullYear() === new Date(b).getFullYear();
