@@ -1,0 +1,38 @@
+import { en, type Texts } from './en';
+import { fr } from './fr';
+
+export const languages = { en: 'English', fr: 'Français' } as const;
+export type LanguageCode = keyof typeof languages;
+
+const texts: Record<LanguageCode, Texts> = { en, fr };
+const KEY = 'language';
+
+/** The first of the person's languages that we speak. */
+export function preferred(wanted: readonly string[], remembered: string | null): LanguageCode {
+  for (const tag of [remembered ?? '', ...wanted]) {
+    const code = tag.toLowerCase().split('-')[0] ?? '';
+    if (code in languages) return code as LanguageCode;
+  }
+  return 'en';
+}
+
+class Language {
+  code: LanguageCode = $state(preferred(navigator.languages, localStorage.getItem(KEY)));
+
+  constructor() {
+    document.documentElement.lang = this.code;
+  }
+
+  choose(code: LanguageCode): void {
+    this.code = code;
+    localStorage.setItem(KEY, code);
+    document.documentElement.lang = code;
+  }
+}
+
+export const language = new Language();
+
+/** The texts of the chosen language: `t.signUp.title`. Reading follows every change of language. */
+export const t: Texts = new Proxy(en, {
+  get: (_, group: keyof Texts) => texts[language.code][group],
+});
