@@ -1,0 +1,181 @@
+//! Epochs and messages with the keys of this account.
+
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::Keychain;
+use crate::{
+    Context, Envelope, Error, Grant, KeyringEntry, Kind, Result, Signed, capsules,
+    epochs::Recipient,
+    keyring,
+    keys::{Key, random_key, sha256},
+    messages,
+};
+
+/// An epoch made here, to be offered to the server. It counts only once the server has taken it.
+#[derive(Clone, Debug)]
+pub struct CreatedEpoch {
+    pub epoch: Uuid,
+    pub number: u32,
+    pub grant: Signed,
+    pub keyring: KeyringEntry,
+}
+
+/// An epoch that someone else made, or another browser of ours. Its entry should go to the keyring on the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adopted {
+    pub epoch: Uuid,
+    pub number: u32,
+    pub keyring: KeyringEntry,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadedKeyring {
+    pub loaded: usize,
+    /// Conversation and epoch of the entries that did not open.
+    pub unreadable: Vec<(Uuid, Uuid)>,
+}
+
+impl Keychain {
+    /// One entry that cannot be opened does not keep the others from it. Loading an entry twice is fine.
+    pub fn load_keyring<'a>(&mut self, entries: impl IntoIterator<Item = &'a KeyringEntry>) -> LoadedKeyring {
+        let mut result = LoadedKeyring::default();
+        for entry in entries {
+            let place = (entry.conversation, entry.epoch);
+            match keyring::open(&self.account_key, self.account(), entry) {
+                Ok(key) => {
+                    self.epochs.insert(place, key);
+                    result.loaded += 1;
+                }
+                Err(_) => result.unreadable.push(place),
+            }
+        }
+        result
+    }
+
+    pub fn has_epoch(&self, conversation: Uuid, epoch: Uuid) -> bool {
+        self.epochs.contains_key(&(conversation, epoch))
+    }
+
+    /// Begins the epoch after `previous` (`None`: the first) with a fresh key. `PeerNotPinned` unless [`Keychain::pin`]
+    /// has seen the peer's bundle.
+    pub fn create_epoch(&mut self, peer: Uuid, previous: Option<&Signed>, now: u64) -> Result<CreatedEpoch> {
+        let peer = self.peers.get(&peer).ok_or(Error::PeerNotPinned)?;
+        let previous = previous.map(Grant::parse).transpose()?;
+        if previous
+            .as_ref()
+            .is_some_and(|grant| grant.conversation != self.conversation_id(peer.account))
+        {
+            return Err(Error::BrokenEpochChain);
+        }
+        let key = random_key();
+        let (signed, grant) = Grant::create(
+            &self.bundle,
+            &self.vault.identity_seed,
+            peer,
+            previous.as_ref(),
+            &key,
+            now,
+        )?;
+        let keyring = self.keep(&grant, key);
+        Ok(CreatedEpoch {
+            epoch: grant.epoch,
+            number: grant.number,
+            grant: signed,
+            keyring,
+        })
+    }
+
+    /// Takes an epoch's key out of its grant, after every check: both people, the creator's pinned identity and signature,
+    /// our own encryption key, the commitment, and that it follows `previous`, the id of the epoch before it (`None`
+    /// for the first epoch, or where the one before is not known).
+    pub fn adopt_epoch(&mut self, peer: Uuid, grant: &Signed, previous: Option<Uuid>) -> Result<Adopted> {
+        let grant = Grant::parse(grant)?;
+        if grant.conversation != self.conversation_id(peer) || grant.share_of(self.account()).is_none() {
+            return Err(Error::BadGrant);
+        }
+        let creator_identity = if grant.creator == self.account() {
+            self.bundle.identity
+        } else {
+            self.pinned(grant.creator).ok_or(Error::PeerNotPinned)?.identity
+        };
+        grant.verify(&creator_identity)?;
+        let before = grant.number.checked_sub(1).filter(|number| *number > 0);
+        if previous.is_some_and(|epoch| before.is_none_or(|number| !grant.follows(Some((number, epoch))))) {
+            return Err(Error::BrokenEpochChain);
+        }
+        let key = self.unwrap_key(&grant, &creator_identity)?;
+        let keyring = self.keep(&grant, key);
+        Ok(Adopted {
+            epoch: grant.epoch,
+            number: grant.number,
+            keyring,
+        })
+    }
+
+    /// The envelope of a message. The same id must never be sealed with two texts: keep the envelope for the retry.
+    pub fn seal(
+        &self,
+        conversation: Uuid,
+        epoch: Uuid,
+        id: Uuid,
+        kind: Kind,
+        target: Option<Uuid>,
+        text: &str,
+    ) -> Result<Vec<u8>> {
+        let key = self
+            .epochs
+            .get(&(conversation, epoch))
+            .ok_or(Error::UnknownEpoch)?;
+        let context = Context {
+            conversation,
+            sender: self.account(),
+            id,
+            kind,
+            target,
+        };
+        Ok(messages::seal(key, epoch, &context, text.as_bytes()))
+    }
+
+    /// The text of a message, if all that surrounds it is as its sender sealed it.
+    pub fn open(&self, context: &Context, envelope: &[u8]) -> Result<Zeroizing<String>> {
+        let envelope = Envelope::parse(envelope)?;
+        let key = self
+            .epochs
+            .get(&(context.conversation, envelope.epoch))
+            .ok_or(Error::UnknownEpoch)?;
+        let text = envelope.open(key, context)?;
+        str::from_utf8(&text)
+            .map(|text| Zeroizing::new(text.to_owned()))
+            .map_err(|_| Error::BadEnvelope)
+    }
+
+    fn unwrap_key(&self, grant: &Grant, creator_identity: &[u8; 32]) -> Result<Key> {
+        let wanted = grant
+            .share_of(self.account())
+            .ok_or(Error::BadGrant)?
+            .encryption_hash;
+        // Newest first: nearly always the one.
+        for encryption_seed in self.vault.encryption_seeds.iter().rev() {
+            let encryption_hash = sha256(&capsules::public_of(encryption_seed));
+            if encryption_hash == wanted {
+                let identity = &self.bundle.identity;
+                let recipient = Recipient {
+                    account: self.account(),
+                    identity,
+                    encryption_hash,
+                    encryption_seed,
+                };
+                return grant.unwrap_key(creator_identity, &recipient);
+            }
+        }
+        Err(Error::BadGrant)
+    }
+
+    fn keep(&mut self, grant: &Grant, key: Key) -> KeyringEntry {
+        let (conversation, epoch) = (grant.conversation, grant.epoch);
+        let entry = keyring::seal(&self.account_key, self.account(), conversation, epoch, &key);
+        self.epochs.insert((conversation, epoch), key);
+        entry
+    }
+}

@@ -1,0 +1,196 @@
+//! The ways in: registration, the password, the recovery code, and the reload of a page that was open.
+
+use uuid::Uuid;
+
+use super::{Account, Keychain, new_id};
+use crate::{
+    Error, KeyBundle, RecoveryCode, Result, SealedVault, Signed, Slot, SlotKind, boxes,
+    bundle::is_handle,
+    codec::enc,
+    keys::{Key, derive, random_key},
+    opaque::client::{self, ExportKey, LoggingIn, Password, Registering},
+    recovery, slots,
+    vault::Vault,
+};
+
+/// A registration that waits for the server's answer.
+pub struct Registration {
+    request: Vec<u8>,
+    state: Registering,
+}
+
+/// All that the server stores of a new account; none of it is secret from it.
+#[derive(Clone, Debug)]
+pub struct Material {
+    pub record: Vec<u8>,
+    pub slots: [Slot; 2],
+    pub vault: SealedVault,
+    pub key_bundle: Signed,
+    pub recovery_verifier: [u8; 32],
+}
+
+pub struct Registered {
+    pub material: Material,
+    /// To be shown once; nobody can show it again.
+    pub recovery_code: RecoveryCode,
+    pub keychain: Keychain,
+}
+
+impl Registration {
+    /// `PasswordTooShort` under 10 characters, counted after normalisation.
+    pub fn start(password: &str) -> Result<Self> {
+        let password = Password::new(password);
+        if !password.is_long_enough() {
+            return Err(Error::PasswordTooShort);
+        }
+        let (request, state) = client::start_registration(password)?;
+        Ok(Registration { request, state })
+    }
+
+    pub fn request(&self) -> &[u8] {
+        &self.request
+    }
+
+    /// Makes the account: its key, its identity, its slots, its vault. `account` is the id the server gave.
+    /// Takes the time of one Argon2id.
+    pub fn finish(self, handle: &str, account: Uuid, response: &[u8], now: u64) -> Result<Registered> {
+        if !is_handle(handle) {
+            return Err(Error::BadHandle);
+        }
+        let (record, export_key) = self.state.finish(handle, response)?;
+        let account_key = random_key();
+        let recovery_code = RecoveryCode::generate();
+        let slots = [
+            slots::seal(
+                SlotKind::Password,
+                account,
+                new_id(now),
+                &*export_key,
+                &account_key,
+            ),
+            slots::seal(
+                SlotKind::Recovery,
+                account,
+                new_id(now),
+                recovery_code.secret(),
+                &account_key,
+            ),
+        ];
+        let vault = Vault::generate();
+        let key_bundle = KeyBundle::first(
+            account,
+            handle,
+            &vault.identity_seed,
+            vault.newest_encryption_seed(),
+            now,
+        );
+        let vault = vault.seal(&account_key, account, 1);
+        let recovery_verifier = recovery::verifier(&*recovery_code.proof(handle));
+        let keychain = Keychain::unlock(
+            account_key,
+            &Account {
+                id: account,
+                handle: handle.to_owned(),
+                vault: vault.clone(),
+                key_bundle: key_bundle.clone(),
+            },
+        )?;
+        let material = Material {
+            record,
+            slots,
+            vault,
+            key_bundle,
+            recovery_verifier,
+        };
+        Ok(Registered {
+            material,
+            recovery_code,
+            keychain,
+        })
+    }
+}
+
+/// A log-in that waits for the server's answer.
+pub struct Login {
+    request: Vec<u8>,
+    state: LoggingIn,
+}
+
+/// A log-in with the right password: the server will open a session for `finalization`.
+pub struct ProvenLogin {
+    pub finalization: Vec<u8>,
+    export_key: ExportKey,
+}
+
+impl Login {
+    pub fn start(password: &str) -> Result<Self> {
+        let (request, state) = client::start_login(Password::new(password))?;
+        Ok(Login { request, state })
+    }
+
+    pub fn request(&self) -> &[u8] {
+        &self.request
+    }
+
+    /// `WrongCredentials` for a wrong password as for an unknown handle. Takes the time of one Argon2id.
+    pub fn finish(self, handle: &str, response: &[u8]) -> Result<ProvenLogin> {
+        let (finalization, export_key) = self.state.finish(handle, response)?;
+        Ok(ProvenLogin {
+            finalization,
+            export_key,
+        })
+    }
+}
+
+impl ProvenLogin {
+    /// `slot`: the password slot's id and box, from the session.
+    pub fn unlock(&self, slot: (Uuid, &[u8]), account: &Account) -> Result<Keychain> {
+        let (id, sealed) = slot;
+        let account_key = slots::open(SlotKind::Password, account.id, id, &*self.export_key, sealed)?;
+        Keychain::unlock(account_key, account)
+    }
+}
+
+impl Keychain {
+    /// `slot`: the recovery slot's id and box.
+    pub fn unlock_with_recovery_code(
+        code: &RecoveryCode,
+        slot: (Uuid, &[u8]),
+        account: &Account,
+    ) -> Result<Self> {
+        let (id, sealed) = slot;
+        let account_key = slots::open(SlotKind::Recovery, account.id, id, code.secret(), sealed)?;
+        Self::unlock(account_key, account)
+    }
+
+    /// The account key, sealed so that a reloaded page opens without the password, but only while the session lives:
+    /// `share` is a secret that the server keeps for the session and deletes with it. What comes out still has to be
+    /// wrapped in a key that cannot leave the browser, since the server knows the share.
+    pub fn seal_for_reload(&self, session: Uuid, share: &[u8]) -> Vec<u8> {
+        let account = self.account();
+        let key = reload_key(account, session, share);
+        boxes::seal(&key, "reload", &reload_aad(account, session), &*self.account_key)
+    }
+
+    pub fn open_from_reload(session: Uuid, share: &[u8], sealed: &[u8], account: &Account) -> Result<Self> {
+        let key = reload_key(account.id, session, share);
+        let account_key = boxes::open(&key, "reload", &reload_aad(account.id, session), sealed)?;
+        let account_key = account_key
+            .as_slice()
+            .try_into()
+            .map(Key::new)
+            .map_err(|_| Error::NotAuthentic)?;
+        Self::unlock(account_key, account)
+    }
+}
+
+fn reload_key(account: Uuid, session: Uuid, share: &[u8]) -> Key {
+    derive(
+        share,
+        &enc("kek/reload", &[account.as_bytes(), session.as_bytes()]),
+    )
+}
+
+fn reload_aad(account: Uuid, session: Uuid) -> Vec<u8> {
+    enc("reload-aad", &[account.as_bytes(), session.as_bytes()])
+}

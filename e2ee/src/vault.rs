@@ -1,0 +1,339 @@
+//! The vault: the account's secrets and what it knows of its contacts, as one JSON document sealed under the account
+//! key. Its version number is authenticated with it, so that the server cannot pass an old one off as new.
+//!
+//! What a newer version wrote and this one does not know is kept as it was.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::{
+    Error, Result, boxes,
+    codec::enc,
+    keys::{Key, derive, random_key},
+};
+
+/// A vault as the server stores it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedVault {
+    pub version: u64,
+    pub sealed: Vec<u8>,
+}
+
+/// The identity key a contact had when it was first seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pin {
+    pub identity: [u8; 32],
+    /// Milliseconds since 1970.
+    pub first_seen: u64,
+    /// When the safety number was compared.
+    pub verified_at: Option<u64>,
+    unknown: Map<String, Value>,
+}
+
+impl Pin {
+    pub(crate) fn new(identity: [u8; 32], first_seen: u64) -> Self {
+        Pin {
+            identity,
+            first_seen,
+            verified_at: None,
+            unknown: Map::new(),
+        }
+    }
+
+    fn from_json(value: Value) -> Option<Self> {
+        let Value::Object(mut unknown) = value else {
+            return None;
+        };
+        let identity = bytes(&unknown.remove("identity")?)?;
+        let first_seen = unknown.remove("first_seen")?.as_u64()?;
+        let verified_at = match unknown.remove("verified_at") {
+            None | Some(Value::Null) => None,
+            Some(time) => Some(time.as_u64()?),
+        };
+        Some(Pin {
+            identity,
+            first_seen,
+            verified_at,
+            unknown,
+        })
+    }
+
+    fn to_json(&self) -> Value {
+        let mut object = self.unknown.clone();
+        object.insert("identity".into(), URL_SAFE_NO_PAD.encode(self.identity).into());
+        object.insert("first_seen".into(), self.first_seen.into());
+        object.insert("verified_at".into(), self.verified_at.into());
+        Value::Object(object)
+    }
+}
+
+pub(crate) struct Vault {
+    pub identity_seed: Key,
+    /// Newest last. The older ones still open what was wrapped for them.
+    pub encryption_seeds: Vec<Key>,
+    pub contacts: BTreeMap<Uuid, Pin>,
+    pub settings: Map<String, Value>,
+    unknown: Map<String, Value>,
+}
+
+impl Vault {
+    pub fn generate() -> Self {
+        Vault {
+            identity_seed: random_key(),
+            encryption_seeds: vec![random_key()],
+            contacts: BTreeMap::new(),
+            settings: Map::new(),
+            unknown: Map::new(),
+        }
+    }
+
+    pub fn newest_encryption_seed(&self) -> &Key {
+        self.encryption_seeds
+            .last()
+            .expect("a vault without an encryption seed is never made nor read")
+    }
+
+    pub fn seal(&self, account_key: &Key, account: Uuid, version: u64) -> SealedVault {
+        let plaintext = Zeroizing::new(self.to_json());
+        SealedVault {
+            version,
+            sealed: seal(account_key, account, version, plaintext.as_bytes()),
+        }
+    }
+
+    pub fn open(account_key: &Key, account: Uuid, vault: &SealedVault) -> Result<Self> {
+        let key = key(account_key, account);
+        let plaintext = boxes::open(&key, "vault", &aad(account, vault.version), &vault.sealed)?;
+        let document = serde_json::from_slice(&plaintext).map_err(|_| Error::BadVault)?;
+        Self::from_json(document).ok_or(Error::BadVault)
+    }
+
+    /// Takes in what another browser of this account wrote meanwhile. Contacts are united; where both know one, the
+    /// earlier pin stands. Returns the contacts whose pinned identity is now another one.
+    pub fn merge(&mut self, theirs: Vault) -> Vec<Uuid> {
+        let mut changed = Vec::new();
+        for (account, their_pin) in theirs.contacts {
+            match self.contacts.get_mut(&account) {
+                None => {
+                    self.contacts.insert(account, their_pin);
+                }
+                Some(our_pin) if our_pin.identity == their_pin.identity => {
+                    let verified_at = their_pin.verified_at.or(our_pin.verified_at);
+                    let first_seen = our_pin.first_seen.min(their_pin.first_seen);
+                    *our_pin = Pin {
+                        first_seen,
+                        verified_at,
+                        ..their_pin
+                    };
+                }
+                Some(our_pin) if their_pin.first_seen < our_pin.first_seen => {
+                    *our_pin = their_pin;
+                    changed.push(account);
+                }
+                Some(_) => {}
+            }
+        }
+        let ours = std::mem::replace(&mut self.encryption_seeds, theirs.encryption_seeds);
+        for seed in ours {
+            if !self.encryption_seeds.contains(&seed) {
+                self.encryption_seeds.push(seed);
+            }
+        }
+        self.settings = theirs.settings;
+        self.unknown = theirs.unknown;
+        changed
+    }
+
+    fn from_json(document: Value) -> Option<Self> {
+        let Value::Object(mut unknown) = document else {
+            return None;
+        };
+        let identity_seed = secret(unknown.remove("identity_seed")?)?;
+        let Value::Array(seeds) = unknown.remove("encryption_seeds")? else {
+            return None;
+        };
+        let encryption_seeds = seeds.into_iter().map(secret).collect::<Option<Vec<_>>>()?;
+        if encryption_seeds.is_empty() {
+            return None;
+        }
+        let Value::Object(contacts) = unknown.remove("contacts")? else {
+            return None;
+        };
+        let contacts = contacts
+            .into_iter()
+            .map(|(account, pin)| Some((Uuid::try_parse(&account).ok()?, Pin::from_json(pin)?)))
+            .collect::<Option<_>>()?;
+        let Value::Object(settings) = unknown.remove("settings")? else {
+            return None;
+        };
+        Some(Vault {
+            identity_seed,
+            encryption_seeds,
+            contacts,
+            settings,
+            unknown,
+        })
+    }
+
+    fn to_json(&self) -> String {
+        let mut document = self.unknown.clone();
+        let seeds: Vec<_> = self
+            .encryption_seeds
+            .iter()
+            .map(|seed| URL_SAFE_NO_PAD.encode(**seed))
+            .collect();
+        let contacts: Map<_, _> = self
+            .contacts
+            .iter()
+            .map(|(id, pin)| (id.to_string(), pin.to_json()))
+            .collect();
+        document.insert(
+            "identity_seed".into(),
+            URL_SAFE_NO_PAD.encode(*self.identity_seed).into(),
+        );
+        document.insert("encryption_seeds".into(), json!(seeds));
+        document.insert("contacts".into(), contacts.into());
+        document.insert("settings".into(), self.settings.clone().into());
+        let mut document = Value::Object(document);
+        let text = document.to_string();
+        // The document's own copies of the seeds must not outlive it.
+        wipe(&mut document["identity_seed"]);
+        document["encryption_seeds"]
+            .as_array_mut()
+            .into_iter()
+            .flatten()
+            .for_each(wipe);
+        text
+    }
+}
+
+pub(crate) fn seal(account_key: &Key, account: Uuid, version: u64, plaintext: &[u8]) -> Vec<u8> {
+    boxes::seal(
+        &key(account_key, account),
+        "vault",
+        &aad(account, version),
+        plaintext,
+    )
+}
+
+pub(crate) fn key(account_key: &Key, account: Uuid) -> Key {
+    derive(&**account_key, &enc("mk/vault", &[account.as_bytes()]))
+}
+
+pub(crate) fn aad(account: Uuid, version: u64) -> Vec<u8> {
+    enc("vault-aad", &[account.as_bytes(), &version.to_be_bytes()])
+}
+
+fn secret(mut value: Value) -> Option<Key> {
+    let key = bytes(&value).map(Key::new);
+    wipe(&mut value);
+    key
+}
+
+fn bytes(value: &Value) -> Option<[u8; 32]> {
+    Zeroizing::new(URL_SAFE_NO_PAD.decode(value.as_str()?).ok()?)
+        .as_slice()
+        .try_into()
+        .ok()
+}
+
+fn wipe(value: &mut Value) {
+    if let Value::String(text) = value {
+        text.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACCOUNT: Uuid = Uuid::from_bytes([1; 16]);
+    const CONTACT: Uuid = Uuid::from_bytes([2; 16]);
+
+    fn with_pin(identity: u8, first_seen: u64) -> Vault {
+        let mut vault = Vault::generate();
+        vault
+            .contacts
+            .insert(CONTACT, Pin::new([identity; 32], first_seen));
+        vault
+    }
+
+    #[test]
+    fn what_a_newer_version_wrote_survives_a_rewrite() {
+        let key = random_key();
+        let mut document: Value = serde_json::from_str(&with_pin(3, 5).to_json()).unwrap();
+        document["new_thing"] = json!({"a": [1, 2]});
+        document["settings"]["theme"] = json!("dark");
+        document["contacts"][CONTACT.to_string()]["nickname"] = json!("Bé");
+        let sealed = seal(&key, ACCOUNT, 4, document.to_string().as_bytes());
+
+        let vault = Vault::open(&key, ACCOUNT, &SealedVault { version: 4, sealed }).unwrap();
+        let rewritten: Value = serde_json::from_str(&vault.to_json()).unwrap();
+        assert_eq!(rewritten, document);
+    }
+
+    #[test]
+    fn a_vault_of_another_version_or_account_does_not_open() {
+        let key = random_key();
+        let sealed = Vault::generate().seal(&key, ACCOUNT, 4);
+        assert!(Vault::open(&key, ACCOUNT, &sealed).is_ok());
+        assert_eq!(
+            Vault::open(&key, CONTACT, &sealed).err(),
+            Some(Error::NotAuthentic)
+        );
+        let passed_off = SealedVault { version: 5, ..sealed };
+        assert_eq!(
+            Vault::open(&key, ACCOUNT, &passed_off).err(),
+            Some(Error::NotAuthentic)
+        );
+    }
+
+    #[test]
+    fn a_vault_with_a_missing_or_wrong_field_is_refused() {
+        let whole: Value = serde_json::from_str(&with_pin(3, 5).to_json()).unwrap();
+        assert!(Vault::from_json(whole.clone()).is_some());
+        for field in ["identity_seed", "encryption_seeds", "contacts", "settings"] {
+            let mut document = whole.clone();
+            document.as_object_mut().unwrap().remove(field);
+            assert!(Vault::from_json(document).is_none(), "{field}");
+            for wrong in [
+                json!(null),
+                json!("short"),
+                json!([]),
+                json!(["short"]),
+                json!({"x": 1}),
+                json!(1),
+            ] {
+                let mut document = whole.clone();
+                document[field] = wrong.clone();
+                let allowed = field == "settings" && wrong.is_object();
+                assert_eq!(Vault::from_json(document).is_some(), allowed, "{field} {wrong}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_merge_unites_pins_and_the_earliest_stands() {
+        let newcomer = Uuid::from_bytes([3; 16]);
+        let mut ours = with_pin(3, 5);
+        ours.contacts.insert(newcomer, Pin::new([9; 32], 9));
+        let mut theirs = with_pin(3, 4);
+        theirs.contacts.get_mut(&CONTACT).unwrap().verified_at = Some(6);
+        assert!(ours.merge(theirs).is_empty());
+        assert_eq!(ours.contacts[&CONTACT].first_seen, 4);
+        assert_eq!(ours.contacts[&CONTACT].verified_at, Some(6));
+        assert!(ours.contacts.contains_key(&newcomer));
+
+        assert!(
+            ours.merge(with_pin(7, 8)).is_empty(),
+            "a later pin changes nothing"
+        );
+        assert_eq!(ours.contacts[&CONTACT].identity, [3; 32]);
+        assert_eq!(ours.merge(with_pin(7, 2)), [CONTACT], "an earlier one is told");
+        assert_eq!(ours.contacts[&CONTACT].identity, [7; 32]);
+    }
+}
