@@ -1,0 +1,36 @@
+import { t } from '../../i18n/index.svelte';
+import { problemText } from '../../i18n/problem-text';
+import type { Session } from '../../lib/session.svelte';
+import { handleProblem } from './rules';
+
+/** The log-in form. */
+export class LogIn {
+  handle = $state('');
+  password = $state('');
+  busy = $state(false);
+  problem = $state('');
+  private tried = $state(false);
+
+  constructor(private readonly session: Session) {}
+
+  handleError = $derived.by(() => (this.tried ? handleProblem(this.handle) : ''));
+  passwordError = $derived.by(() => (this.tried && this.password === '' ? t.fields.passwordMissing : ''));
+
+  /** True when signed in. */
+  async submit(): Promise<boolean> {
+    if (this.busy) return false;
+    this.tried = true;
+    this.problem = '';
+    if (this.handleError || this.passwordError) return false;
+    this.busy = true;
+    try {
+      await this.session.logIn(this.handle, this.password);
+      return true;
+    } catch (thrown) {
+      this.problem = problemText(thrown);
+      return false;
+    } finally {
+      this.busy = false;
+    }
+  }
+}

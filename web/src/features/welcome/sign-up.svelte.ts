@@ -1,0 +1,134 @@
+import { t } from '../../i18n/index.svelte';
+import { problemText } from '../../i18n/problem-text';
+import { api } from '../../lib/api/client';
+import { organisation } from '../../lib/organisation.svelte';
+import { Problem } from '../../lib/problem';
+import type { Session } from '../../lib/session.svelte';
+import { askFor, confirms, groupsOf } from './recovery';
+import { displayNameProblem, handleProblem, newPasswordProblem } from './rules';
+
+const PAUSE_MS = 350;
+
+/**
+ * From the form to the account: form → the recovery code → one group of it typed.
+ * The account exists only after the last step, so that nobody has one without its code.
+ */
+export class SignUp {
+  step: 'form' | 'code' | 'confirm' = $state('form');
+  displayName = $state('');
+  handle = $state('');
+  password = $state('');
+  setupCode = $state('');
+  availability: 'unknown' | 'checking' | 'free' | 'taken' = $state('unknown');
+  code = $state('');
+  asked = $state(0);
+  typedGroup = $state('');
+  groupError = $state('');
+  busy = $state(false);
+  problem = $state('');
+  setupCodeError = $state('');
+  setupCodeRefused = $state(false);
+  private tried = $state(false);
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private asking: AbortController | undefined;
+
+  constructor(private readonly session: Session) {}
+
+  displayNameError = $derived.by(() => (this.tried ? displayNameProblem(this.displayName) : ''));
+  passwordError = $derived.by(() => (this.tried ? newPasswordProblem(this.password) : ''));
+  handleError = $derived.by(() => {
+    if (this.availability === 'taken') return t.errors.handle_taken ?? '';
+    const problem = handleProblem(this.handle);
+    // While it is still being typed, only a wrong character is worth a word.
+    return this.tried || problem === t.fields.handleCharacters
+      ? this.handle || this.tried
+        ? problem
+        : ''
+      : '';
+  });
+  groups = $derived(groupsOf(this.code));
+
+  /** Asks once the typing pauses; an answer about an older handle is dropped. */
+  handleTyped(): void {
+    clearTimeout(this.timer);
+    this.asking?.abort();
+    this.availability = 'unknown';
+    if (handleProblem(this.handle)) return;
+    this.timer = setTimeout(() => void this.askAvailability(), PAUSE_MS);
+  }
+
+  private async askAvailability(): Promise<void> {
+    const asking = (this.asking = new AbortController());
+    this.availability = 'checking';
+    try {
+      const { available } = await api.handle(this.handle, asking.signal);
+      if (!asking.signal.aborted) this.availability = available ? 'free' : 'taken';
+    } catch {
+      // Only a help while typing: the sign-up itself decides.
+      if (!asking.signal.aborted) this.availability = 'unknown';
+    }
+  }
+
+  /** The form is complete: make the keys and show the code. False when something is wrong. */
+  async prepare(): Promise<boolean> {
+    if (this.busy) return true;
+    this.tried = true;
+    this.problem = '';
+    const missing = organisation.setupCodeNeeded && this.setupCode.trim() === '';
+    this.setupCodeError = missing ? t.fields.setupCodeMissing : '';
+    if (this.displayNameError || this.handleError || this.passwordError || this.setupCodeError) return false;
+    return this.working(async () => {
+      this.code = await this.session.prepareSignUp({
+        handle: this.handle,
+        displayName: this.displayName.trim(),
+        password: this.password,
+      });
+      this.step = 'code';
+    });
+  }
+
+  confirm(): void {
+    this.asked = askFor(this.groups);
+    this.typedGroup = '';
+    this.groupError = '';
+    this.problem = '';
+    this.step = 'confirm';
+  }
+
+  /** The person has shown that the code is kept: now the account may exist. */
+  async finish(): Promise<boolean> {
+    if (this.busy) return true;
+    const right = confirms(this.typedGroup, this.groups[this.asked] ?? '');
+    this.groupError = right ? '' : t.recovery.wrongGroup(this.asked + 1);
+    if (!right) return false;
+    this.problem = '';
+    this.setupCodeError = '';
+    return this.working(() => this.session.finishSignUp({ setupCode: this.setupCode.trim() || undefined }));
+  }
+
+  private async working(task: () => Promise<void>): Promise<boolean> {
+    this.busy = true;
+    try {
+      await task();
+      return true;
+    } catch (thrown) {
+      this.explain(Problem.from(thrown));
+      return false;
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /** Each refusal goes to the field it is about; the code shown stays good where it can. */
+  private explain(problem: Problem): void {
+    if (problem.code === 'handle_taken') {
+      this.availability = 'taken';
+      this.step = 'form';
+    } else if (problem.code === 'wrong_setup_code') {
+      this.setupCodeRefused = true;
+      this.setupCodeError = problemText(problem);
+    } else {
+      this.problem = problemText(problem);
+    }
+  }
+}

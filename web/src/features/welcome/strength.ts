@@ -1,0 +1,24 @@
+import type { LanguageCode } from '../../i18n/index.svelte';
+
+export type Score = 0 | 1 | 2 | 3 | 4;
+type Estimate = (password: string, about: string[]) => Score;
+
+const languageWords = {
+  en: () => import('@zxcvbn-ts/language-en'),
+  fr: () => import('@zxcvbn-ts/language-fr'),
+};
+
+/** The word lists weigh more than the rest of the page: fetched when the password field is first used. */
+export async function loadEstimator(language: LanguageCode): Promise<Estimate> {
+  const [{ ZxcvbnFactory }, common, words] = await Promise.all([
+    import('@zxcvbn-ts/core'),
+    import('@zxcvbn-ts/language-common'),
+    languageWords[language](),
+  ]);
+  const zxcvbn = new ZxcvbnFactory({
+    graphs: common.adjacencyGraphs,
+    dictionary: { ...common.dictionary, ...words.dictionary },
+  });
+  // Beyond 100 characters the estimate says nothing new and only takes time.
+  return (password, about) => zxcvbn.check(password.slice(0, 100), about).score;
+}
