@@ -91,3 +91,12 @@ it('forgets everything, also while another tab has it open', async () => {
   await storage.deleteEverything();
   expect(await otherTab.queued()).toEqual([]);
 });
+
+it('is emptied for another account, and only for another', async () => {
+  await storage.belongTo('a');
+  await storage.enqueue(queued('m'));
+  await storage.belongTo('a');
+  expect(await storage.queued()).toHaveLength(1);
+  await storage.belongTo('b');
+  expect(await storage.queued()).toEqual([]);
+});

@@ -40,12 +40,14 @@ export interface Queued {
 
 interface Schema extends DBSchema {
   session: { key: string; value: ReloadSecret };
+  owner: { key: string; value: string };
   conversations: { key: string; value: CachedConversation };
   messages: { key: [string, number]; value: Message };
   outbox: { key: number; value: Queued; indexes: { conversation: string; id: string } };
 }
 
 const RELOAD = 'reload';
+const OWNER = 'account';
 const everySeq = (conversation: string, before = Infinity) =>
   IDBKeyRange.bound([conversation, 0], [conversation, before], false, true);
 
@@ -58,6 +60,7 @@ export class Storage {
     this.opened ??= openDB<Schema>(this.name, 1, {
       upgrade(db) {
         db.createObjectStore('session');
+        db.createObjectStore('owner');
         db.createObjectStore('conversations', { keyPath: 'id' });
         db.createObjectStore('messages', { keyPath: ['conversation', 'seq'] });
         const outbox = db.createObjectStore('outbox', { keyPath: 'order', autoIncrement: true });
@@ -94,6 +97,13 @@ export class Storage {
 
   async dropReloadSecret(): Promise<void> {
     await (await this.db()).delete('session', RELOAD);
+  }
+
+  /** What another account left here (its session ended without a log-out) is not for this one. */
+  async belongTo(account: string): Promise<void> {
+    const owner = await (await this.db()).get('owner', OWNER);
+    if (owner !== undefined && owner !== account) await this.deleteEverything();
+    await (await this.db()).put('owner', account, OWNER);
   }
 
   async conversations(): Promise<CachedConversation[]> {

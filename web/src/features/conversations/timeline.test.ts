@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest';
+import type { Message } from '../../lib/api/types';
+import { contentOf } from './content';
+import { contiguous, itemsOf, merge, placeOf, type Pending, type Shown } from './timeline';
+
+const noon = new Date(2026, 10, 19, 12).getTime();
+const minute = 60_000;
+
+const message = (seq: number, over: Partial<Message> = {}): Message => ({
+  conversation: 'c',
+  seq,
+  rev: seq,
+  id: `m${seq}`,
+  sender: 'me',
+  epoch: 'e',
+  kind: 1,
+  target: null,
+  envelope: '',
+  sent_at: noon + seq * 1000,
+  ...over,
+});
+const shown = (seq: number, over: Partial<Message> = {}): Shown => ({
+  message: message(seq, over),
+  content: { type: 'text', body: `${seq}/${over.rev ?? seq}` },
+});
+const waiting = (id: string, refused: string | null = null): Pending => ({
+  id,
+  written_at: noon + 60 * 1000,
+  content: { type: 'text', body: id },
+  refused,
+});
+const seqs = (all: Shown[]) => all.map((each) => each.message.seq);
+
+describe('a change', () => {
+  it('is next, held already, or shows that something is missing', () => {
+    expect([placeOf(8, 7), placeOf(7, 7), placeOf(3, 7), placeOf(9, 7)]).toEqual(['next', 'held', 'held', 'gap']);
+  });
+});
+
+describe('merging', () => {
+  it('puts messages in the order of the conversation, whatever the order of arrival', () => {
+    expect(seqs(merge([shown(4), shown(5)], [shown(8), shown(6), shown(7)]))).toEqual([4, 5, 6, 7, 8]);
+  });
+
+  it('shows a message that arrives twice once', () => {
+    expect(seqs(merge([shown(4), shown(5)], [shown(5), shown(5), shown(4)]))).toEqual([4, 5]);
+  });
+
+  it('lets the later change win, in either order of arrival', () => {
+    const changed = shown(4, { rev: 9 });
+    for (const merged of [merge([shown(4)], [changed]), merge([changed], [shown(4)])]) {
+      expect(merged[0]?.content).toEqual({ type: 'text', body: '4/9' });
+    }
+  });
+
+  it('does not make a hole when an old message outside of what is held changes', () => {
+    expect(seqs(merge([shown(40), shown(41)], [shown(2, { rev: 50 })]))).toEqual([40, 41]);
+  });
+});
+
+describe('what is kept', () => {
+  const kept = [1, 2, 3, 7, 8, 9].map((seq) => message(seq));
+  it('counts as history only as far as nothing is missing', () => {
+    expect(contiguous(kept).map((m) => m.seq)).toEqual([7, 8, 9]);
+    expect(contiguous(kept.slice(0, 3), 4).map((m) => m.seq)).toEqual([1, 2, 3]);
+    expect(contiguous(kept.slice(0, 3), 7)).toEqual([]);
+    expect(contiguous([])).toEqual([]);
+  });
+});
+
+describe('a thread', () => {
+  const kinds = (items: ReturnType<typeof itemsOf>) =>
+    items.map((item) => (item.kind === 'bubble' ? item.key + (item.first ? '*' : '') : item.kind));
+
+  it('groups what one person writes within five minutes', () => {
+    const items = itemsOf(
+      [
+        shown(1, { sent_at: noon }),
+        shown(2, { sent_at: noon + 4 * minute }),
+        shown(3, { sent_at: noon + 10 * minute }),
+        shown(4, { sent_at: noon + 10 * minute, sender: 'them' }),
+      ],
+      [],
+      'me',
+      null,
+    );
+    expect(kinds(items)).toEqual(['day', 'm1*', 'm2', 'm3*', 'm4*']);
+  });
+
+  it('separates days, also between two messages a minute apart', () => {
+    const midnight = new Date(2026, 10, 20).getTime();
+    const items = itemsOf(
+      [shown(1, { sent_at: midnight - 1 }), shown(2, { sent_at: midnight })],
+      [],
+      'me',
+      null,
+    );
+    expect(kinds(items)).toEqual(['day', 'm1*', 'day', 'm2*']);
+  });
+
+  it('says once where the new messages begin, and never because of my own', () => {
+    const all = [shown(1, { sender: 'them' }), shown(2), shown(3, { sender: 'them' }), shown(4, { sender: 'them' })];
+    expect(kinds(itemsOf(all, [], 'me', 1))).toEqual(['day', 'm1*', 'm2*', 'new', 'm3*', 'm4']);
+    expect(kinds(itemsOf(all, [], 'me', 4))).not.toContain('new');
+    expect(kinds(itemsOf(all, [], 'me', null))).not.toContain('new');
+  });
+
+  it('shows a sent message once, in the same place, while it is both waiting and accepted', () => {
+    const before = itemsOf([shown(1)], [waiting('m2')], 'me', null);
+    const both = itemsOf([shown(1), shown(2)], [waiting('m2'), waiting('later', 'too_large')], 'me', null);
+    expect(kinds(before)).toEqual(['day', 'm1*', 'm2']);
+    expect(kinds(both)).toEqual(['day', 'm1*', 'm2', 'later']);
+    expect(both[2]).toMatchObject({ seq: 2 });
+    expect(both[3]).toMatchObject({ seq: null, refused: 'too_large' });
+  });
+
+  it('keys are unique, so that no bubble takes the place of another', () => {
+    const items = itemsOf([shown(1), shown(2, { sent_at: noon + 86_400_000 })], [waiting('x')], 'me', 0);
+    expect(new Set(items.map((item) => item.key)).size).toBe(items.length);
+  });
+});
+
+describe('content', () => {
+  it('is text, or says calmly why not', () => {
+    expect(contentOf({ text: '{"type":"text","body":"a"}' })).toEqual({ type: 'text', body: 'a' });
+    expect(contentOf({ text: '{"type":"poll","body":1}' })).toEqual({ type: 'newer' });
+    expect(contentOf({ error: 'unsupported_version' })).toEqual({ type: 'newer' });
+    expect(contentOf({ error: 'not_authentic' })).toEqual({ type: 'unreadable', reason: 'not_authentic' });
+    for (const text of ['', 'null', '1', '"a"', '{"type":"text"}', '{"type":"text","body":{}}', '{}', '[]']) {
+      expect(contentOf({ text })).toEqual({ type: 'unreadable', reason: 'not_understood' });
+    }
+  });
+});

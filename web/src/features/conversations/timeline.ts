@@ -1,0 +1,98 @@
+/** Pure rules of a thread: which message goes where, and what stands between them. */
+import type { Message } from '../../lib/api/types';
+import type { Content } from './content';
+import { sameDay } from './times';
+
+export interface Shown {
+  message: Message;
+  content: Content;
+}
+
+export interface Pending {
+  id: string;
+  written_at: number;
+  content: Content;
+  /** Why it was refused for good; null while it waits. */
+  refused: string | null;
+}
+
+/** A change belongs right after the last one held, or it is held already, or something is missing before it. */
+export function placeOf(rev: number, held: number): 'next' | 'held' | 'gap' {
+  if (rev <= held) return 'held';
+  return rev === held + 1 ? 'next' : 'gap';
+}
+
+/**
+ * Held and incoming messages in the order of `seq`, each once, the higher `rev`
+ * winning. What lies before the oldest held is left out: paging back fetches it,
+ * and a hole would otherwise look like history.
+ */
+export function merge(held: readonly Shown[], incoming: readonly Shown[]): Shown[] {
+  const oldest = held[0]?.message.seq ?? 0;
+  const bySeq = new Map(held.map((shown) => [shown.message.seq, shown]));
+  for (const shown of incoming) {
+    const { seq, rev } = shown.message;
+    const known = bySeq.get(seq);
+    if (seq >= oldest && !(known && known.message.rev >= rev)) bySeq.set(seq, shown);
+  }
+  return [...bySeq.values()].sort((a, b) => a.message.seq - b.message.seq);
+}
+
+/** The longest run without a gap that ends right before `before` (or at the end). */
+export function contiguous(messages: readonly Message[], before = Infinity): Message[] {
+  let from = messages.length;
+  let expected = before === Infinity ? messages.at(-1)?.seq : before - 1;
+  while (from > 0 && messages[from - 1]?.seq === expected) {
+    from -= 1;
+    expected = (expected ?? 0) - 1;
+  }
+  return messages.slice(from);
+}
+
+export interface BubbleItem {
+  kind: 'bubble';
+  key: string;
+  mine: boolean;
+  at: number;
+  content: Content;
+  /** Null until the server has it. */
+  seq: number | null;
+  refused: string | null;
+  /** Opens a group: the one before is of someone else, of another day or of long ago. */
+  first: boolean;
+}
+
+export type Item = { kind: 'day'; key: string; at: number } | { kind: 'new'; key: string } | BubbleItem;
+
+const GROUP_WITHIN = 5 * 60_000;
+
+/** Everything in a thread from top to bottom. `newAfter`: the last `seq` read before the thread was opened. */
+export function itemsOf(
+  shown: readonly Shown[],
+  pending: readonly Pending[],
+  me: string,
+  newAfter: number | null,
+): Item[] {
+  const items: Item[] = [];
+  let last: BubbleItem | null = null;
+  let newSaid = newAfter === null;
+  const add = (bubble: Omit<BubbleItem, 'kind' | 'first'>) => {
+    const newDay = !last || !sameDay(last.at, bubble.at);
+    if (newDay) items.push({ kind: 'day', key: `day-${bubble.key}`, at: bubble.at });
+    const isNew = !newSaid && !bubble.mine && bubble.seq !== null && bubble.seq > (newAfter ?? 0);
+    if (isNew) items.push({ kind: 'new', key: 'new' });
+    newSaid ||= isNew;
+    const far = !last || last.mine !== bubble.mine || bubble.at - last.at > GROUP_WITHIN;
+    last = { kind: 'bubble', ...bubble, first: newDay || isNew || far };
+    items.push(last);
+  };
+  for (const { message, content } of shown) {
+    const mine = message.sender === me;
+    add({ key: message.id, mine, at: message.sent_at, content, seq: message.seq, refused: null });
+  }
+  const arrived = new Set(shown.map(({ message }) => message.id));
+  for (const { id, written_at, content, refused } of pending) {
+    if (!arrived.has(id)) add({ key: id, mine: true, at: written_at, content, seq: null, refused });
+  }
+  return items;
+}

@@ -1,0 +1,182 @@
+/**
+ * Which key for whom: the steps between the worker, which holds the keys and
+ * knows no network, and the server, which holds boxes and knows no key.
+ */
+import { api } from './api/client';
+import type { Conversation, Epoch, EpochSummary, KeyringEntry, Person } from './api/types';
+import { clock } from './clock';
+import { Problem } from './problem';
+import type { Vault } from './vault';
+
+/** An epoch's length (docs/e2ee.md): what one stolen key can open. */
+const EPOCH_MESSAGES = 1_000;
+const EPOCH_DURATION = 7 * 24 * 3_600_000;
+const PAGE = 500;
+/** Each lost race means that another browser won it; more than a few is a fault. */
+const RACES = 5;
+
+export function rotationDue(epoch: EpochSummary, seq: number, now: number): boolean {
+  return seq + 1 - epoch.first_seq >= EPOCH_MESSAGES || now - epoch.created_at >= EPOCH_DURATION;
+}
+
+export class Keys {
+  private keyring: Promise<void> | null = null;
+  private readonly pins = new Map<string, Promise<void>>();
+  private readonly grants = new Map<string, Epoch[]>();
+  private readonly healing = new Map<string, Promise<void>>();
+  private unsavedPins = false;
+  private saving: Promise<void> = Promise.resolve();
+
+  constructor(private readonly vault: Vault) {}
+
+  /** Once a session; after a failure, again at the next call. */
+  loadKeyring(): Promise<void> {
+    this.keyring ??= this.fetchKeyring().catch((thrown: unknown) => {
+      this.keyring = null;
+      throw thrown;
+    });
+    return this.keyring;
+  }
+
+  private async fetchKeyring(): Promise<void> {
+    let cursor: string | undefined;
+    do {
+      const page = await api.keyring({ cursor, limit: PAGE });
+      if (page.entries.length > 0) await this.vault.loadKeyring(page.entries);
+      cursor = page.next ?? undefined;
+    } while (cursor);
+  }
+
+  /** Remembers who this person is, at first; from then on only checks. Throws `identity_changed`. */
+  pin(person: Person, again = false): Promise<void> {
+    const known = this.pins.get(person.id);
+    if (known && !again) return known;
+    const pinned = this.fetchPin(person);
+    this.pins.set(person.id, pinned);
+    // What failed is tried again the next time; a changed identity fails again.
+    pinned.catch(() => this.pins.get(person.id) === pinned && this.pins.delete(person.id));
+    return pinned;
+  }
+
+  private async fetchPin(person: Person): Promise<void> {
+    const bundle = await api.keyBundle(person.id);
+    const found = await this.vault.pin(person.id, person.handle, bundle, clock.now());
+    if (found === 'changed') throw new Problem('identity_changed');
+    if (found === 'new') this.unsavedPins = true;
+    if (this.unsavedPins) await this.saveVault();
+  }
+
+  /** One write at a time: each needs the version of the one before. */
+  private saveVault(): Promise<void> {
+    const saved = this.saving.then(() => this.writeVault());
+    this.saving = saved.catch(() => undefined);
+    return saved;
+  }
+
+  private async writeVault(): Promise<void> {
+    for (let race = 0; this.unsavedPins; race++) {
+      const next = await this.vault.sealVault();
+      try {
+        await api.putVault(next);
+        await this.vault.vaultWritten(next.version);
+        this.unsavedPins = false;
+      } catch (thrown) {
+        if (Problem.from(thrown).code !== 'vault_conflict' || race >= RACES) throw thrown;
+        await this.vault.mergeVault(await api.vault());
+      }
+    }
+  }
+
+  /** The epoch to write under now: the current one, or a new one when it is due. */
+  async epochFor(conversation: Conversation): Promise<EpochSummary> {
+    const { epoch } = conversation;
+    if (!epoch || rotationDue(epoch, conversation.seq, clock.now())) return this.rotate(conversation);
+    await this.pin(conversation.peer);
+    await this.ensureEpoch(conversation, epoch.id);
+    return epoch;
+  }
+
+  private async ensureEpoch(conversation: Conversation, epoch: string): Promise<void> {
+    if (await this.vault.hasEpoch(conversation.id, epoch)) return;
+    await this.heal(conversation);
+    if (!(await this.vault.hasEpoch(conversation.id, epoch))) throw new Problem('unknown_epoch');
+  }
+
+  private async rotate(conversation: Conversation, fresh = false): Promise<EpochSummary> {
+    const number = (conversation.epoch?.number ?? 0) + 1;
+    // The key that the epoch is made for must be the one in use today.
+    await this.pin(conversation.peer, true);
+    const previous = number > 1 ? await this.grantBefore(conversation, number) : null;
+    const made = await this.vault.createEpoch(conversation.peer.id, number, previous, clock.now());
+    try {
+      const { grant, keyring } = made;
+      const { id } = await api.createEpoch(conversation.id, { grant, keyring });
+      return { id, number, created_at: clock.now(), first_seq: conversation.seq + 1 };
+    } catch (thrown) {
+      const { code } = Problem.from(thrown);
+      if (code === 'epoch_conflict') return this.adoptWinner(conversation);
+      if (code === 'stale_key_bundle' && !fresh) return this.rotate(conversation, true);
+      throw thrown;
+    }
+  }
+
+  /** Someone, or another of my browsers, was first. */
+  private async adoptWinner(conversation: Conversation): Promise<EpochSummary> {
+    const now = await api.conversation(conversation.id);
+    if (!now.epoch) throw new Problem('epoch_conflict', 409);
+    await this.ensureEpoch(now, now.epoch.id);
+    return now.epoch;
+  }
+
+  private async grantBefore(conversation: Conversation, number: number): Promise<Epoch> {
+    const { epochs } = await api.epochs(conversation.id, { after: number - 2, limit: 1 });
+    const [previous] = epochs;
+    if (previous?.number !== number - 1) throw new Problem('unknown_epoch');
+    return previous;
+  }
+
+  /** Fetches the grants of the conversation and adopts every epoch that the keyring lacks. */
+  heal(conversation: Conversation): Promise<void> {
+    let healing = this.healing.get(conversation.id);
+    if (!healing) {
+      healing = this.adoptMissing(conversation).finally(() => this.healing.delete(conversation.id));
+      this.healing.set(conversation.id, healing);
+    }
+    return healing;
+  }
+
+  private async adoptMissing(conversation: Conversation): Promise<void> {
+    await this.pin(conversation.peer);
+    const grants = await this.fetchGrants(conversation.id);
+    const entries: KeyringEntry[] = [];
+    for (const [index, grant] of grants.entries()) {
+      if (await this.vault.hasEpoch(conversation.id, grant.id)) continue;
+      const adopted = await this.vault.adoptEpoch(conversation.peer.id, grant, grants[index - 1] ?? null);
+      entries.push({ conversation: conversation.id, epoch: adopted.epoch, box: adopted.keyring });
+    }
+    for (let at = 0; at < entries.length; at += PAGE) {
+      await api.putKeyring({ entries: entries.slice(at, at + PAGE) });
+    }
+  }
+
+  /** All grants in their order; a grant never changes, so only the later ones are asked for. */
+  private async fetchGrants(conversation: string): Promise<Epoch[]> {
+    const known = this.grants.get(conversation) ?? [];
+    let after: number | null = known.at(-1)?.number ?? 0;
+    while (after !== null) {
+      const page: { epochs: Epoch[]; next: number | null } = await api.epochs(conversation, {
+        after,
+        limit: PAGE,
+      });
+      known.push(...page.epochs);
+      after = page.next;
+    }
+    this.grants.set(conversation, known);
+    return known;
+  }
+
+  async safetyNumber(person: Person): Promise<string> {
+    await this.pin(person);
+    return this.vault.safetyNumber(person.id);
+  }
+}
