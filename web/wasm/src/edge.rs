@@ -1,0 +1,64 @@
+//! The edge between JavaScript's values and ours.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use js_sys::{Object, Reflect};
+use uuid::Uuid;
+use wasm_bindgen::prelude::*;
+
+pub type Thrown<T> = Result<T, JsValue>;
+
+/// An error of ours as JavaScript throws it.
+pub fn thrown(error: e2ee::Error) -> JsValue {
+    error_object(error.code(), &error.to_string())
+}
+
+fn error_object(code: &str, message: &str) -> JsValue {
+    let error = js_sys::Error::new(message);
+    set(&error, "code", &code.into());
+    error.into()
+}
+
+fn bad_argument(what: &str) -> JsValue {
+    error_object("bad_argument", what)
+}
+
+pub fn bytes(text: &str) -> Thrown<Vec<u8>> {
+    URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|_| bad_argument("not base64url"))
+}
+
+pub fn text(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+pub fn id(text: &str) -> Thrown<Uuid> {
+    Uuid::try_parse(text).map_err(|_| bad_argument("not a UUID"))
+}
+
+pub fn kind(number: u8) -> Thrown<e2ee::Kind> {
+    e2ee::Kind::from_number(number).map_err(thrown)
+}
+
+/// JavaScript's numbers are doubles; times and versions are whole and far below 2^53.
+pub fn milliseconds(number: f64) -> u64 {
+    number as u64
+}
+
+pub fn number(integer: u64) -> JsValue {
+    (integer as f64).into()
+}
+
+/// A plain object, which can be sent from the worker to the page.
+pub fn object<T: JsCast>(fields: &[(&str, JsValue)]) -> T {
+    let object = Object::new();
+    for (name, value) in fields {
+        set(&object, name, value);
+    }
+    object.unchecked_into()
+}
+
+fn set(object: &Object, name: &str, value: &JsValue) {
+    // It fails only on frozen objects and proxies; ours is neither.
+    let _ = Reflect::set(object, &name.into(), value);
+}

@@ -1,0 +1,208 @@
+//! The unlocked account.
+
+use e2ee::Context;
+use wasm_bindgen::prelude::*;
+
+use crate::{
+    edge::{Thrown, bytes, id, kind, milliseconds, object, text, thrown},
+    types::{
+        JsAdoptedEpoch, JsCreatedEpoch, JsKeyringEntry, JsLoadedKeyring, JsReloadedAccount, JsSeen, JsSigned,
+        JsVault,
+    },
+};
+
+#[wasm_bindgen]
+pub struct Keychain(e2ee::Keychain);
+
+impl Keychain {
+    pub(crate) fn new(keychain: e2ee::Keychain) -> Self {
+        Keychain(keychain)
+    }
+}
+
+#[wasm_bindgen]
+impl Keychain {
+    pub fn account(&self) -> String {
+        self.0.account().to_string()
+    }
+
+    pub fn handle(&self) -> String {
+        self.0.handle().to_owned()
+    }
+
+    /// What `open_from_reload` opens again; to be wrapped in a key that cannot leave the browser.
+    pub fn seal_for_reload(&self, session: &str, share: &str) -> Thrown<String> {
+        Ok(text(self.0.seal_for_reload(id(session)?, &bytes(share)?)))
+    }
+
+    pub fn open_from_reload(account: &JsReloadedAccount) -> Thrown<Keychain> {
+        let (session, share, sealed) = (
+            id(&account.session())?,
+            bytes(&account.share())?,
+            bytes(&account.sealed())?,
+        );
+        e2ee::Keychain::open_from_reload(session, &share, &sealed, &account.read()?)
+            .map(Keychain)
+            .map_err(thrown)
+    }
+
+    /// The vault for the next PUT.
+    pub fn vault(&self) -> JsVault {
+        JsVault::write(&self.0.vault())
+    }
+
+    pub fn vault_written(&mut self, version: f64) {
+        self.0.vault_written(milliseconds(version));
+    }
+
+    /// After a `vault_conflict`: takes in what another browser wrote. Returns the accounts whose pin is now another.
+    pub fn merge_vault(&mut self, served: &JsVault) -> Thrown<Vec<String>> {
+        let changed = self.0.merge_vault(&served.read()?).map_err(thrown)?;
+        Ok(changed.iter().map(ToString::to_string).collect())
+    }
+
+    /// "new": pinned, the vault must be written; "changed": another identity than the pinned one, which stays.
+    pub fn pin(&mut self, account: &str, handle: &str, bundle: &JsSigned, now: f64) -> Thrown<JsSeen> {
+        self.0
+            .pin(id(account)?, handle, &bundle.read()?, milliseconds(now))
+            .map(JsSeen::write)
+            .map_err(thrown)
+    }
+
+    /// Entries that do not open are named in `unreadable`; nothing is thrown for them.
+    pub fn load_keyring(&mut self, entries: Vec<JsKeyringEntry>) -> Thrown<JsLoadedKeyring> {
+        let entries = entries
+            .iter()
+            .map(JsKeyringEntry::read)
+            .collect::<Thrown<Vec<_>>>()?;
+        let result = self.0.load_keyring(&entries);
+        let unreadable: js_sys::Array = result
+            .unreadable
+            .iter()
+            .map(|(conversation, epoch)| {
+                object::<JsValue>(&[
+                    ("conversation", conversation.to_string().into()),
+                    ("epoch", epoch.to_string().into()),
+                ])
+            })
+            .collect();
+        Ok(object(&[
+            ("loaded", (result.loaded as f64).into()),
+            ("unreadable", unreadable.into()),
+        ]))
+    }
+
+    pub fn has_epoch(&self, conversation: &str, epoch: &str) -> Thrown<bool> {
+        Ok(self.0.has_epoch(id(conversation)?, id(epoch)?))
+    }
+
+    pub fn conversation_id(&self, peer: &str) -> Thrown<String> {
+        Ok(self.0.conversation_id(id(peer)?).to_string())
+    }
+
+    /// Throws `peer_not_pinned` unless `pin` has seen the peer's bundle since the unlock.
+    pub fn create_epoch(
+        &mut self,
+        peer: &str,
+        previous: Option<JsSigned>,
+        now: f64,
+    ) -> Thrown<JsCreatedEpoch> {
+        let previous = previous.map(|grant| grant.read()).transpose()?;
+        let created = self
+            .0
+            .create_epoch(id(peer)?, previous.as_ref(), milliseconds(now))
+            .map_err(thrown)?;
+        Ok(object(&[
+            ("epoch", created.epoch.to_string().into()),
+            ("number", created.number.into()),
+            ("grant", JsSigned::write(&created.grant).into()),
+            ("keyring", text(&created.keyring.sealed).into()),
+        ]))
+    }
+
+    /// `previous_epoch`: the id of the epoch before, where it is known.
+    pub fn adopt_epoch(
+        &mut self,
+        peer: &str,
+        grant: &JsSigned,
+        previous_epoch: Option<String>,
+    ) -> Thrown<JsAdoptedEpoch> {
+        let previous = previous_epoch.as_deref().map(id).transpose()?;
+        let adopted = self
+            .0
+            .adopt_epoch(id(peer)?, &grant.read()?, previous)
+            .map_err(thrown)?;
+        Ok(object(&[
+            ("epoch", adopted.epoch.to_string().into()),
+            ("number", adopted.number.into()),
+            ("keyring", text(&adopted.keyring.sealed).into()),
+        ]))
+    }
+
+    /// The envelope. `kind`: 1 message, 2 edit, 3 reaction. Throws `unknown_epoch`.
+    pub fn seal(
+        &self,
+        conversation: &str,
+        epoch: &str,
+        message_id: &str,
+        kind_number: u8,
+        target: Option<String>,
+        text_json: &str,
+    ) -> Thrown<String> {
+        let target = target.as_deref().map(id).transpose()?;
+        self.0
+            .seal(
+                id(conversation)?,
+                id(epoch)?,
+                id(message_id)?,
+                kind(kind_number)?,
+                target,
+                text_json,
+            )
+            .map(text)
+            .map_err(thrown)
+    }
+
+    /// The plaintext's JSON. Throws `unknown_epoch`, `not_authentic`, `unsupported_version`, `bad_envelope`.
+    /// `message_id`: the id that the server gives for it; another one in the envelope is `not_authentic`.
+    pub fn open(
+        &self,
+        conversation: &str,
+        sender: &str,
+        envelope: &str,
+        kind_number: u8,
+        target: Option<String>,
+        message_id: Option<String>,
+    ) -> Thrown<String> {
+        let envelope = bytes(envelope)?;
+        let head = e2ee::Envelope::parse(&envelope).map_err(thrown)?;
+        let context = Context {
+            conversation: id(conversation)?,
+            sender: id(sender)?,
+            id: message_id.as_deref().map(id).transpose()?.unwrap_or(head.id),
+            kind: kind(kind_number)?,
+            target: target.as_deref().map(id).transpose()?,
+        };
+        self.0
+            .open(&context, &envelope)
+            .map(|text| text.to_string())
+            .map_err(thrown)
+    }
+
+    /// For what is kept in this browser only; `label` names the use.
+    pub fn seal_local(&self, label: &str, content: &[u8]) -> Vec<u8> {
+        self.0.seal_local(label, content)
+    }
+
+    pub fn open_local(&self, label: &str, sealed: &[u8]) -> Thrown<Vec<u8>> {
+        self.0
+            .open_local(label, sealed)
+            .map(|content| content.to_vec())
+            .map_err(thrown)
+    }
+
+    /// 60 digits.
+    pub fn safety_number(&self, peer: &str) -> Thrown<String> {
+        self.0.safety_number(id(peer)?).map_err(thrown)
+    }
+}

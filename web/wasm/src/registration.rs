@@ -1,0 +1,110 @@
+//! The ways in that need the server's answer in between.
+
+use wasm_bindgen::prelude::*;
+
+use crate::{
+    edge::{Thrown, bytes, id, milliseconds, object, text, thrown},
+    keychain::Keychain,
+    types::{JsLockedAccount, JsRegistered, JsSigned, JsVault},
+};
+
+#[wasm_bindgen]
+pub struct Registration(e2ee::Registration);
+
+#[wasm_bindgen]
+impl Registration {
+    /// Throws `password_too_short` under 10 characters.
+    pub fn start(password: &str) -> Thrown<Registration> {
+        e2ee::Registration::start(password)
+            .map(Registration)
+            .map_err(thrown)
+    }
+
+    #[wasm_bindgen(getter)]
+    pub fn request(&self) -> String {
+        text(self.0.request())
+    }
+
+    /// Takes a second or so. The object cannot be used afterwards.
+    pub fn finish(self, handle: &str, account: &str, response: &str, now: f64) -> Thrown<JsRegistered> {
+        let registered = self
+            .0
+            .finish(handle, id(account)?, &bytes(response)?, milliseconds(now))
+            .map_err(thrown)?;
+        let material = &registered.material;
+        let slots: js_sys::Array = material
+            .slots
+            .iter()
+            .map(|slot| {
+                object::<JsValue>(&[
+                    ("id", slot.id.to_string().into()),
+                    ("kind", slot.kind.name().into()),
+                    ("box", text(&slot.sealed).into()),
+                ])
+            })
+            .collect();
+        let material = object::<JsValue>(&[
+            ("record", text(&material.record).into()),
+            ("slots", slots.into()),
+            ("vault", JsVault::write(&material.vault).into()),
+            ("key_bundle", JsSigned::write(&material.key_bundle).into()),
+            ("recovery_verifier", text(material.recovery_verifier).into()),
+        ]);
+        Ok(object(&[
+            ("material", material),
+            ("recovery_code", registered.recovery_code.to_string().into()),
+            ("keychain", Keychain::new(registered.keychain).into()),
+        ]))
+    }
+}
+
+/// A log-in, from its first message to the keychain.
+#[wasm_bindgen]
+pub struct Login(State);
+
+enum State {
+    Started(e2ee::Login),
+    Proven(e2ee::ProvenLogin),
+    Failed,
+}
+
+#[wasm_bindgen]
+impl Login {
+    pub fn start(password: &str) -> Thrown<Login> {
+        e2ee::Login::start(password)
+            .map(|login| Login(State::Started(login)))
+            .map_err(thrown)
+    }
+
+    #[wasm_bindgen(getter)]
+    pub fn request(&self) -> Option<String> {
+        match &self.0 {
+            State::Started(login) => Some(text(login.request())),
+            State::Proven(_) | State::Failed => None,
+        }
+    }
+
+    /// The finalization for the server; throws `wrong_credentials`. Takes a second or so, and works once.
+    pub fn finish(&mut self, handle: &str, response: &str) -> Thrown<String> {
+        let response = bytes(response)?;
+        let State::Started(login) = std::mem::replace(&mut self.0, State::Failed) else {
+            return Err(thrown(e2ee::Error::WrongCredentials));
+        };
+        let proven = login.finish(handle, &response).map_err(thrown)?;
+        let finalization = text(&proven.finalization);
+        self.0 = State::Proven(proven);
+        Ok(finalization)
+    }
+
+    /// Throws `own_identity_mismatch` when the server shows another identity than the vault's.
+    pub fn unlock(&self, account: &JsLockedAccount) -> Thrown<Keychain> {
+        let State::Proven(login) = &self.0 else {
+            return Err(thrown(e2ee::Error::WrongCredentials));
+        };
+        let (slot, sealed) = account.slot().read()?;
+        login
+            .unlock((slot, &sealed), &account.read()?)
+            .map(Keychain::new)
+            .map_err(thrown)
+    }
+}

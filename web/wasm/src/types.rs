@@ -1,0 +1,171 @@
+//! The plain objects that go in and out, as TypeScript sees them and as Rust reads them.
+
+use e2ee::SealedVault;
+use js_sys::JsString;
+use uuid::Uuid;
+use wasm_bindgen::prelude::*;
+
+use crate::edge::{self, Thrown, bytes, id, object, text};
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** A body and the signature over it; both base64url. */
+export interface Signed { body: string; signature: string }
+export interface SealedVault { version: number; box: string }
+export interface Slot { id: string; box: string }
+export interface KeyringEntry { conversation: string; epoch: string; box: string }
+/** What the server serves of one's own account. */
+export interface Account { account: string; handle: string; vault: SealedVault; key_bundle: Signed }
+/** An account with its password slot, as a session brings it. */
+export interface LockedAccount extends Account { slot: Slot }
+/** All that the server stores of a new account. */
+export interface Material {
+  record: string;
+  slots: { id: string; kind: "password" | "recovery"; box: string }[];
+  vault: SealedVault;
+  key_bundle: Signed;
+  recovery_verifier: string;
+}
+export interface Registered { material: Material; recovery_code: string; keychain: Keychain }
+export interface ReloadedAccount extends Account { session: string; share: string; sealed: string }
+export type Seen = "new" | "known" | "changed";
+export interface LoadedKeyring { loaded: number; unreadable: { conversation: string; epoch: string }[] }
+export interface CreatedEpoch { epoch: string; number: number; grant: Signed; keyring: string }
+export interface AdoptedEpoch { epoch: string; number: number; keyring: string }
+/** What this module throws. */
+export interface E2eeError extends Error { code: string }
+"#;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(typescript_type = "Signed")]
+    pub type JsSigned;
+    #[wasm_bindgen(method, getter)]
+    fn body(this: &JsSigned) -> String;
+    #[wasm_bindgen(method, getter)]
+    fn signature(this: &JsSigned) -> String;
+
+    #[wasm_bindgen(typescript_type = "SealedVault")]
+    pub type JsVault;
+    #[wasm_bindgen(method, getter)]
+    fn version(this: &JsVault) -> f64;
+    #[wasm_bindgen(method, getter, js_name = box)]
+    fn sealed(this: &JsVault) -> String;
+
+    #[wasm_bindgen(typescript_type = "Slot")]
+    pub type JsSlot;
+    #[wasm_bindgen(method, getter)]
+    fn id(this: &JsSlot) -> String;
+    #[wasm_bindgen(method, getter, js_name = box)]
+    fn sealed(this: &JsSlot) -> String;
+
+    #[wasm_bindgen(typescript_type = "KeyringEntry")]
+    pub type JsKeyringEntry;
+    #[wasm_bindgen(method, getter)]
+    fn conversation(this: &JsKeyringEntry) -> String;
+    #[wasm_bindgen(method, getter)]
+    fn epoch(this: &JsKeyringEntry) -> String;
+    #[wasm_bindgen(method, getter, js_name = box)]
+    fn sealed(this: &JsKeyringEntry) -> String;
+
+    #[wasm_bindgen(typescript_type = "Account")]
+    pub type JsAccount;
+    #[wasm_bindgen(method, getter)]
+    fn account(this: &JsAccount) -> String;
+    #[wasm_bindgen(method, getter)]
+    fn handle(this: &JsAccount) -> String;
+    #[wasm_bindgen(method, getter)]
+    fn vault(this: &JsAccount) -> JsVault;
+    #[wasm_bindgen(method, getter)]
+    fn key_bundle(this: &JsAccount) -> JsSigned;
+
+    #[wasm_bindgen(extends = JsAccount, typescript_type = "LockedAccount")]
+    pub type JsLockedAccount;
+    #[wasm_bindgen(method, getter)]
+    pub fn slot(this: &JsLockedAccount) -> JsSlot;
+
+    #[wasm_bindgen(extends = JsAccount, typescript_type = "ReloadedAccount")]
+    pub type JsReloadedAccount;
+    #[wasm_bindgen(method, getter)]
+    pub fn session(this: &JsReloadedAccount) -> String;
+    #[wasm_bindgen(method, getter)]
+    pub fn share(this: &JsReloadedAccount) -> String;
+    #[wasm_bindgen(method, getter)]
+    pub fn sealed(this: &JsReloadedAccount) -> String;
+
+    #[wasm_bindgen(typescript_type = "Registered")]
+    pub type JsRegistered;
+    #[wasm_bindgen(typescript_type = "Seen")]
+    pub type JsSeen;
+    #[wasm_bindgen(typescript_type = "LoadedKeyring")]
+    pub type JsLoadedKeyring;
+    #[wasm_bindgen(typescript_type = "CreatedEpoch")]
+    pub type JsCreatedEpoch;
+    #[wasm_bindgen(typescript_type = "AdoptedEpoch")]
+    pub type JsAdoptedEpoch;
+}
+
+impl JsSigned {
+    pub fn read(&self) -> Thrown<e2ee::Signed> {
+        Ok(e2ee::Signed {
+            body: bytes(&self.body())?,
+            signature: bytes(&self.signature())?,
+        })
+    }
+
+    pub fn write(signed: &e2ee::Signed) -> Self {
+        object(&[
+            ("body", text(&signed.body).into()),
+            ("signature", text(&signed.signature).into()),
+        ])
+    }
+}
+
+impl JsVault {
+    pub fn read(&self) -> Thrown<SealedVault> {
+        Ok(SealedVault {
+            version: edge::milliseconds(self.version()),
+            sealed: bytes(&self.sealed())?,
+        })
+    }
+
+    pub fn write(vault: &SealedVault) -> Self {
+        object(&[
+            ("version", edge::number(vault.version)),
+            ("box", text(&vault.sealed).into()),
+        ])
+    }
+}
+
+impl JsSlot {
+    pub fn read(&self) -> Thrown<(Uuid, Vec<u8>)> {
+        Ok((id(&self.id())?, bytes(&self.sealed())?))
+    }
+}
+
+impl JsKeyringEntry {
+    pub fn read(&self) -> Thrown<e2ee::KeyringEntry> {
+        Ok(e2ee::KeyringEntry {
+            conversation: id(&self.conversation())?,
+            epoch: id(&self.epoch())?,
+            sealed: bytes(&self.sealed())?,
+        })
+    }
+}
+
+impl JsAccount {
+    pub fn read(&self) -> Thrown<e2ee::Account> {
+        Ok(e2ee::Account {
+            id: id(&self.account())?,
+            handle: self.handle(),
+            vault: self.vault().read()?,
+            key_bundle: self.key_bundle().read()?,
+        })
+    }
+}
+
+impl JsSeen {
+    pub fn write(seen: e2ee::Seen) -> Self {
+        JsString::from(seen.name()).unchecked_into()
+    }
+}
