@@ -107,7 +107,7 @@ export class Keys {
     // The key that the epoch is made for must be the one in use today.
     await this.pin(conversation.peer, true);
     const previous = number > 1 ? await this.grantBefore(conversation, number) : null;
-    const made = await this.vault.createEpoch(conversation.peer.id, number, previous, clock.now());
+    const made = await this.vault.createEpoch(conversation.peer.id, previous, clock.now());
     try {
       const { grant, keyring } = made;
       const { id } = await api.createEpoch(conversation.id, { grant, keyring });
@@ -151,7 +151,7 @@ export class Keys {
     const entries: KeyringEntry[] = [];
     for (const [index, grant] of grants.entries()) {
       if (await this.vault.hasEpoch(conversation.id, grant.id)) continue;
-      const adopted = await this.vault.adoptEpoch(conversation.peer.id, grant, grants[index - 1] ?? null);
+      const adopted = await this.vault.adoptEpoch(conversation.peer.id, grant, grants[index - 1]?.id ?? null);
       entries.push({ conversation: conversation.id, epoch: adopted.epoch, box: adopted.keyring });
     }
     for (let at = 0; at < entries.length; at += PAGE) {

@@ -34,7 +34,10 @@ function locks() {
   const held = new Map<string, Promise<void>>();
   return (name: string, work: () => Promise<void>) => {
     const next = (held.get(name) ?? Promise.resolve()).then(work);
-    held.set(name, next.catch(() => undefined));
+    held.set(
+      name,
+      next.catch(() => undefined),
+    );
     return next;
   };
 }
@@ -62,7 +65,10 @@ afterEach(async () => {
 });
 
 const write = (id: string, conversation = 'c', into = outbox) =>
-  into.add({ id, conversation, envelope: null, written_at: 1, refused: null }, Promise.resolve(`text of ${id}`));
+  into.add(
+    { id, conversation, envelope: null, written_at: 1, refused: null },
+    Promise.resolve(`text of ${id}`),
+  );
 
 async function emptied(): Promise<void> {
   while ((await storage.queued()).some((queued) => queued.refused === null)) {
@@ -73,7 +79,10 @@ async function emptied(): Promise<void> {
 it('sends in the order of writing, also when the sealing of the first takes longer', async () => {
   let finish: (sealed: string) => void = () => undefined;
   const slow = new Promise<string>((resolve) => (finish = resolve));
-  const first = outbox.add({ id: 'z', conversation: 'c', envelope: null, written_at: 1, refused: null }, slow);
+  const first = outbox.add(
+    { id: 'z', conversation: 'c', envelope: null, written_at: 1, refused: null },
+    slow,
+  );
   const rest = [write('y'), write('a')];
   finish('slow');
   await Promise.all([first, ...rest]);
@@ -167,10 +176,18 @@ it('sends each message once from two tabs that drain the same queue', async () =
 });
 
 it('knows what may pass later from what is an answer', () => {
-  for (const problem of [new Problem('offline'), new Problem('unavailable', 503), new Problem('too_many_attempts', 429)]) {
+  for (const problem of [
+    new Problem('offline'),
+    new Problem('unavailable', 503),
+    new Problem('too_many_attempts', 429),
+  ]) {
     expect(passing(problem)).toBe(true);
   }
-  for (const problem of [new Problem('identity_changed'), new Problem('not_found', 404), new Problem('internal')]) {
+  for (const problem of [
+    new Problem('identity_changed'),
+    new Problem('not_found', 404),
+    new Problem('internal'),
+  ]) {
     expect(passing(problem)).toBe(false);
   }
 });

@@ -9,8 +9,6 @@ import type { Conversation, Message } from './api/types';
 
 /** The account key as it waits for a reload: only the worker and the server's share open it. */
 export interface ReloadSecret {
-  account: string;
-  handle: string;
   session: string;
   key: CryptoKey;
   iv: Uint8Array<ArrayBuffer>;

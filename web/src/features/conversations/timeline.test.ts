@@ -33,7 +33,12 @@ const seqs = (all: Shown[]) => all.map((each) => each.message.seq);
 
 describe('a change', () => {
   it('is next, held already, or shows that something is missing', () => {
-    expect([placeOf(8, 7), placeOf(7, 7), placeOf(3, 7), placeOf(9, 7)]).toEqual(['next', 'held', 'held', 'gap']);
+    expect([placeOf(8, 7), placeOf(7, 7), placeOf(3, 7), placeOf(9, 7)]).toEqual([
+      'next',
+      'held',
+      'held',
+      'gap',
+    ]);
   });
 });
 
@@ -99,7 +104,12 @@ describe('a thread', () => {
   });
 
   it('says once where the new messages begin, and never because of my own', () => {
-    const all = [shown(1, { sender: 'them' }), shown(2), shown(3, { sender: 'them' }), shown(4, { sender: 'them' })];
+    const all = [
+      shown(1, { sender: 'them' }),
+      shown(2),
+      shown(3, { sender: 'them' }),
+      shown(4, { sender: 'them' }),
+    ];
     expect(kinds(itemsOf(all, [], 'me', 1))).toEqual(['day', 'm1*', 'm2*', 'new', 'm3*', 'm4']);
     expect(kinds(itemsOf(all, [], 'me', 4))).not.toContain('new');
     expect(kinds(itemsOf(all, [], 'me', null))).not.toContain('new');

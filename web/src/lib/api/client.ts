@@ -33,6 +33,8 @@ async function problemOf(response: Response): Promise<Problem> {
   return new Problem(code, response.status, said?.message ?? response.statusText, retryAfter);
 }
 
+let signedOut: () => void = () => undefined;
+
 /** One request; whatever goes wrong is a `Problem`, save an abort, which stays an abort. */
 async function call<T>(method: string, path: string, options: Options = {}): Promise<T> {
   const url = new URL(`/api${path}`, location.origin);
@@ -54,7 +56,11 @@ async function call<T>(method: string, path: string, options: Options = {}): Pro
     if (options.signal?.aborted) throw thrown;
     throw new Problem('offline', 0, String(thrown));
   }
-  if (!response.ok) throw await problemOf(response);
+  if (!response.ok) {
+    const problem = await problemOf(response);
+    if (problem.code === 'signed_out') signedOut();
+    throw problem;
+  }
   return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
@@ -67,6 +73,11 @@ interface Page {
 
 /** The server's routes, one function each. */
 export const api = {
+  /** Any request may be the one that learns that the session is over. */
+  onSignedOut(listener: () => void): void {
+    signedOut = listener;
+  },
+
   config: () => call<Config>('GET', '/config'),
   handle: (handle: string, signal?: AbortSignal) =>
     call<{ available: boolean }>('GET', `/handles/${id(handle)}`, { signal }),
@@ -87,7 +98,7 @@ export const api = {
   removeAvatar: () => call<Me>('DELETE', '/profile/avatar'),
 
   people: (query: { q: string } & Page, signal?: AbortSignal) =>
-    call<{ people: Person[]; next: string | null }>('GET', '/people', { query, signal }),
+    call<{ people: Person[]; next: string | null }>('GET', '/people', { query: { ...query }, signal }),
   person: (account: string) => call<Person>('GET', `/people/${id(account)}`),
   keyBundle: (account: string) => call<Signed>('GET', `/people/${id(account)}/key-bundle`),
 
@@ -113,9 +124,13 @@ export const api = {
   history: (conversation: string, query: { before?: number; limit?: number }) =>
     call<{ messages: Message[] }>('GET', `/conversations/${id(conversation)}/messages`, { query }),
   changes: (conversation: string, query: { changed_after: number; limit?: number }) =>
-    call<{ messages: Message[]; more: boolean }>('GET', `/conversations/${id(conversation)}/messages`, {
-      query,
-    }),
+    call<{ messages: Message[]; next?: number | null }>(
+      'GET',
+      `/conversations/${id(conversation)}/messages`,
+      {
+        query,
+      },
+    ),
   send: (conversation: string, json: { id: string; envelope: string }) =>
     call<Accepted>('POST', `/conversations/${id(conversation)}/messages`, { json }),
   receipt: (conversation: string, json: Partial<Marks>) =>

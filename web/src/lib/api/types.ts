@@ -88,8 +88,9 @@ export interface Message {
   id: string;
   sender: string;
   epoch: string;
-  kind: number;
-  target: string | null;
+  /** 1, a message of its own, where it is not said. */
+  kind?: number;
+  target?: string | null;
   envelope: string;
   sent_at: number;
 }

@@ -1,0 +1,177 @@
+/** All conversations of the person: the list, and where each event belongs. */
+import { api } from '../../lib/api/client';
+import type { Conversation as Record, Person, ServerFrame } from '../../lib/api/types';
+import { Problem } from '../../lib/problem';
+import { SvelteMap } from 'svelte/reactivity';
+import { Conversation } from './conversation.svelte';
+import { openMessages, type Tools } from './tools';
+
+const PAGE = 100;
+/** Messages to catch up in the background, for a conversation that nobody looks at. */
+const BACKGROUND = 400;
+
+export class Conversations {
+  private readonly byId = new SvelteMap<string, Conversation>();
+  private readonly fetching = new Map<string, Promise<Conversation>>();
+  private refreshing: Promise<void> | null = null;
+  private complete = false;
+
+  /** The list was shown once, from the storage or from the server. */
+  loaded = $state(false);
+  problem: Problem | null = $state.raw(null);
+
+  /** Latest activity first; a conversation begins with its first message. */
+  readonly list: Conversation[] = $derived(
+    [...this.byId.values()]
+      .filter((each) => each.record.seq > 0 || each.pending.length > 0)
+      .sort((a, b) => b.activeAt - a.activeAt),
+  );
+  readonly unread: number = $derived(this.list.reduce((sum, each) => sum + each.record.unread, 0));
+
+  constructor(private readonly tools: Tools) {}
+
+  get me(): string {
+    return this.tools.me;
+  }
+
+  get(id: string): Conversation | undefined {
+    return this.byId.get(id);
+  }
+
+  /** The first paint, from what this browser kept. */
+  async restore(): Promise<void> {
+    const kept = await this.tools.storage.conversations().catch(() => []);
+    for (const { id, record, synced } of kept)
+      this.byId.set(id, new Conversation(this.tools, record, synced));
+    if (kept.length > 0) this.loaded = true;
+    await this.openPreviews(kept.map(({ id }) => id));
+    await this.refreshQueues();
+  }
+
+  /** What waits to be sent, of every conversation. */
+  private async refreshQueues(): Promise<void> {
+    const queued = await this.tools.storage.queued().catch(() => []);
+    for (const id of new Set(queued.map((each) => each.conversation))) {
+      await this.ensure(id).then((conversation) => conversation.refreshPending(), ignored);
+    }
+  }
+
+  /** The list as the server has it, and what changed in the conversations kept here. */
+  refresh(): Promise<void> {
+    this.refreshing ??= this.fetchPages()
+      .then(
+        () => (this.problem = null),
+        (thrown: unknown) => (this.problem = Problem.from(thrown)),
+      )
+      .then(() => {
+        this.refreshing = null;
+      });
+    return this.refreshing;
+  }
+
+  private async fetchPages(): Promise<void> {
+    let cursor: string | undefined;
+    do {
+      const page = await api.conversations({ cursor, limit: PAGE });
+      const changed = page.conversations.filter((fresh) => this.isNews(fresh));
+      for (const fresh of page.conversations) this.add(fresh);
+      this.loaded = true;
+      await this.openPreviews(changed.map(({ id }) => id));
+      await Promise.all(changed.map((fresh) => this.catchUp(fresh)));
+      cursor = page.next ?? undefined;
+      // Sorted by activity: after a page without news, the rest is as it was.
+      if (this.complete && changed.length === 0) break;
+    } while (cursor);
+    this.complete = true;
+  }
+
+  private isNews(fresh: Record): boolean {
+    const known = this.byId.get(fresh.id);
+    return !known || fresh.rev > known.record.rev || fresh.rev > known.history.synced || !known.latest;
+  }
+
+  private async catchUp(fresh: Record): Promise<void> {
+    const conversation = this.byId.get(fresh.id);
+    if (!conversation) return;
+    const { history } = conversation;
+    if (history.loaded) await history.inOrder(() => history.loadFrom(fresh));
+    else if (history.synced > 0 && fresh.rev - history.synced <= BACKGROUND) await conversation.catchUp();
+    else history.keep();
+  }
+
+  /** Last messages in one crossing to the worker; who has been reached is told so. */
+  private async openPreviews(ids: string[]): Promise<void> {
+    const conversations = ids.flatMap((id) => this.byId.get(id) ?? []);
+    const messages = conversations.flatMap((each) => each.record.last_message ?? []);
+    const opened = await openMessages(this.tools, messages, (id) => this.byId.get(id)?.record);
+    for (const { message, content } of opened) {
+      const conversation = this.byId.get(message.conversation);
+      if (!conversation) continue;
+      conversation.preview = content;
+      conversation.confirmDelivery();
+    }
+  }
+
+  add(fresh: Record): Conversation {
+    const known = this.byId.get(fresh.id);
+    if (known) {
+      known.apply(fresh);
+      return known;
+    }
+    const conversation = new Conversation(this.tools, fresh);
+    this.byId.set(fresh.id, conversation);
+    return conversation;
+  }
+
+  /** By its id; asked from the server when it is not known here. Throws `not_found`. */
+  ensure(id: string): Promise<Conversation> {
+    const known = this.byId.get(id);
+    if (known) return Promise.resolve(known);
+    let fetching = this.fetching.get(id);
+    if (!fetching) {
+      fetching = this.fetch(id).finally(() => this.fetching.delete(id));
+      this.fetching.set(id, fetching);
+    }
+    return fetching;
+  }
+
+  private async fetch(id: string): Promise<Conversation> {
+    const conversation = this.add(await api.conversation(id));
+    await this.openPreviews([id]);
+    return conversation;
+  }
+
+  /** One event of the socket. What cannot be fetched now is found at the next `ready`. */
+  on(frame: ServerFrame): void {
+    switch (frame.type) {
+      case 'message':
+        void this.ensure(frame.message.conversation)
+          .then((conversation) => conversation.receive(frame.message))
+          .catch(ignored);
+        break;
+      case 'receipt':
+        this.byId.get(frame.conversation)?.marked(frame.account, frame);
+        break;
+      case 'epoch':
+        this.byId.get(frame.conversation)?.epochChanged(frame.epoch);
+        break;
+      case 'profile':
+        this.personChanged(frame.person);
+        break;
+    }
+  }
+
+  private personChanged(person: Person): void {
+    for (const each of this.byId.values()) if (each.peer.id === person.id) each.peerChanged(person);
+  }
+
+  /** The queue of a conversation changed, here or in another tab. */
+  queueChanged(id: string): void {
+    void this.ensure(id)
+      .then((conversation) => conversation.refreshPending())
+      .catch(ignored);
+  }
+}
+
+/** The socket's next `ready` repairs it; nothing is lost by waiting. */
+const ignored = () => undefined;

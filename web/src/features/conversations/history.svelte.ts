@@ -1,0 +1,125 @@
+/**
+ * The messages of one conversation that this browser holds: always one run
+ * without a gap, up to the newest. Read from the storage first, then from the server.
+ */
+import { api } from '../../lib/api/client';
+import type { Conversation as Record, Message } from '../../lib/api/types';
+import { contiguous, merge, placeOf, type Shown } from './timeline';
+import { openMessages, type Tools } from './tools';
+
+const PAGE = 60;
+const CHANGES = 200;
+/** Beyond this, starting anew from the end is quicker than catching up. */
+const TOO_FAR_BEHIND = 400;
+
+export class History {
+  /** Opened messages, oldest first. */
+  shown: Shown[] = $state.raw([]);
+  /** There is something to show, be it that there is nothing. */
+  loaded = $state(false);
+
+  private pagingBack: Promise<void> | null = null;
+  private work: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly tools: Tools,
+    private readonly record: () => Record,
+    /** Every change up to this `rev` is in `shown` or in the storage; 0 before the first page. */
+    public synced: number,
+  ) {}
+
+  private get id(): string {
+    return this.record().id;
+  }
+
+  /** What was kept here, for the first paint. */
+  async loadStored(): Promise<void> {
+    if (this.loaded || this.synced === 0) return;
+    const stored = contiguous(await this.tools.storage.messages(this.id, Infinity, PAGE).catch(() => []));
+    if (stored.length === 0) return;
+    this.shown = merge(this.shown, await this.open(stored));
+    this.loaded = true;
+  }
+
+  /** Up to the server's state: what changed since, or the newest page when that is quicker. */
+  async loadFrom(fresh: Record): Promise<void> {
+    const anew = this.shown.length === 0 || fresh.rev - this.synced > TOO_FAR_BEHIND;
+    await (anew ? this.loadEnd(fresh) : this.fetchChanges());
+    this.loaded = true;
+  }
+
+  /** `fresh` was read before the page, so every change up to its `rev` is in it. */
+  private async loadEnd(fresh: Record): Promise<void> {
+    const { messages } = await api.history(this.id, { limit: PAGE });
+    this.shown = await this.open(messages);
+    this.synced = fresh.rev;
+    await this.tools.storage.dropMessages(this.id).catch(() => undefined);
+    this.keep(messages);
+  }
+
+  /** One page more of the past. */
+  loadOlder(): Promise<void> {
+    this.pagingBack ??= this.fetchOlder().finally(() => (this.pagingBack = null));
+    return this.pagingBack;
+  }
+
+  private async fetchOlder(): Promise<void> {
+    const before = this.shown[0]?.message.seq;
+    if (before === undefined || before <= 1) return;
+    const stored = await this.tools.storage.messages(this.id, before, PAGE).catch(() => []);
+    let older = contiguous(stored, before);
+    if (older.length === 0) {
+      older = (await api.history(this.id, { before, limit: PAGE })).messages;
+      this.keep(older);
+    }
+    const opened = await this.open(older);
+    // Replaced meanwhile (too far behind): what was fetched no longer joins.
+    if (this.shown[0]?.message.seq === before) this.shown = [...opened, ...this.shown];
+  }
+
+  /** A message from the socket, or mine after its acknowledgement: opened, unless it is held already. */
+  async take(message: Message): Promise<Shown | undefined> {
+    // Without a first page there is nothing to join; the list still wants to know what it says.
+    if (this.synced === 0) return (await this.open([message]))[0];
+    const place = placeOf(message.rev, this.synced);
+    if (place === 'gap') await this.fetchChanges();
+    else if (place === 'next') await this.join([message], message.rev);
+    if (this.loaded) return this.shown.find((shown) => shown.message.seq === message.seq);
+    return (await this.open([message]))[0];
+  }
+
+  /** Everything that changed since the last time. */
+  async fetchChanges(): Promise<void> {
+    const target = this.record().rev;
+    for (let more = true; more;) {
+      const page = await api.changes(this.id, { changed_after: this.synced, limit: CHANGES });
+      await this.join(page.messages, page.messages.at(-1)?.rev ?? 0);
+      more = page.messages.length > 0 && page.next !== undefined && page.next !== null;
+    }
+    this.synced = Math.max(this.synced, target);
+  }
+
+  private async join(messages: Message[], rev: number): Promise<void> {
+    if (this.loaded) this.shown = merge(this.shown, await this.open(messages));
+    this.synced = Math.max(this.synced, rev);
+    this.keep(messages);
+  }
+
+  /** Kept for the first paint of the next visit; losing it loses nothing. */
+  keep(messages: Message[] = []): void {
+    const { synced } = this;
+    const record = this.record();
+    void this.tools.storage.keep([{ id: record.id, record, synced }], messages).catch(() => undefined);
+  }
+
+  private open(messages: Message[]): Promise<Shown[]> {
+    return openMessages(this.tools, messages, this.record);
+  }
+
+  /** One after the other, so that what arrives during a catch-up waits for its end. */
+  inOrder<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.work.then(work);
+    this.work = done.catch(() => undefined);
+    return done;
+  }
+}

@@ -1,0 +1,58 @@
+/** What the state of conversations works with, handed in by the session. */
+import type { Conversation as Record, Message } from '../../lib/api/types';
+import type { Keys } from '../../lib/keys';
+import type { Outbox } from '../../lib/outbox';
+import { Problem } from '../../lib/problem';
+import type { Receipts } from '../../lib/receipts';
+import type { Storage } from '../../lib/storage';
+import type { Vault } from '../../lib/vault';
+import { contentOf, type Opened } from './content';
+import type { Shown } from './timeline';
+
+export interface Tools {
+  /** One's own account id. */
+  me: string;
+  vault: Vault;
+  keys: Keys;
+  storage: Storage;
+  outbox: Outbox;
+  receipts: Receipts;
+}
+
+/**
+ * Opens messages of any conversations in one crossing to the worker. A missing
+ * epoch (the other person, or another browser of mine, made it) is fetched and
+ * the rest tried once more. Throws only when the network failed.
+ */
+export async function openMessages(
+  tools: Tools,
+  messages: Message[],
+  recordOf: (conversation: string) => Record | undefined,
+): Promise<Shown[]> {
+  if (messages.length === 0) return [];
+  await tools.keys.loadKeyring();
+  const opened = await tools.vault.openAll(messages);
+  const missing = messages.filter((_, at) => isMissing(opened[at]));
+  if (missing.length > 0) {
+    for (const id of new Set(missing.map((message) => message.conversation))) {
+      const record = recordOf(id);
+      if (record) await healOrExplain(tools, record);
+    }
+    const again = await tools.vault.openAll(missing);
+    missing.forEach((message, at) => (opened[messages.indexOf(message)] = again[at] as Opened));
+  }
+  return messages.map((message, at) => ({ message, content: contentOf(opened[at] as Opened) }));
+}
+
+const isMissing = (opened: Opened | undefined) =>
+  opened !== undefined && 'error' in opened && opened.error === 'unknown_epoch';
+
+async function healOrExplain(tools: Tools, record: Record): Promise<void> {
+  try {
+    await tools.keys.heal(record);
+  } catch (thrown) {
+    const problem = Problem.from(thrown);
+    // Without the network nothing can be said yet; all else shows in the message itself.
+    if (problem.code === 'offline' || problem.status >= 500 || problem.status === 401) throw problem;
+  }
+}

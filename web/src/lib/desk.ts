@@ -1,0 +1,109 @@
+/** Everything that lives from a sign-in to its end: made together, stopped together. */
+import { Conversations } from '../features/conversations/conversations.svelte';
+import { api } from './api/client';
+import type { Accepted, Person, ServerFrame } from './api/types';
+import { clock } from './clock';
+import { Keys } from './keys';
+import { Live, type Connection } from './live';
+import { Outbox, type Way } from './outbox';
+import { Problem } from './problem';
+import { Receipts } from './receipts';
+import type { Queued, Storage } from './storage';
+import { vault } from './vault';
+
+export interface Told {
+  connection(state: Connection): void;
+  /** The server ended the session. */
+  ended(): void;
+  profile(person: Person): void;
+  /** For the other tabs. */
+  queueChanged(conversation: string): void;
+}
+
+export class Desk {
+  readonly keys = new Keys(vault);
+  readonly conversations: Conversations;
+  private readonly live: Live;
+  private readonly outbox: Outbox;
+  private readonly receipts: Receipts;
+  private stopped = false;
+
+  constructor(
+    me: string,
+    storage: Storage,
+    private readonly told: Told,
+  ) {
+    this.live = new Live({
+      event: (frame) => this.event(frame),
+      connection: (state) => told.connection(state),
+      ended: () => told.ended(),
+      // A refused upgrade looks like a dead line: asking for the list tells them apart.
+      unreachable: () => void this.conversations.refresh(),
+    });
+    this.receipts = new Receipts(this.live);
+    this.outbox = new Outbox(storage, this.way());
+    const { keys, outbox, receipts } = this;
+    this.conversations = new Conversations({ me, vault, keys, storage, outbox, receipts });
+  }
+
+  /** What this browser kept is shown first; then the line opens, and the rest follows from its `ready`. */
+  async start(): Promise<void> {
+    // The keyring opens what is kept: without it, the first paint waits for the line.
+    await this.keys
+      .loadKeyring()
+      .then(() => this.conversations.restore())
+      .catch(() => undefined);
+    if (!this.stopped) this.live.start();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.live.stop();
+    this.outbox.stop();
+    this.receipts.stop();
+  }
+
+  private way(): Way {
+    return {
+      seal: async (queued) => (await this.conversations.ensure(queued.conversation)).seal(queued),
+      transmit: (conversation, id, envelope) => this.transmit(conversation, id, envelope),
+      accepted: (queued, answer) => this.accepted(queued, answer),
+      changed: (conversation) => {
+        this.conversations.queueChanged(conversation);
+        this.told.queueChanged(conversation);
+      },
+    };
+  }
+
+  /** Over the socket when it is open, else by POST: the same rule stands behind both. */
+  private async transmit(conversation: string, id: string, envelope: string): Promise<Accepted> {
+    if (this.live.open) {
+      try {
+        return await this.live.send(conversation, id, envelope);
+      } catch (thrown) {
+        if (Problem.from(thrown).code !== 'offline') throw thrown;
+      }
+    }
+    return api.send(conversation, { id, envelope });
+  }
+
+  private async accepted({ conversation, envelope }: Queued, answer: Accepted): Promise<void> {
+    const there = await this.conversations.ensure(conversation);
+    // It is stored at the server: whatever fails here is found again by the next catch-up.
+    await there.accepted(envelope ?? '', answer).catch(() => undefined);
+  }
+
+  private event(frame: ServerFrame): void {
+    if (frame.type === 'ready') {
+      clock.set(frame.server_time);
+      void this.conversations.refresh();
+      void this.receipts.flush();
+      void this.outbox.drainAll().catch(() => undefined);
+    } else if (frame.type === 'profile') {
+      this.told.profile(frame.person);
+      this.conversations.on(frame);
+    } else {
+      this.conversations.on(frame);
+    }
+  }
+}

@@ -1,0 +1,220 @@
+/** Who is signed in here, from the first page to the log-out. */
+import type { Conversations } from '../features/conversations/conversations.svelte';
+import { api } from './api/client';
+import type { Me, NewAccount, Person, SignedIn } from './api/types';
+import { clock } from './clock';
+import { Desk } from './desk';
+import { backOff, type Connection } from './live';
+import { Problem } from './problem';
+import { Storage } from './storage';
+import { vault, warmUp } from './vault';
+
+/** What the tabs of one browser tell each other. */
+type Word = { type: 'signed-out' } | { type: 'signed-in' } | { type: 'outbox'; conversation: string };
+
+export class Session {
+  phase: 'starting' | 'signed-out' | 'signed-in' = $state('starting');
+  me: Me | null = $state.raw(null);
+  connection: Connection = $state('online');
+  /** Signed out by the server, not by the person: worth a word. */
+  ended = $state(false);
+
+  private desk: Desk | null = $state.raw(null);
+  private newAccount: Omit<NewAccount, 'setup_code'> | null = null;
+  private readonly storage = new Storage();
+  private readonly tabs = new BroadcastChannel('entrenous');
+
+  constructor() {
+    this.tabs.onmessage = ({ data }: MessageEvent<Word>) => this.heard(data);
+    api.onSignedOut(() => this.over());
+  }
+
+  /** Only while signed in. */
+  get conversations(): Conversations {
+    if (!this.desk) throw new Problem('signed_out', 401);
+    return this.desk.conversations;
+  }
+
+  warmUp(): void {
+    warmUp();
+  }
+
+  /** As it was before the reload, without the password; without an answer of the server it waits for one. */
+  async start(): Promise<void> {
+    if (!(await this.storage.reloadSecret().catch(() => undefined))) {
+      this.phase = 'signed-out';
+      return;
+    }
+    warmUp();
+    try {
+      const signedIn = await this.patiently(() => api.session());
+      if (await vault.reopen(account(signedIn))) this.enter(signedIn);
+      else await this.over();
+    } catch {
+      await this.over();
+    }
+  }
+
+  // Ways in
+
+  /** Makes the keys and returns the recovery code; the server stores nothing yet. */
+  async prepareSignUp(f: { handle: string; displayName: string; password: string }): Promise<string> {
+    const request = await vault.startRegistration(f.password);
+    const { account, response } = await api.registerStart({ handle: f.handle, request });
+    const made = await vault.finishRegistration(f.handle, account, response, clock.now());
+    this.newAccount = { account, display_name: f.displayName, ...made.material };
+    return made.recoveryCode;
+  }
+
+  async finishSignUp({ setupCode }: { setupCode?: string }): Promise<void> {
+    if (!this.newAccount) throw new Problem('bad_opaque');
+    const code = setupCode ? { setup_code: setupCode } : {};
+    const signedIn = await api.registerFinish({ ...this.newAccount, ...code });
+    this.newAccount = null;
+    await this.settle(signedIn);
+  }
+
+  async logIn(handle: string, password: string): Promise<void> {
+    const request = await vault.startLogin(password);
+    const { login, response } = await api.loginStart({ handle, request });
+    const finalization = await vault.finishLogin(handle, response);
+    const signedIn = await api.loginFinish({ login, finalization });
+    await vault.unlock({ ...account(signedIn), slot: signedIn.slot });
+    await this.settle(signedIn);
+  }
+
+  private async settle(signedIn: SignedIn): Promise<void> {
+    // A browser that keeps nothing (private windows of some) can still be used until the reload.
+    await this.storage.belongTo(signedIn.me.id).catch(() => undefined);
+    await vault.keep(signedIn.session, signedIn.share).catch(() => undefined);
+    this.enter(signedIn);
+    this.tell({ type: 'signed-in' });
+  }
+
+  private enter({ me }: SignedIn): void {
+    this.leave();
+    this.me = me;
+    this.ended = false;
+    this.desk = new Desk(me.id, this.storage, {
+      connection: (state) => (this.connection = state),
+      ended: () => void this.over(),
+      profile: (person) => this.profileChanged(person),
+      queueChanged: (conversation) => this.tell({ type: 'outbox', conversation }),
+    });
+    this.phase = 'signed-in';
+    void this.desk.start();
+  }
+
+  private profileChanged(person: Person): void {
+    if (this.me?.id === person.id) this.me = { ...this.me, ...person };
+  }
+
+  // Ways out
+
+  async logOut(): Promise<void> {
+    await api.logout().catch(() => undefined);
+    this.tell({ type: 'signed-out' });
+    await this.forget();
+  }
+
+  /** Nothing of the account stays in this browser. */
+  private async forget(): Promise<void> {
+    this.leave();
+    this.phase = 'signed-out';
+    await vault.forget().catch(() => undefined);
+    await this.storage.deleteEverything().catch(() => undefined);
+  }
+
+  /** The session ended elsewhere. What was written and not sent stays, sealed, for the next log-in. */
+  private async over(): Promise<void> {
+    if (this.phase === 'signed-out') return;
+    this.leave();
+    this.ended = true;
+    this.phase = 'signed-out';
+    await this.storage.dropReloadSecret().catch(() => undefined);
+    await vault.forget().catch(() => undefined);
+  }
+
+  private leave(): void {
+    this.desk?.stop();
+    this.desk = null;
+    this.me = null;
+    this.connection = 'online';
+  }
+
+  private tell(word: Word): void {
+    this.tabs.postMessage(word);
+  }
+
+  private heard(word: Word): void {
+    if (word.type === 'outbox') this.desk?.conversations.queueChanged(word.conversation);
+    else if (word.type === 'signed-out') void this.forget();
+    else if (this.phase === 'signed-out') void this.start();
+  }
+
+  // Oneself and others
+
+  async updateProfile(profile: { display_name?: string; status?: string; bio?: string }): Promise<void> {
+    this.me = await api.updateProfile(profile);
+  }
+
+  async setAvatar(image: Blob): Promise<void> {
+    this.me = await api.setAvatar(image);
+  }
+
+  async removeAvatar(): Promise<void> {
+    this.me = await api.removeAvatar();
+  }
+
+  async openConversation(account: string): Promise<string> {
+    return this.conversations.add(await api.openConversation(account)).id;
+  }
+
+  /** Whom one wrote with lately, to begin a search with. */
+  get recentPeople(): Person[] {
+    return this.desk?.conversations.list.slice(0, 8).map(({ peer }) => peer) ?? [];
+  }
+
+  async safetyNumber(account: string): Promise<string> {
+    if (!this.desk) throw new Problem('signed_out', 401);
+    return this.desk.keys.safetyNumber(await api.person(account));
+  }
+
+  /** Until it answers or refuses; each failure says that we are connecting. */
+  private async patiently<T>(ask: () => Promise<T>): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const answer = await ask();
+        this.connection = 'online';
+        return answer;
+      } catch (thrown) {
+        const problem = Problem.from(thrown);
+        if (problem.code !== 'offline' && problem.status < 500) throw problem;
+        this.connection = navigator.onLine ? 'connecting' : 'offline';
+        await nextChance(backOff(attempt));
+      }
+    }
+  }
+}
+
+const account = ({ me, session, share, vault, key_bundle }: SignedIn) => ({
+  account: me.id,
+  handle: me.handle,
+  session,
+  share,
+  vault,
+  key_bundle,
+});
+
+/** After the delay, or when the browser says that the network is back. */
+function nextChance(delay: number): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      removeEventListener('online', done);
+      resolve();
+    };
+    const timer = setTimeout(done, delay);
+    addEventListener('online', done);
+  });
+}

@@ -1,0 +1,166 @@
+/** What the worker does with the keys. Only sealed things, texts and public keys go out. */
+import { Keychain, Login, Registration } from '../generated/wasm/wasm.js';
+import type { KeyringEntry, Message, Signed, Slot, Vault } from './api/types';
+import { Problem } from './problem';
+import { Storage } from './storage';
+
+/** What the server serves of one's own account. */
+interface Account {
+  account: string;
+  handle: string;
+  vault: Vault;
+  key_bundle: Signed;
+}
+
+type Opened = { text: string } | { error: string };
+
+const storage = new Storage();
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+let registration: Registration | null = null;
+let login: Login | null = null;
+let keychain: Keychain | null = null;
+
+function keys(): Keychain {
+  if (!keychain) throw new Problem('signed_out', 401);
+  return keychain;
+}
+
+function unlocked(next: Keychain): void {
+  keychain?.free();
+  keychain = next;
+}
+
+/** The label binds a kept text to its message, so that texts cannot be exchanged in the database. */
+const outboxLabel = (id: string) => `outbox/${id}`;
+
+const toText = (bytes: Uint8Array) => {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+};
+const toBytes = (text: string) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+
+export const vaultCalls = {
+  // Ways in
+
+  startRegistration(password: string): string {
+    registration?.free();
+    registration = Registration.start(password);
+    return registration.request;
+  },
+
+  finishRegistration(handle: string, account: string, response: string, now: number) {
+    if (!registration) throw new Problem('bad_opaque');
+    const started = registration;
+    registration = null;
+    const { material, recovery_code, keychain: made } = started.finish(handle, account, response, now);
+    unlocked(made);
+    return { material, recoveryCode: recovery_code };
+  },
+
+  startLogin(password: string): string {
+    login?.free();
+    login = Login.start(password);
+    const { request } = login;
+    if (request === undefined) throw new Problem('bad_opaque');
+    return request;
+  },
+
+  finishLogin(handle: string, response: string): string {
+    if (!login) throw new Problem('bad_opaque');
+    return login.finish(handle, response);
+  },
+
+  unlock(account: Account & { slot: Slot }): void {
+    if (!login) throw new Problem('bad_opaque');
+    unlocked(login.unlock(account));
+    login.free();
+    login = null;
+  },
+
+  /** Keeps the account key for a reload, under a key that no script can read and a share that only the server has. */
+  async keep(session: string, share: string): Promise<void> {
+    const key = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, [
+      'encrypt',
+      'decrypt',
+    ]);
+    const iv = crypto.getRandomValues(new Uint8Array(12));
+    const inner = encoder.encode(keys().seal_for_reload(session, share));
+    const sealed = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, key, inner);
+    await storage.keepReloadSecret({ session, key, iv, sealed });
+  },
+
+  /** False when nothing that fits this session was kept here. */
+  async reopen(account: Account & { session: string; share: string }): Promise<boolean> {
+    const kept = await storage.reloadSecret();
+    if (!kept || kept.session !== account.session) return false;
+    const { iv } = kept;
+    const sealed = decoder.decode(
+      await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, kept.key, kept.sealed),
+    );
+    unlocked(Keychain.open_from_reload({ ...account, sealed }));
+    return true;
+  },
+
+  forget(): void {
+    keychain?.free();
+    keychain = null;
+    storage.close();
+  },
+
+  // Contacts and epochs
+
+  sealVault: (): Vault => keys().vault(),
+  vaultWritten: (version: number): void => keys().vault_written(version),
+  mergeVault: (served: Vault): string[] => keys().merge_vault(served),
+
+  pin: (account: string, handle: string, bundle: Signed, now: number) =>
+    keys().pin(account, handle, bundle, now),
+  safetyNumber: (peer: string): string => keys().safety_number(peer),
+
+  loadKeyring: (entries: KeyringEntry[]) => keys().load_keyring(entries),
+  hasEpoch: (conversation: string, epoch: string): boolean => keys().has_epoch(conversation, epoch),
+  createEpoch: (peer: string, previous: Signed | null, now: number) =>
+    keys().create_epoch(peer, previous, now),
+  adoptEpoch: (peer: string, grant: Signed, previousEpoch: string | null) =>
+    keys().adopt_epoch(peer, grant, previousEpoch),
+
+  // Messages
+
+  /** Many in one crossing: what is opened costs less than the way to the worker and back. */
+  openAll(messages: Message[]): Opened[] {
+    const ring = keys();
+    return messages.map((message) => {
+      const { conversation, sender, envelope, kind, target, id } = message;
+      try {
+        return { text: ring.open(conversation, sender, envelope, kind ?? 1, target, id) };
+      } catch (thrown) {
+        return { error: Problem.from(thrown).code };
+      }
+    });
+  },
+
+  /** Seals for the wire what `sealText` keeps here. */
+  sealQueued(conversation: string, epoch: string, id: string, sealed: string): string {
+    const text = decoder.decode(keys().open_local(outboxLabel(id), toBytes(sealed)));
+    return keys().seal(conversation, epoch, id, 1, null, text);
+  },
+
+  sealText: (id: string, text: string): string =>
+    toText(keys().seal_local(outboxLabel(id), encoder.encode(text))),
+
+  openTexts(kept: { id: string; sealed: string }[]): Opened[] {
+    const ring = keys();
+    return kept.map(({ id, sealed }) => {
+      try {
+        return { text: decoder.decode(ring.open_local(outboxLabel(id), toBytes(sealed))) };
+      } catch (thrown) {
+        return { error: Problem.from(thrown).code };
+      }
+    });
+  },
+};
+
+export type VaultCalls = typeof vaultCalls;

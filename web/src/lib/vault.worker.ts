@@ -1,0 +1,23 @@
+/** The dedicated worker: loads the wasm once, then answers one question at a time. */
+import { Problem } from './problem';
+import init from '../generated/wasm/wasm.js';
+import wasmUrl from '../generated/wasm/wasm_bg.wasm?url';
+import type { Answer, Question } from './vault';
+import { vaultCalls } from './vault.calls';
+
+const ready = init({ module_or_path: wasmUrl });
+
+async function answer({ id, name, args }: Question): Promise<Answer> {
+  try {
+    await ready;
+    const call = vaultCalls[name] as (...args: unknown[]) => unknown;
+    return { id, result: await call(...args) };
+  } catch (thrown) {
+    const { code, message } = Problem.from(thrown);
+    return { id, problem: { code, message } };
+  }
+}
+
+self.onmessage = ({ data }: MessageEvent<Question>) => {
+  void answer(data).then((said) => self.postMessage(said));
+};
