@@ -34,7 +34,11 @@ export function highlight(text: string, query: string): Part[] {
   for (const term of fold(query).split(/\s+/)) {
     if (term === '') continue;
     for (let at = folded.indexOf(term); at !== -1; at = folded.indexOf(term, at + 1)) {
-      if (isWordStart(folded, at)) hits.fill(true, places[at], places[at + term.length]);
+      if (!isWordStart(folded, at)) continue;
+      // A letter that folds to two ("ﬁ") is marked whole.
+      let end = at + term.length;
+      while (places[end] === places[end - 1]) end++;
+      hits.fill(true, places[at], places[end]);
     }
   }
   const parts: Part[] = [];
