@@ -1,0 +1,182 @@
+//! The server of Entre Nous.
+//!
+//! # A tour
+//!
+//! [`serve`] opens the database ([`db`]), loads the server's own key, and answers requests until it is told to
+//! stop. [`app`] has the routes on one screen; each leads to a *slice*, a file with the route, the rule and the
+//! SQL of one subject:
+//!
+//! - [`accounts`] sign-up and log-in, [`sessions`] who is asking, [`profile`] one's own page, [`people`] others
+//! - [`keys`] what the server keeps sealed: key bundles, vaults, keyrings, epochs
+//! - [`conversations`] and [`messages`]
+//!
+//! Under them lie two rooms that hide much: [`writer`], which stores everything that waits in one synced
+//! transaction before it acknowledges any of it, and [`live`], which carries [`event`]s to whoever is connected.
+//!
+//! The server never has a key that opens anything: what people write reaches it sealed (docs/e2ee.md).
+
+pub mod accounts;
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod conversations;
+pub mod db;
+pub mod error;
+pub mod event;
+pub mod keys;
+pub mod limits;
+pub mod live;
+pub mod messages;
+pub mod people;
+pub mod profile;
+pub mod schema;
+pub mod sessions;
+pub mod web_files;
+pub mod wire;
+pub mod writer;
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::future::Future;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use e2ee::opaque::server::ServerSetup as Opaque;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tower::ServiceExt;
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+use crate::live::CloseReason;
+
+/// For requests under way and sockets to be told.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
+/// A client that sends its headers slower than this is holding the connection, not using it.
+const HEADER_PATIENCE: Duration = Duration::from_secs(10);
+const MAX_HEADER_BYTES: usize = 16 << 10;
+const MAX_HEADERS: usize = 64;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Open what the configuration names: the data folder, the server's key, the database.
+pub async fn open(config: Config, clock: Clock) -> Result<App, Failure> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&config.data)?;
+    let opaque = opaque_server(&config.data.join("server.key"))?;
+    let db = Db::open(&config.data).await?;
+    Ok(App::new(config, clock, db, opaque))
+}
+
+/// Answer requests until `shutdown`; then tell the sockets, finish what was begun, and close the database.
+pub async fn serve(
+    listener: TcpListener,
+    app: App,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Failure> {
+    let router = app::router(app.clone());
+    let connections = GracefulShutdown::new();
+    let housekeeping = tokio::spawn(housekeep(app.clone()));
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    tokio::spawn(answer(stream, peer, router.clone(), connections.watcher()));
+                }
+                // Out of file descriptors, or a peer that left: neither is a reason to stop, nor to spin.
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+    tracing::info!("shutting down");
+    drop(listener);
+    housekeeping.abort();
+    app.live.close_all(CloseReason::Restarting);
+    app.tasks.close();
+    let finished = async {
+        connections.shutdown().await;
+        app.tasks.wait().await;
+    };
+    if timeout(SHUTDOWN_PATIENCE, finished).await.is_err() {
+        tracing::warn!("some connections did not end in time");
+    }
+    app.writer.flush().await;
+    app.db.clone().close().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn answer(stream: TcpStream, peer: SocketAddr, router: Router, watcher: Watcher) {
+    // Small frames are the whole point of a messenger; they must not wait for company.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection without TCP_NODELAY");
+    }
+    let service = router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request.map(axum::body::Body::new)
+    });
+    let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_PATIENCE)
+        .max_buf_size(MAX_HEADER_BYTES)
+        .max_headers(MAX_HEADERS);
+    let connection = server
+        .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
+        .into_owned();
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(error = %error, "a connection ended badly");
+    }
+}
+
+async fn housekeep(app: App) {
+    let mut minute = interval(Duration::from_secs(60));
+    minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        minute.tick().await;
+        app.limits.tidy();
+        for tidied in [accounts::tidy(&app).await, sessions::tidy(&app).await] {
+            if let Err(error) = tidied {
+                tracing::warn!(%error, "housekeeping failed");
+            }
+        }
+    }
+}
+
+/// The server's half of the password protocol. Whoever loses this file loses every password log-in, so it is
+/// made once, readable by nobody else, and synced before it is used.
+fn opaque_server(path: &Path) -> Result<Opaque, Failure> {
+    match fs::read(path) {
+        Ok(key) => Ok(Opaque::from_bytes(&key).map_err(|error| format!("{}: {error}", path.display()))?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let server = Opaque::generate();
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(path)?;
+            file.write_all(&server.to_bytes())?;
+            file.sync_all()?;
+            Ok(server)
+        }
+        Err(error) => Err(format!("{}: {error}", path.display()).into()),
+    }
+}

@@ -1,1 +1,97 @@
-fn main() {}
+//! Arguments, logging, signals; everything else is in the library.
+
+use std::process::ExitCode;
+
+use entrenous::accounts;
+use entrenous::clock::Clock;
+use entrenous::config::{self, Command, Config, LogFormat};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let cli = match config::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let done = match cli.command {
+        Command::Serve(config) => serve(*config),
+        Command::Openapi => print_openapi(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("entrenous: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn serve(config: Config) -> Result<(), Failure> {
+    log_to_stderr(&config)?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| format!("{}: {error}", config.listen))?;
+    let config = Config {
+        listen: listener.local_addr()?,
+        ..config
+    };
+    let address = config.address();
+    let name = config.name.clone();
+    let app = entrenous::open(config, Clock::default()).await?;
+    welcome(
+        &name,
+        &address,
+        accounts::setup_code(&app)
+            .await
+            .map_err(|error| error.to_string())?,
+    );
+    let mut terminate = signal(SignalKind::terminate())?;
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    };
+    entrenous::serve(listener, app, shutdown).await
+}
+
+/// On standard output, for the person who started the server; a set-up code is no business of the log.
+fn welcome(name: &str, address: &str, setup_code: Option<String>) {
+    say(&format!("\n  {name} is ready: {address}\n"));
+    match setup_code {
+        Some(code) => say(&format!(
+            "  The first account administers this server. Its set-up code: {code}\n"
+        )),
+        None => say(
+            "  Open the address and create an account; the first one administers this server.\n  Ctrl+C stops it.\n",
+        ),
+    }
+}
+
+#[allow(
+    clippy::print_stdout,
+    reason = "the one place that talks to whoever started the program"
+)]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+fn log_to_stderr(config: &Config) -> Result<(), Failure> {
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_new(&config.log)?)
+        .with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+fn print_openapi() -> Result<(), Failure> {
+    say(&entrenous::app::description().to_pretty_json()?);
+    Ok(())
+}

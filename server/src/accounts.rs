@@ -1,0 +1,490 @@
+//! Accounts: signing up and logging in.
+//!
+//! Both are two requests of OPAQUE (RFC 9807), so that neither the password nor anything derived from it that
+//! could be tried elsewhere reaches the server. What lies between the two requests is a row in `handshakes`,
+//! taken out by the second one. A handle that nobody has is answered like any other.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use e2ee::KeyBundle;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::clock::{HOUR, MINUTE, Millis};
+use crate::error::{Code, Error, Problem, Result, is_duplicate};
+use crate::keys::{MAX_VAULT_BYTES, SignedBytes, Vault};
+use crate::limits::ClientAddress;
+use crate::people::{self, Person};
+use crate::schema::tables::{accounts, handshakes, key_bundles, settings, slots};
+use crate::sessions::{self, Session};
+use crate::wire::{Bytes, Json, Path};
+
+/// Between the two requests of a sign-up the person writes down the recovery code.
+const REGISTRATION_LIFE: Millis = HOUR;
+const LOGIN_LIFE: Millis = MINUTE;
+
+/// Version byte, nonce, 32 bytes of account key, tag.
+const SLOT_BYTES: usize = 1 + 24 + 32 + 16;
+
+/// The name under which the set-up code lies in the settings.
+const SETUP_CODE: &str = "setup_code";
+
+/// One's own account.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Me {
+    #[serde(flatten)]
+    pub person: Person,
+    pub role: Role,
+    pub created_at: Millis,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Person,
+    Administrator,
+}
+
+pub fn me(account: accounts::Model) -> Me {
+    let role = if account.administrator {
+        Role::Administrator
+    } else {
+        Role::Person
+    };
+    Me {
+        role,
+        created_at: account.created_at,
+        person: account.into(),
+    }
+}
+
+/// The account key, boxed under the password.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Slot {
+    pub id: Uuid,
+    #[serde(rename = "box")]
+    pub boxed: Bytes,
+}
+
+#[derive(Deserialize, Serialize, ToSchema)]
+pub struct Availability {
+    pub available: bool,
+}
+
+/// Whether a handle is free.
+#[utoipa::path(get, path = "/handles/{handle}", tag = "accounts", params(("handle" = String, Path)), responses(
+    (status = 200, body = Availability), (status = "default", body = Problem)))]
+pub async fn handle_availability(
+    address: ClientAddress,
+    State(app): State<App>,
+    Path(handle): Path<String>,
+) -> Result<axum::Json<Availability>> {
+    app.limits.look(&address)?;
+    check_handle(&handle)?;
+    let taken = find(app.db.read(), &handle).await?.is_some();
+    Ok(axum::Json(Availability { available: !taken }))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterStart {
+    handle: String,
+    /// OPAQUE RegistrationRequest.
+    request: Bytes,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct RegisterStarted {
+    /// The id that the account will have.
+    account: Uuid,
+    /// OPAQUE RegistrationResponse.
+    response: Bytes,
+}
+
+/// Begin to sign up. Nothing but an hour's note is stored until the second request.
+#[utoipa::path(post, path = "/register/start", tag = "accounts", request_body = RegisterStart, responses(
+    (status = 200, body = RegisterStarted), (status = "default", body = Problem)))]
+pub async fn register_start(
+    address: ClientAddress,
+    State(app): State<App>,
+    Json(start): Json<RegisterStart>,
+) -> Result<axum::Json<RegisterStarted>> {
+    app.limits.attempt(&address)?;
+    check_handle(&start.handle)?;
+    if find(app.db.read(), &start.handle).await?.is_some() {
+        return Err(Code::HandleTaken.into());
+    }
+    let response = app
+        .opaque
+        .start_registration(&start.handle, &start.request.0)
+        .map_err(|_| Code::BadOpaque)?;
+    let account = remember_handshake(&app, start.handle, None, REGISTRATION_LIFE).await?;
+    Ok(axum::Json(RegisterStarted {
+        account,
+        response: response.into(),
+    }))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSlot {
+    id: Uuid,
+    kind: SlotKind,
+    #[serde(rename = "box")]
+    boxed: Bytes,
+}
+
+/// What opens a slot.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SlotKind {
+    Password,
+    Recovery,
+}
+
+impl SlotKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            SlotKind::Password => "password",
+            SlotKind::Recovery => "recovery",
+        }
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterFinish {
+    account: Uuid,
+    display_name: String,
+    /// OPAQUE RegistrationUpload.
+    record: Bytes,
+    /// One of each kind.
+    slots: Vec<NewSlot>,
+    vault: Vault,
+    key_bundle: SignedBytes,
+    /// SHA-256 of the value that the recovery code derives.
+    recovery_verifier: Bytes,
+    /// For the first account of a server that others can reach.
+    setup_code: Option<String>,
+}
+
+/// Create the account and open its first session.
+#[utoipa::path(post, path = "/register/finish", tag = "accounts", request_body = RegisterFinish, responses(
+    (status = 201, body = Session), (status = "default", body = Problem)))]
+pub async fn register_finish(
+    address: ClientAddress,
+    State(app): State<App>,
+    headers: HeaderMap,
+    Json(finish): Json<RegisterFinish>,
+) -> Result<Response> {
+    app.limits.attempt(&address)?;
+    let display_name = check_display_name(&finish.display_name)?;
+    let handle = registration_handle(&app, finish.account).await?;
+    let opaque_record =
+        e2ee::opaque::server::finish_registration(&finish.record.0).map_err(|_| Code::BadOpaque)?;
+    check_key_material(&finish, &handle)?;
+
+    let session = app
+        .db
+        .write(async |tx| {
+            let administrator = may_administer(tx, &app, finish.setup_code.as_deref()).await?;
+            let account = accounts::Model {
+                id: finish.account,
+                handle,
+                display_name,
+                status: String::new(),
+                bio: String::new(),
+                avatar: None,
+                administrator,
+                opaque_record,
+                recovery_verifier: finish.recovery_verifier.0,
+                vault_version: finish.vault.version,
+                vault: finish.vault.boxed.0,
+                created_at: app.clock.now(),
+            };
+            people::index(tx, &account).await?;
+            insert_account(tx, account).await?;
+            for NewSlot { id, kind, boxed } in finish.slots {
+                let slot = slots::Model {
+                    id,
+                    account: finish.account,
+                    kind: kind.name().to_owned(),
+                    boxed: boxed.0,
+                };
+                slots::Entity::insert(slots::ActiveModel::from(slot))
+                    .exec_without_returning(tx)
+                    .await?;
+            }
+            let bundle = key_bundles::Model {
+                account: finish.account,
+                sequence: 1,
+                body: finish.key_bundle.body.0,
+                signature: finish.key_bundle.signature.0,
+            };
+            key_bundles::Entity::insert(key_bundles::ActiveModel::from(bundle))
+                .exec_without_returning(tx)
+                .await?;
+            handshakes::Entity::delete_by_id(finish.account).exec(tx).await?;
+            sessions::begin(tx, &app, finish.account).await
+        })
+        .await?;
+    tracing::info!(account = %finish.account, "account created");
+    session.answer(&app, &headers, StatusCode::CREATED).await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginStart {
+    handle: String,
+    /// OPAQUE KE1.
+    request: Bytes,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct LoginStarted {
+    /// Names this log-in in the second request; good once, for a minute.
+    login: Uuid,
+    /// OPAQUE KE2.
+    response: Bytes,
+}
+
+/// Begin to log in. A handle that nobody has gets an answer of the same kind, size and cost.
+#[utoipa::path(post, path = "/login/start", tag = "accounts", request_body = LoginStart, responses(
+    (status = 200, body = LoginStarted), (status = "default", body = Problem)))]
+pub async fn login_start(
+    address: ClientAddress,
+    State(app): State<App>,
+    Json(start): Json<LoginStart>,
+) -> Result<axum::Json<LoginStarted>> {
+    app.limits.attempt_on(&address, &start.handle)?;
+    check_handle(&start.handle)?;
+    let record = find(app.db.read(), &start.handle)
+        .await?
+        .map(|account| account.opaque_record);
+    let pending = app
+        .opaque
+        .start_login(&start.handle, record.as_deref(), &start.request.0)
+        .map_err(refused_opaque)?;
+    let login = remember_handshake(&app, start.handle, Some(pending.state.to_vec()), LOGIN_LIFE).await?;
+    Ok(axum::Json(LoginStarted {
+        login,
+        response: pending.response.into(),
+    }))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginFinish {
+    login: Uuid,
+    /// OPAQUE KE3.
+    finalization: Bytes,
+}
+
+/// Prove the password and open a session.
+#[utoipa::path(post, path = "/login/finish", tag = "accounts", request_body = LoginFinish, responses(
+    (status = 200, body = Session), (status = "default", body = Problem)))]
+pub async fn login_finish(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Json(finish): Json<LoginFinish>,
+) -> Result<Response> {
+    let (handle, state) = take_login(&app, finish.login).await?;
+    e2ee::opaque::server::finish_login(&handle, &state, &finish.finalization.0)
+        .map_err(|_| Code::WrongCredentials)?;
+    // Only someone who proved the password comes here, and an unknown handle has none to prove.
+    let account = find(app.db.read(), &handle)
+        .await?
+        .ok_or(Code::WrongCredentials)?;
+    let session = app
+        .db
+        .write(async |tx| sessions::begin(tx, &app, account.id).await)
+        .await?;
+    tracing::info!(account = %account.id, "logged in");
+    session.answer(&app, &headers, StatusCode::OK).await
+}
+
+async fn find(db: &impl ConnectionTrait, handle: &str) -> Result<Option<accounts::Model>> {
+    Ok(accounts::Entity::find()
+        .filter(accounts::Column::Handle.eq(handle))
+        .one(db)
+        .await?)
+}
+
+fn check_handle(handle: &str) -> Result<()> {
+    if e2ee::is_handle(handle) {
+        Ok(())
+    } else {
+        Err(Code::BadHandle.into())
+    }
+}
+
+/// Trimmed; 1 to 64 characters, none of them a control character or one that reverses the text around it.
+pub fn check_display_name(name: &str) -> Result<String> {
+    let name = name.trim();
+    let length = name.chars().count();
+    if (1..=64).contains(&length) && people::is_plain_text(name) {
+        Ok(name.to_owned())
+    } else {
+        Err(Code::BadDisplayName.into())
+    }
+}
+
+async fn remember_handshake(
+    app: &App,
+    handle: String,
+    login_state: Option<Vec<u8>>,
+    life: Millis,
+) -> Result<Uuid> {
+    let row = handshakes::Model {
+        id: Uuid::now_v7(),
+        handle,
+        login_state,
+        expires_at: app.clock.now() + life,
+    };
+    let id = row.id;
+    let row = handshakes::ActiveModel::from(row);
+    app.db
+        .write(async |tx| Ok(handshakes::Entity::insert(row).exec_without_returning(tx).await?))
+        .await?;
+    Ok(id)
+}
+
+/// The handle of a sign-up under way. The row is only taken out when the account is made, in the same
+/// transaction, so that a refusal (a wrong set-up code) can be put right.
+async fn registration_handle(app: &App, account: Uuid) -> Result<String> {
+    handshakes::Entity::find_by_id(account)
+        .filter(handshakes::Column::LoginState.is_null())
+        .filter(handshakes::Column::ExpiresAt.gt(app.clock.now()))
+        .one(app.db.read())
+        .await?
+        .map(|row| row.handle)
+        .ok_or_else(|| Code::RegistrationExpired.into())
+}
+
+/// Takes a log-in out of the table before it is looked at: whatever comes of it, it cannot be tried twice.
+async fn take_login(app: &App, login: Uuid) -> Result<(String, Vec<u8>)> {
+    let row = app
+        .db
+        .write(async |tx| {
+            let row = handshakes::Entity::find_by_id(login).one(tx).await?;
+            handshakes::Entity::delete_by_id(login)
+                .filter(handshakes::Column::LoginState.is_not_null())
+                .exec(tx)
+                .await?;
+            Ok(row)
+        })
+        .await?;
+    let row = row
+        .filter(|row| app.clock.now() < row.expires_at)
+        .ok_or(Code::WrongCredentials)?;
+    Ok((row.handle, row.login_state.ok_or(Code::WrongCredentials)?))
+}
+
+/// A damaged record is our own fault, anything else the caller's.
+fn refused_opaque(error: e2ee::Error) -> Error {
+    match error {
+        e2ee::Error::DamagedRecord => Error::internal(error),
+        _ => Code::BadOpaque.into(),
+    }
+}
+
+fn check_key_material(finish: &RegisterFinish, handle: &str) -> Result<()> {
+    let has = |kind| {
+        finish
+            .slots
+            .iter()
+            .any(|slot| slot.kind == kind && slot.boxed.0.len() == SLOT_BYTES)
+    };
+    let whole = finish.slots.len() == 2
+        && has(SlotKind::Password)
+        && has(SlotKind::Recovery)
+        && finish.recovery_verifier.0.len() == 32
+        && finish.vault.version == 1
+        && (1..=MAX_VAULT_BYTES).contains(&finish.vault.boxed.0.len());
+    if !whole {
+        return Err(Code::BadKeyMaterial.into());
+    }
+    let bundle = KeyBundle::open(&finish.key_bundle.signed(), finish.account, handle);
+    match bundle {
+        Ok(bundle) if bundle.follows(None) => Ok(()),
+        _ => Err(Code::BadKeyBundle.into()),
+    }
+}
+
+async fn insert_account(tx: &impl ConnectionTrait, account: accounts::Model) -> Result<()> {
+    accounts::Entity::insert(accounts::ActiveModel::from(account))
+        .exec_without_returning(tx)
+        .await
+        .map_err(|error| {
+            if is_duplicate(&error) {
+                Code::HandleTaken.into()
+            } else {
+                Error::from(error)
+            }
+        })?;
+    Ok(())
+}
+
+/// The first account administers; on a server that others can reach, only with the code that it printed.
+async fn may_administer(tx: &impl ConnectionTrait, app: &App, code: Option<&str>) -> Result<bool> {
+    if accounts::Entity::find().count(tx).await? > 0 {
+        return Ok(false);
+    }
+    if !app.config.first_comer_is_trusted() {
+        let expected = settings::Entity::find_by_id(SETUP_CODE)
+            .one(tx)
+            .await?
+            .ok_or(Code::WrongSetupCode)?;
+        let given = code.unwrap_or_default().trim().to_ascii_uppercase();
+        // Compared as digests, so that the time tells nothing about the code.
+        if Sha256::digest(given) != Sha256::digest(expected.value) {
+            return Err(Code::WrongSetupCode.into());
+        }
+        settings::Entity::delete_by_id(SETUP_CODE).exec(tx).await?;
+    }
+    Ok(true)
+}
+
+/// The set-up code, as long as it is needed: made once, kept until the first account exists.
+pub async fn setup_code(app: &App) -> Result<Option<String>> {
+    if app.config.first_comer_is_trusted() || accounts::Entity::find().count(app.db.read()).await? > 0 {
+        return Ok(None);
+    }
+    let row = app
+        .db
+        .write(async |tx| {
+            if let Some(row) = settings::Entity::find_by_id(SETUP_CODE).one(tx).await? {
+                return Ok(row);
+            }
+            let code = Uuid::new_v4().simple().to_string()[..16].to_ascii_uppercase();
+            let row = settings::Model {
+                name: SETUP_CODE.to_owned(),
+                value: code.into_bytes(),
+            };
+            settings::Entity::insert(settings::ActiveModel::from(row.clone()))
+                .exec_without_returning(tx)
+                .await?;
+            Ok(row)
+        })
+        .await?;
+    Ok(Some(String::from_utf8_lossy(&row.value).into_owned()))
+}
+
+/// Forget handshakes that were never finished.
+pub async fn tidy(app: &App) -> Result<()> {
+    let now = app.clock.now();
+    app.db
+        .write(async |tx| {
+            handshakes::Entity::delete_many()
+                .filter(handshakes::Column::ExpiresAt.lte(now))
+                .exec(tx)
+                .await?;
+            Ok(())
+        })
+        .await
+}

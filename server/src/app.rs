@@ -1,0 +1,228 @@
+//! The application: its state, its routes on one screen, and what happens to every request.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use e2ee::opaque::server::ServerSetup as Opaque;
+use quick_cache::sync::Cache;
+use serde::Serialize;
+use tokio_util::task::TaskTracker;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::csrf::CsrfLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::TraceLayer;
+use utoipa::openapi::OpenApi as Description;
+use utoipa::{OpenApi, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+use crate::error::{Code, Error, Problem, Result};
+use crate::limits::Limits;
+use crate::live::Live;
+use crate::writer::Writer;
+use crate::{accounts, conversations, event, keys, live, messages, people, profile, sessions, web_files};
+
+/// Enough for the largest vault in base64.
+const MAX_BODY_BYTES: usize = 1 << 20;
+const MAX_REQUEST_TIME: Duration = Duration::from_secs(30);
+/// Conversations and epochs kept in memory: 48 bytes each.
+const REMEMBERED: usize = 100_000;
+
+/// What every handler can reach; cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+pub struct Parts {
+    pub config: Config,
+    pub clock: Clock,
+    pub db: Db,
+    pub opaque: Opaque,
+    pub limits: Limits,
+    pub live: Live,
+    pub writer: Writer,
+    /// What must end before the process does.
+    pub tasks: TaskTracker,
+    /// Who belongs to a conversation, and which conversation an epoch belongs to: never changes once written.
+    pub members: Cache<Uuid, (Uuid, Uuid)>,
+    pub epochs: Cache<Uuid, Uuid>,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    pub fn new(config: Config, clock: Clock, db: Db, opaque: Opaque) -> Self {
+        let live = Live::default();
+        Self(Arc::new(Parts {
+            limits: Limits::new(&config, clock.clone()),
+            writer: Writer::start(db.clone(), live.clone(), clock.clone()),
+            tasks: TaskTracker::new(),
+            members: Cache::new(REMEMBERED),
+            epochs: Cache::new(REMEMBERED),
+            config,
+            clock,
+            db,
+            opaque,
+            live,
+        }))
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Entre Nous", description = "The HTTP API of an Entre Nous server. Byte strings are base64url without padding; times are milliseconds since 1970. Every refusal is a `Problem`."),
+    servers((url = "/api")),
+    components(schemas(event::Frame, event::Event)),
+)]
+struct Api;
+
+fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(config))
+        .routes(routes!(accounts::handle_availability))
+        .routes(routes!(accounts::register_start))
+        .routes(routes!(accounts::register_finish))
+        .routes(routes!(accounts::login_start))
+        .routes(routes!(accounts::login_finish))
+        .routes(routes!(sessions::session))
+        .routes(routes!(sessions::logout))
+        .routes(routes!(profile::change_profile))
+        .merge(pictures())
+        .routes(routes!(profile::avatar))
+        .routes(routes!(people::search))
+        .routes(routes!(people::person))
+        .routes(routes!(keys::key_bundle))
+        .routes(routes!(keys::vault, keys::write_vault))
+        .routes(routes!(keys::keyring, keys::add_to_keyring))
+        .routes(routes!(
+            conversations::conversations,
+            conversations::open_conversation
+        ))
+        .routes(routes!(conversations::conversation))
+        .routes(routes!(keys::epochs, keys::open_epoch))
+        .routes(routes!(messages::history, messages::send_message))
+        .routes(routes!(messages::send_receipt))
+        .routes(routes!(live::live))
+}
+
+/// The one route whose body is large.
+fn pictures() -> OpenApiRouter<App> {
+    let routes = OpenApiRouter::new().routes(routes!(profile::set_avatar, profile::remove_avatar));
+    routes.layer(DefaultBodyLimit::max(profile::MAX_AVATAR_BYTES))
+}
+
+/// The description of the API, as in `openapi.json`.
+pub fn description() -> Description {
+    api().split_for_parts().1
+}
+
+pub fn router(app: App) -> Router {
+    let csrf = CsrfLayer::new();
+    let csrf = match &app.config.public_url {
+        // Behind a proxy that rewrites `Host`, the public origin is still ours.
+        Some(url) => csrf.add_trusted_origin(&url.origin).unwrap_or_default(),
+        None => csrf,
+    };
+    let (api, _) = api()
+        .layer(csrf.with_rejection_response(|_| Error::from(Code::BadOrigin).into_response()))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            MAX_REQUEST_TIME,
+        ))
+        .split_for_parts();
+    let api = api
+        .fallback(async || Error::from(Code::NotFound))
+        .layer(from_fn(uncached));
+    Router::new()
+        .nest("/api", api)
+        .route("/healthz", axum::routing::get(async || "ok\n"))
+        .route("/readyz", axum::routing::get(ready))
+        .fallback(web_files::serve)
+        .method_not_allowed_fallback(async || Error::from(Code::MethodNotAllowed))
+        .layer(from_fn_with_state(app.clone(), web_files::strict_headers))
+        .layer(CatchPanicLayer::custom(|_| {
+            Error::internal("a handler panicked").into_response()
+        }))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(span)
+                .on_request(())
+                .on_failure(())
+                .on_response(log),
+        )
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .with_state(app)
+}
+
+/// What the page needs to know before anybody is signed in.
+#[derive(Serialize, ToSchema)]
+pub struct PublicConfig {
+    /// The name of this messenger.
+    name: String,
+    /// Its accent colour, as #rrggbb.
+    accent: Option<String>,
+    version: &'static str,
+    /// The next sign-up needs the code that the server printed.
+    setup_code_needed: bool,
+}
+
+/// How this server is set up.
+#[utoipa::path(get, path = "/config", tag = "accounts", responses(
+    (status = 200, body = PublicConfig), (status = "default", body = Problem)))]
+async fn config(State(app): State<App>) -> Result<axum::Json<PublicConfig>> {
+    Ok(axum::Json(PublicConfig {
+        name: app.config.name.clone(),
+        accent: app.config.accent.as_ref().map(|accent| accent.0.clone()),
+        version: env!("CARGO_PKG_VERSION"),
+        setup_code_needed: accounts::setup_code(&app).await?.is_some(),
+    }))
+}
+
+async fn ready(State(app): State<App>) -> Result<&'static str> {
+    app.db.ping().await?;
+    Ok("ready\n")
+}
+
+/// Answers of the API are about one person at one moment, unless they say otherwise.
+async fn uncached(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response
+        .headers_mut()
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The path without its query: searches are nobody's business.
+fn span<B>(request: &axum::http::Request<B>) -> tracing::Span {
+    const ID: HeaderName = HeaderName::from_static("x-request-id");
+    let id = request
+        .headers()
+        .get(ID)
+        .and_then(|id| id.to_str().ok())
+        .unwrap_or_default();
+    tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
+}
+
+fn log<B>(response: &axum::http::Response<B>, latency: Duration, _: &tracing::Span) {
+    let status = response.status().as_u16();
+    tracing::info!(status, ms = latency.as_millis() as u64, "answered");
+}

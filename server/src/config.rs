@@ -1,0 +1,225 @@
+//! What an administrator can set: by flag, by `ENTRENOUS_*` environment variable, or in a TOML file, in that
+//! order of precedence. Everything has a default; an unknown key in the file is an error.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
+
+/// A private one-to-one messenger that an organisation hosts itself.
+#[derive(Debug, Parser)]
+#[command(name = "entrenous", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Serve the messenger
+    Serve(Box<Config>),
+    /// Print the description of the HTTP API (OpenAPI 3.1, JSON)
+    Openapi,
+}
+
+/// The settings of `entrenous serve`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Config {
+    /// A TOML file with any of these settings (`public-url = "https://…"`)
+    #[arg(long, env = "ENTRENOUS_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Address and port to listen on
+    #[arg(long, env = "ENTRENOUS_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// Folder of the database and of the server's own keys
+    #[arg(long, env = "ENTRENOUS_DATA", default_value = "data")]
+    pub data: PathBuf,
+
+    /// Address under which people reach the server, when a proxy stands in front of it
+    #[arg(long, env = "ENTRENOUS_PUBLIC_URL")]
+    pub public_url: Option<PublicUrl>,
+
+    /// Name of the organisation's messenger
+    #[arg(long, env = "ENTRENOUS_NAME", default_value = "Entre Nous")]
+    pub name: String,
+
+    /// Accent colour, as #rrggbb
+    #[arg(long, env = "ENTRENOUS_ACCENT")]
+    pub accent: Option<Accent>,
+
+    /// What to log (error, warn, info, debug, trace, or per module: entrenous=debug)
+    #[arg(long, env = "ENTRENOUS_LOG", default_value = "info")]
+    pub log: String,
+
+    /// How to write the log
+    #[arg(long, env = "ENTRENOUS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+
+    /// Log-ins and sign-ups that one network address may try in a minute
+    #[arg(long, env = "ENTRENOUS_ATTEMPTS_PER_ADDRESS", default_value = "30",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub attempts_per_address: u32,
+
+    /// Log-ins that may be tried on one handle in a minute
+    #[arg(long, env = "ENTRENOUS_ATTEMPTS_PER_HANDLE", default_value = "10",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub attempts_per_handle: u32,
+
+    /// Frames that one WebSocket may send in a second before it is closed
+    #[arg(long, env = "ENTRENOUS_FRAMES_PER_SECOND", default_value = "200",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub frames_per_second: u32,
+}
+
+impl Config {
+    /// Only this machine can reach the server, so whoever opens it first may administer it.
+    pub fn first_comer_is_trusted(&self) -> bool {
+        self.listen.ip().is_loopback() && self.public_url.as_ref().is_none_or(PublicUrl::is_local)
+    }
+
+    /// Where a person opens the messenger.
+    pub fn address(&self) -> String {
+        if let Some(url) = &self.public_url {
+            return url.origin.clone();
+        }
+        let port = self.listen.port();
+        match self.listen.ip() {
+            ip if ip.is_loopback() || ip.is_unspecified() => format!("http://localhost:{port}"),
+            IpAddr::V6(ip) => format!("http://[{ip}]:{port}"),
+            IpAddr::V4(ip) => format!("http://{ip}:{port}"),
+        }
+    }
+}
+
+/// An origin: scheme and host, without a path.
+#[derive(Clone, Debug)]
+pub struct PublicUrl {
+    pub origin: String,
+}
+
+impl PublicUrl {
+    pub fn is_https(&self) -> bool {
+        self.origin.starts_with("https://")
+    }
+
+    pub fn is_local(&self) -> bool {
+        self.origin.strip_prefix("http://").is_some_and(is_local_host)
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let origin = text.trim_end_matches('/').to_ascii_lowercase();
+        let host = origin
+            .strip_prefix("https://")
+            .or_else(|| origin.strip_prefix("http://"));
+        match host {
+            Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']) => {
+                Ok(Self { origin })
+            }
+            _ => Err("give scheme and host alone, as in https://messages.example.org".to_owned()),
+        }
+    }
+}
+
+/// Whether a `Host` header names this machine itself: the one place where browsers trust plain http.
+pub fn is_local_host(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    name == "localhost" || name.ends_with(".localhost") || name == "127.0.0.1" || name == "[::1]"
+}
+
+/// A colour as `#rrggbb`.
+#[derive(Clone, Debug)]
+pub struct Accent(pub String);
+
+impl FromStr for Accent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.strip_prefix('#').unwrap_or("");
+        if digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err("give a colour as #rrggbb".to_owned())
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Reads arguments, environment and the file that they name.
+///
+/// The file's values become the *defaults* of a second parse, so that one parser knows every setting, checks
+/// every value, and keeps the order of precedence.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let matches = Cli::command().try_get_matches_from(&arguments)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    match &cli.command {
+        Command::Serve(config) if config.config.is_some() => {
+            let path = config
+                .config
+                .as_ref()
+                .map(|path| path.display().to_string())
+                .unwrap_or_default();
+            with_file(&path, &arguments)
+        }
+        _ => Ok(cli),
+    }
+}
+
+fn with_file(path: &str, arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let wrong = |what: String| Cli::command().error(clap::error::ErrorKind::InvalidValue, what);
+    let text = std::fs::read_to_string(path).map_err(|e| wrong(format!("cannot read {path}: {e}")))?;
+    let table: toml::Table = text.parse().map_err(|e| wrong(format!("{path}: {e}")))?;
+
+    let known: Vec<String> = settings().filter(|key| key != "config").collect();
+    let mut command = Cli::command();
+    for (key, value) in table {
+        if !known.contains(&key) {
+            return Err(wrong(format!("{path}: unknown setting `{key}`")));
+        }
+        let value = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            _ => return Err(wrong(format!("{path}: `{key}` must be a text or a whole number"))),
+        };
+        let id = key.replace('-', "_");
+        command = command.mut_subcommand("serve", |serve| serve.mut_arg(id, |arg| arg.default_value(value)));
+    }
+    let matches: ArgMatches = command.try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// The names of all settings, as flags and as keys of the file.
+fn settings() -> impl Iterator<Item = String> {
+    let command = Cli::command();
+    let serve = command.find_subcommand("serve").cloned().unwrap_or_default();
+    let names: Vec<String> = serve
+        .get_arguments()
+        .filter_map(|arg| arg.get_long().map(str::to_owned))
+        .collect();
+    names.into_iter()
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        match parse(["entrenous", "serve"].map(OsString::from)).map(|cli| cli.command) {
+            Ok(Command::Serve(config)) => *config,
+            _ => unreachable!("the defaults parse"),
+        }
+    }
+}

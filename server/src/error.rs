@@ -1,0 +1,179 @@
+//! What can go wrong, in meanings. A handler says `Error::NotFound`; this file alone knows the status, the
+//! stable `code` that the web translates, and an English sentence for everyone else.
+
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The body of every refusal.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Problem {
+    pub code: Code,
+    /// An English sentence; programs look at `code`.
+    pub message: String,
+}
+
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident $status:ident $message:literal;)*) => {
+        /// The stable names of all refusals.
+        #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Code { $($(#[$doc])* $name),* }
+
+        impl Code {
+            pub fn status(self) -> StatusCode {
+                match self { $(Code::$name => StatusCode::$status),* }
+            }
+
+            pub fn message(self) -> &'static str {
+                match self { $(Code::$name => $message),* }
+            }
+        }
+    };
+}
+
+refusals! {
+    BadRequest BAD_REQUEST "The request could not be understood.";
+    SignedOut UNAUTHORIZED "You are signed out.";
+    WrongCredentials UNAUTHORIZED "This handle and this password do not go together.";
+    BadOrigin FORBIDDEN "This request does not come from the messenger's own page.";
+    WrongSetupCode FORBIDDEN "This is not the set-up code that the server printed.";
+    NotFound NOT_FOUND "There is nothing here.";
+    MethodNotAllowed METHOD_NOT_ALLOWED "This cannot be done here.";
+    TooSlow REQUEST_TIMEOUT "The request took too long.";
+    HandleTaken CONFLICT "This handle is taken.";
+    RegistrationExpired CONFLICT "This sign-up took too long or is done; please begin again.";
+    VaultConflict CONFLICT "Another browser wrote the vault meanwhile.";
+    EpochConflict CONFLICT "Another browser opened this epoch first.";
+    MessageIdReused CONFLICT "This message id stands for another message.";
+    TooLarge PAYLOAD_TOO_LARGE "The request is too large.";
+    MessageTooLarge PAYLOAD_TOO_LARGE "The message is too long.";
+    BadHandle UNPROCESSABLE_ENTITY "A handle has 3 to 32 of a-z, 0-9, dot, hyphen and underscore.";
+    BadDisplayName UNPROCESSABLE_ENTITY "A display name has 1 to 64 characters.";
+    BadProfile UNPROCESSABLE_ENTITY "The status line has up to 100 characters, the bio up to 1,000.";
+    BadOpaque UNPROCESSABLE_ENTITY "The log-in protocol's message is not well formed.";
+    BadKeyMaterial UNPROCESSABLE_ENTITY "The keys of the account are not complete or not well formed.";
+    BadKeyBundle UNPROCESSABLE_ENTITY "The key bundle is not well formed or not signed by its own key.";
+    BadGrant UNPROCESSABLE_ENTITY "The epoch's grant does not fit this conversation.";
+    StaleKeyBundle UNPROCESSABLE_ENTITY "The epoch is sealed to a key that is no longer current.";
+    BadEnvelope UNPROCESSABLE_ENTITY "The envelope is not well formed.";
+    UnknownEpoch UNPROCESSABLE_ENTITY "The envelope's epoch does not belong to this conversation.";
+    BadReceipt UNPROCESSABLE_ENTITY "A receipt names a message that exists.";
+    ConversationWithOneself UNPROCESSABLE_ENTITY "A conversation is between two people.";
+    NotAnImage UNPROCESSABLE_ENTITY "The picture is not a JPEG, PNG or WebP that can be read.";
+    TooManyAttempts TOO_MANY_REQUESTS "Too many attempts; please wait a moment.";
+    Internal INTERNAL_SERVER_ERROR "Something went wrong here; it has been noted.";
+    Unavailable SERVICE_UNAVAILABLE "The server cannot store anything at the moment; please try again.";
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Refused, for a reason the caller can understand.
+    #[error("{}", .0.message())]
+    Refused(Code),
+    /// Refused for now.
+    #[error("too many attempts")]
+    TooManyAttempts { retry_after_seconds: u64 },
+    /// Our fault. The inside goes to the log, once, and never to the caller.
+    #[error("{0}")]
+    Internal(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    pub fn internal(inside: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Error::Internal(inside.into())
+    }
+
+    pub fn code(&self) -> Code {
+        match self {
+            Error::Refused(code) => *code,
+            Error::TooManyAttempts { .. } => Code::TooManyAttempts,
+            Error::Internal(_) => Code::Internal,
+        }
+    }
+
+    /// What the caller is told; the inside of an internal error is logged here and nowhere else.
+    pub fn problem(&self) -> Problem {
+        if let Error::Internal(inside) = self {
+            tracing::error!(error = %inside, "internal error");
+        }
+        Problem {
+            code: self.code(),
+            message: self.code().message().to_owned(),
+        }
+    }
+}
+
+impl From<Code> for Error {
+    fn from(code: Code) -> Self {
+        Error::Refused(code)
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        if is_unavailable(&error) {
+            tracing::error!(error = %error, "the database cannot be used");
+            return Error::Refused(Code::Unavailable);
+        }
+        Error::internal(error)
+    }
+}
+
+/// A full disk, a lock that does not come free, no connection: worth trying again, unlike a mistake of ours.
+fn is_unavailable(error: &DbErr) -> bool {
+    match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+        DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner)) => {
+            let text = inner.to_string();
+            ["database or disk is full", "database is locked", "disk I/O error"]
+                .iter()
+                .any(|w| text.contains(w))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a write was refused because a row with the same unique key exists.
+pub fn is_duplicate(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+}
+
+impl From<JsonRejection> for Error {
+    fn from(rejection: JsonRejection) -> Self {
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge.into(),
+            _ => Code::BadRequest.into(),
+        }
+    }
+}
+
+impl From<QueryRejection> for Error {
+    fn from(_: QueryRejection) -> Self {
+        Code::BadRequest.into()
+    }
+}
+
+/// A path that is not even an id names nothing.
+impl From<PathRejection> for Error {
+    fn from(_: PathRejection) -> Self {
+        Code::NotFound.into()
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let mut response = (self.code().status(), axum::Json(self.problem())).into_response();
+        if let Error::TooManyAttempts { retry_after_seconds } = self {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+        }
+        response
+    }
+}

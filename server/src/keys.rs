@@ -1,0 +1,448 @@
+//! Key material that the server keeps for people and cannot use itself: key bundles (public), vaults and
+//! keyrings (boxed under keys that only their owner has), and epochs (sealed to the two people of a
+//! conversation). It checks what can be checked without a key, so that no client is handed nonsense.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use e2ee::{Grant, KeyBundle, Signed};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::clock::Millis;
+use crate::conversations::Conversation;
+use crate::error::{Code, Error, Problem, Result, is_duplicate};
+use crate::event::Event;
+use crate::people;
+use crate::schema::tables::{accounts, conversations, epochs, key_bundles, keyring};
+use crate::sessions::CurrentAccount;
+use crate::wire::{Bytes, Json, Path, Query};
+
+/// Room for the pins of thousands of contacts.
+pub const MAX_VAULT_BYTES: usize = 512 << 10;
+/// Version byte, nonce, 32 bytes of epoch key, tag.
+const KEYRING_ENTRY_BYTES: usize = 1 + 24 + 32 + 16;
+const MAX_ENTRIES: usize = 500;
+const KEYRING_PAGE: u64 = 1_000;
+const EPOCHS_PAGE: u64 = 50;
+
+/// Something signed: its bytes and the Ed25519 signature over them.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignedBytes {
+    pub body: Bytes,
+    pub signature: Bytes,
+}
+
+impl SignedBytes {
+    pub fn signed(&self) -> Signed {
+        Signed {
+            body: self.body.0.clone(),
+            signature: self.signature.0.clone(),
+        }
+    }
+}
+
+/// A vault, boxed by its owner.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Vault {
+    pub version: i64,
+    #[serde(rename = "box")]
+    pub boxed: Bytes,
+}
+
+/// The public keys that an account has now.
+pub async fn current_bundle(db: &impl ConnectionTrait, account: Uuid) -> Result<SignedBytes> {
+    let row = key_bundles::Entity::find()
+        .filter(key_bundles::Column::Account.eq(account))
+        .order_by_desc(key_bundles::Column::Sequence)
+        .one(db)
+        .await?
+        .ok_or(Code::NotFound)?;
+    Ok(SignedBytes {
+        body: row.body.into(),
+        signature: row.signature.into(),
+    })
+}
+
+/// Somebody's public keys, signed by themselves.
+#[utoipa::path(get, path = "/people/{account}/key-bundle", tag = "keys", params(("account" = Uuid, Path)), responses(
+    (status = 200, body = SignedBytes), (status = "default", body = Problem)))]
+pub async fn key_bundle(
+    _: CurrentAccount,
+    State(app): State<App>,
+    Path(account): Path<Uuid>,
+) -> Result<axum::Json<SignedBytes>> {
+    Ok(axum::Json(current_bundle(app.db.read(), account).await?))
+}
+
+/// One's own vault.
+#[utoipa::path(get, path = "/vault", tag = "keys", responses(
+    (status = 200, body = Vault), (status = "default", body = Problem)))]
+pub async fn vault(current: CurrentAccount, State(app): State<App>) -> Result<axum::Json<Vault>> {
+    let account = accounts::Entity::find_by_id(current.account)
+        .one(app.db.read())
+        .await?
+        .ok_or(Code::SignedOut)?;
+    Ok(axum::Json(Vault {
+        version: account.vault_version,
+        boxed: account.vault.into(),
+    }))
+}
+
+/// Write one's vault. Its version must be the next one, so that two browsers cannot undo each other's writes.
+#[utoipa::path(put, path = "/vault", tag = "keys", request_body = Vault, responses(
+    (status = 204), (status = "default", body = Problem)))]
+pub async fn write_vault(
+    current: CurrentAccount,
+    State(app): State<App>,
+    Json(vault): Json<Vault>,
+) -> Result<StatusCode> {
+    if !(1..=MAX_VAULT_BYTES).contains(&vault.boxed.0.len()) {
+        return Err(Code::BadKeyMaterial.into());
+    }
+    app.db
+        .write(async |tx| {
+            let account = accounts::Entity::find_by_id(current.account)
+                .one(tx)
+                .await?
+                .ok_or(Code::SignedOut)?;
+            if account.vault_version.checked_add(1) != Some(vault.version) {
+                return Err(Code::VaultConflict.into());
+            }
+            let change = accounts::ActiveModel {
+                id: Set(account.id),
+                vault_version: Set(vault.version),
+                vault: Set(vault.boxed.0),
+                ..Default::default()
+            };
+            change.update_without_returning(tx).await?;
+            Ok(StatusCode::NO_CONTENT)
+        })
+        .await
+}
+
+/// An epoch's key, boxed by one of the two for themselves.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyringEntry {
+    conversation: Uuid,
+    epoch: Uuid,
+    #[serde(rename = "box")]
+    boxed: Bytes,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Keyring {
+    entries: Vec<KeyringEntry>,
+    next: Option<Uuid>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct KeyringPage {
+    /// The last page's `next`.
+    cursor: Option<Uuid>,
+}
+
+/// One's own keyring, page by page.
+#[utoipa::path(get, path = "/keyring", tag = "keys", params(KeyringPage), responses(
+    (status = 200, body = Keyring), (status = "default", body = Problem)))]
+pub async fn keyring(
+    current: CurrentAccount,
+    State(app): State<App>,
+    Query(page): Query<KeyringPage>,
+) -> Result<axum::Json<Keyring>> {
+    let rows = keyring::Entity::find()
+        .filter(keyring::Column::Account.eq(current.account))
+        .filter(keyring::Column::Epoch.gt(page.cursor.unwrap_or(Uuid::nil())))
+        .order_by_asc(keyring::Column::Epoch)
+        .limit(KEYRING_PAGE)
+        .all(app.db.read())
+        .await?;
+    let next = (rows.len() as u64 == KEYRING_PAGE)
+        .then(|| rows.last().map(|row| row.epoch))
+        .flatten();
+    let entry = |row: keyring::Model| KeyringEntry {
+        conversation: row.conversation,
+        epoch: row.epoch,
+        boxed: row.boxed.into(),
+    };
+    Ok(axum::Json(Keyring {
+        entries: rows.into_iter().map(entry).collect(),
+        next,
+    }))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyringEntries {
+    entries: Vec<KeyringEntry>,
+}
+
+/// Put epochs' keys on one's keyring. What is there already stays.
+#[utoipa::path(put, path = "/keyring", tag = "keys", request_body = KeyringEntries, responses(
+    (status = 204), (status = "default", body = Problem)))]
+pub async fn add_to_keyring(
+    current: CurrentAccount,
+    State(app): State<App>,
+    Json(new): Json<KeyringEntries>,
+) -> Result<StatusCode> {
+    if new.entries.len() > MAX_ENTRIES {
+        return Err(Code::TooLarge.into());
+    }
+    app.db
+        .write(async |tx| {
+            for KeyringEntry {
+                conversation,
+                epoch,
+                boxed,
+            } in new.entries
+            {
+                Conversation::load(tx, conversation, current.account).await?;
+                require_epoch(tx, conversation, epoch).await?;
+                put_on_keyring(tx, current.account, conversation, epoch, boxed).await?;
+            }
+            Ok(StatusCode::NO_CONTENT)
+        })
+        .await
+}
+
+async fn require_epoch(tx: &impl ConnectionTrait, conversation: Uuid, epoch: Uuid) -> Result<()> {
+    let epoch = epochs::Entity::find()
+        .filter(epochs::Column::Id.eq(epoch))
+        .one(tx)
+        .await?;
+    match epoch {
+        Some(row) if row.conversation == conversation => Ok(()),
+        _ => Err(Code::UnknownEpoch.into()),
+    }
+}
+
+async fn put_on_keyring(
+    tx: &impl ConnectionTrait,
+    account: Uuid,
+    conversation: Uuid,
+    epoch: Uuid,
+    boxed: Bytes,
+) -> Result<()> {
+    if boxed.0.len() != KEYRING_ENTRY_BYTES {
+        return Err(Code::BadKeyMaterial.into());
+    }
+    let row = keyring::ActiveModel::from(keyring::Model {
+        account,
+        epoch,
+        conversation,
+        boxed: boxed.0,
+    });
+    keyring::Entity::insert(row)
+        .on_conflict(
+            OnConflict::columns([keyring::Column::Account, keyring::Column::Epoch])
+                .do_nothing()
+                .to_owned(),
+        )
+        .try_insert()
+        .exec_without_returning(tx)
+        .await?;
+    Ok(())
+}
+
+/// An epoch without its keys.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Epoch {
+    pub id: Uuid,
+    pub number: i64,
+    pub created_at: Millis,
+    /// The first message number that it may carry.
+    pub first_seq: i64,
+}
+
+impl From<&epochs::Model> for Epoch {
+    fn from(row: &epochs::Model) -> Self {
+        Self {
+            id: row.id,
+            number: row.number,
+            created_at: row.created_at,
+            first_seq: row.first_seq,
+        }
+    }
+}
+
+/// An epoch with the grant that carries its key, sealed to each of the two.
+#[derive(Serialize, ToSchema)]
+pub struct GrantedEpoch {
+    id: Uuid,
+    number: i64,
+    body: Bytes,
+    signature: Bytes,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct GrantedEpochs {
+    epochs: Vec<GrantedEpoch>,
+    next: Option<i64>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct EpochsPage {
+    /// Epochs with a higher number than this.
+    after: Option<i64>,
+    limit: Option<u64>,
+}
+
+/// The grants of a conversation, in their order.
+#[utoipa::path(get, path = "/conversations/{conversation}/epochs", tag = "keys",
+    params(("conversation" = Uuid, Path), EpochsPage), responses(
+    (status = 200, body = GrantedEpochs), (status = "default", body = Problem)))]
+pub async fn epochs(
+    conversation: Conversation,
+    State(app): State<App>,
+    Query(page): Query<EpochsPage>,
+) -> Result<axum::Json<GrantedEpochs>> {
+    let limit = page.limit.unwrap_or(EPOCHS_PAGE).clamp(1, EPOCHS_PAGE);
+    let rows = epochs::Entity::find()
+        .filter(epochs::Column::Conversation.eq(conversation.id))
+        .filter(epochs::Column::Number.gt(page.after.unwrap_or(0)))
+        .order_by_asc(epochs::Column::Number)
+        .limit(limit)
+        .all(app.db.read())
+        .await?;
+    let next = (rows.len() as u64 == limit)
+        .then(|| rows.last().map(|row| row.number))
+        .flatten();
+    let granted = |row: epochs::Model| GrantedEpoch {
+        id: row.id,
+        number: row.number,
+        body: row.body.into(),
+        signature: row.signature.into(),
+    };
+    Ok(axum::Json(GrantedEpochs {
+        epochs: rows.into_iter().map(granted).collect(),
+        next,
+    }))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewEpoch {
+    grant: SignedBytes,
+    /// The epoch's key, boxed by its creator for themselves.
+    keyring: Bytes,
+}
+
+/// Open the next epoch. Of two that do so at once, one wins; the other gets `epoch_conflict` and adopts the
+/// winner's.
+#[utoipa::path(post, path = "/conversations/{conversation}/epochs", tag = "keys",
+    params(("conversation" = Uuid, Path)), request_body = NewEpoch, responses(
+    (status = 201, body = Epoch), (status = "default", body = Problem)))]
+pub async fn open_epoch(
+    conversation: Conversation,
+    State(app): State<App>,
+    Json(new): Json<NewEpoch>,
+) -> Result<(StatusCode, axum::Json<Epoch>)> {
+    let signed = new.grant.signed();
+    let grant = Grant::parse(&signed).map_err(|_| Code::BadGrant)?;
+    let row = app
+        .db
+        .write(async |tx| {
+            let number = check_grant(tx, &conversation, &grant).await?;
+            let state = conversations::Entity::find_by_id(conversation.id)
+                .one(tx)
+                .await?
+                .ok_or(Code::NotFound)?;
+            let row = epochs::Model {
+                conversation: conversation.id,
+                number,
+                id: grant.epoch,
+                body: signed.body,
+                signature: signed.signature,
+                first_seq: state.seq + 1,
+                created_at: app.clock.now(),
+            };
+            insert_epoch(tx, &row).await?;
+            put_on_keyring(tx, conversation.me, conversation.id, row.id, new.keyring).await?;
+            let change = conversations::ActiveModel {
+                id: Set(conversation.id),
+                epoch: Set(number),
+                ..Default::default()
+            };
+            change.update_without_returning(tx).await?;
+            Ok(row)
+        })
+        .await?;
+    let epoch = Epoch::from(&row);
+    app.live.publish(
+        &conversation.both(),
+        &Event::Epoch {
+            conversation: conversation.id,
+            epoch: epoch.clone(),
+        },
+    );
+    Ok((StatusCode::CREATED, axum::Json(epoch)))
+}
+
+/// Everything about a grant that can be checked without its key: whose it is, what it follows, whom it serves.
+async fn check_grant(tx: &impl ConnectionTrait, conversation: &Conversation, grant: &Grant) -> Result<i64> {
+    let last = epochs::Entity::find()
+        .filter(epochs::Column::Conversation.eq(conversation.id))
+        .order_by_desc(epochs::Column::Number)
+        .one(tx)
+        .await?;
+    let fits = grant.conversation == conversation.id && grant.creator == conversation.me;
+    if !fits {
+        return Err(Code::BadGrant.into());
+    }
+    let number = last.as_ref().map_or(0, |last| last.number) + 1;
+    if i64::from(grant.number) != number {
+        return Err(Code::EpochConflict.into());
+    }
+    let previous_hash = match last {
+        Some(last) => Signed {
+            body: last.body,
+            signature: last.signature,
+        }
+        .hash(),
+        None => [0; 32],
+    };
+    if grant.previous_hash != previous_hash {
+        return Err(Code::BadGrant.into());
+    }
+    for (account, share) in conversation.both().into_iter().zip(&grant.shares) {
+        if share.account != account {
+            return Err(Code::BadGrant.into());
+        }
+        let bundle = open_bundle(tx, account).await?;
+        if account == grant.creator {
+            grant.verify(&bundle.identity).map_err(|_| Code::BadGrant)?;
+        }
+        if share.encryption_hash != bundle.encryption_hash() {
+            return Err(Code::StaleKeyBundle.into());
+        }
+    }
+    Ok(number)
+}
+
+async fn open_bundle(tx: &impl ConnectionTrait, account: Uuid) -> Result<KeyBundle> {
+    let person = people::load(tx, account).await?;
+    let signed = current_bundle(tx, account).await?.signed();
+    KeyBundle::open(&signed, account, &person.handle)
+        .map_err(|_| Error::internal(format!("the stored key bundle of {account} is damaged")))
+}
+
+async fn insert_epoch(tx: &impl ConnectionTrait, row: &epochs::Model) -> Result<()> {
+    let inserted = epochs::Entity::insert(epochs::ActiveModel::from(row.clone()))
+        .exec_without_returning(tx)
+        .await;
+    match inserted {
+        Err(error) if is_duplicate(&error) => Err(Code::EpochConflict.into()),
+        other => Ok(other.map(drop)?),
+    }
+}

@@ -1,0 +1,353 @@
+//! People as others see them: their public profile, and how they are found.
+//!
+//! Search works on `search_terms`: every handle and display name, folded (no case, no accents), from each of
+//! its word starts, with a weight that ranks the kind of match. A query is then a prefix: one range of the
+//! primary key a weight, read in order and no further than the page needs, however many accounts there are.
+
+use axum::extract::State;
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::error::{Code, Problem, Result};
+use crate::schema::tables::{accounts, search_terms};
+use crate::sessions::CurrentAccount;
+use crate::wire::{Path, Query};
+
+const PAGE: usize = 20;
+const MAX_PAGE: usize = 50;
+/// Longer words add nothing to a prefix search; the column holds this many bytes.
+const MAX_TERM_BYTES: usize = 128;
+
+/// The kinds of match, best first.
+const WEIGHTS: [Weight; 4] = [Weight::Handle, Weight::Name, Weight::NameWord, Weight::HandleWord];
+
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Weight {
+    Handle = 1,
+    Name = 2,
+    NameWord = 3,
+    HandleWord = 4,
+}
+
+/// A public profile: all that anyone else may see of an account.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Person {
+    pub id: Uuid,
+    pub handle: String,
+    pub display_name: String,
+    pub status: String,
+    pub bio: String,
+    /// Names a picture under `/api/avatars/`.
+    pub avatar: Option<Uuid>,
+}
+
+impl From<accounts::Model> for Person {
+    fn from(account: accounts::Model) -> Self {
+        let accounts::Model {
+            id,
+            handle,
+            display_name,
+            status,
+            bio,
+            avatar,
+            ..
+        } = account;
+        Self {
+            id,
+            handle,
+            display_name,
+            status,
+            bio,
+            avatar,
+        }
+    }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// What was typed so far.
+    q: String,
+    /// Where the last page ended.
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Found {
+    people: Vec<Person>,
+    next: Option<String>,
+}
+
+/// Find people by the beginning of their handle, their name, or a word of it.
+#[utoipa::path(get, path = "/people", tag = "people", params(Search), responses(
+    (status = 200, body = Found), (status = "default", body = Problem)))]
+pub async fn search(
+    _: CurrentAccount,
+    State(app): State<App>,
+    Query(search): Query<Search>,
+) -> Result<axum::Json<Found>> {
+    let words = words_of(&search.q);
+    let limit = search.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
+    let mut place = search
+        .cursor
+        .as_deref()
+        .map_or(Ok(Place::start()), Place::parse)?;
+    // The longest word has the fewest matches; the others only sift them.
+    let Some(prefix) = words.iter().max_by_key(|word| word.len()) else {
+        return Ok(axum::Json(Found {
+            people: Vec::new(),
+            next: None,
+        }));
+    };
+    let mut people = Vec::new();
+    while people.len() < limit {
+        let Some(rows) = place.next_rows(app.db.read(), prefix, limit).await? else {
+            return Ok(axum::Json(Found { people, next: None }));
+        };
+        let mut found = by_id(app.db.read(), rows.iter().map(|row| row.account)).await?;
+        for row in rows {
+            if people.len() == limit {
+                break;
+            }
+            place.after(&row);
+            let Some(person) = found.remove(&row.account) else {
+                continue;
+            };
+            // A person with several matches is shown once, at the best of them.
+            let best = terms(&person.handle, &person.display_name)
+                .into_iter()
+                .filter(|(_, t)| t.starts_with(prefix.as_str()))
+                .min();
+            if best == Some((place.weight(), row.term)) && matches_all(&person, &words) {
+                people.push(person);
+            }
+        }
+    }
+    Ok(axum::Json(Found {
+        people,
+        next: Some(place.to_string()),
+    }))
+}
+
+/// Somebody's public profile.
+#[utoipa::path(get, path = "/people/{account}", tag = "people", params(("account" = Uuid, Path)), responses(
+    (status = 200, body = Person), (status = "default", body = Problem)))]
+pub async fn person(
+    _: CurrentAccount,
+    State(app): State<App>,
+    Path(account): Path<Uuid>,
+) -> Result<axum::Json<Person>> {
+    Ok(axum::Json(load(app.db.read(), account).await?))
+}
+
+pub async fn load(db: &impl ConnectionTrait, account: Uuid) -> Result<Person> {
+    Ok(accounts::Entity::find_by_id(account)
+        .one(db)
+        .await?
+        .ok_or(Code::NotFound)?
+        .into())
+}
+
+pub async fn by_id(
+    db: &impl ConnectionTrait,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Result<HashMap<Uuid, Person>> {
+    let rows = accounts::Entity::find()
+        .filter(accounts::Column::Id.is_in(ids))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.into())).collect())
+}
+
+/// Make an account findable under its present names.
+pub async fn index(tx: &impl ConnectionTrait, account: &accounts::Model) -> Result<()> {
+    search_terms::Entity::delete_many()
+        .filter(search_terms::Column::Account.eq(account.id))
+        .exec(tx)
+        .await?;
+    let rows = terms(&account.handle, &account.display_name)
+        .into_iter()
+        .map(|(weight, term)| {
+            search_terms::ActiveModel::from(search_terms::Model {
+                weight: weight as i16,
+                term,
+                account: account.id,
+            })
+        });
+    search_terms::Entity::insert_many(rows)
+        .exec_without_returning(tx)
+        .await?;
+    Ok(())
+}
+
+/// Where a search stands: which weight, and after which row of it.
+struct Place {
+    weight: usize,
+    after: Option<(String, Uuid)>,
+}
+
+impl Place {
+    fn start() -> Self {
+        Self {
+            weight: 0,
+            after: None,
+        }
+    }
+
+    fn parse(cursor: &str) -> Result<Self> {
+        let parse = || {
+            let (weight, rest) = cursor.split_once('~')?;
+            let (account, term) = rest.split_once('~')?;
+            let weight = weight.parse().ok().filter(|weight| *weight < WEIGHTS.len())?;
+            Some(Self {
+                weight,
+                after: Some((term.to_owned(), account.parse().ok()?)),
+            })
+        };
+        parse().ok_or_else(|| Code::BadRequest.into())
+    }
+
+    fn weight(&self) -> Weight {
+        WEIGHTS[self.weight]
+    }
+
+    fn after(&mut self, row: &search_terms::Model) {
+        self.after = Some((row.term.clone(), row.account));
+    }
+
+    /// The next rows that begin with `prefix`, from this weight or a later one.
+    async fn next_rows(
+        &mut self,
+        db: &impl ConnectionTrait,
+        prefix: &str,
+        limit: usize,
+    ) -> Result<Option<Vec<search_terms::Model>>> {
+        loop {
+            let rows = matches(self.weight(), prefix, self.after.as_ref(), limit)
+                .all(db)
+                .await?;
+            if !rows.is_empty() {
+                return Ok(Some(rows));
+            }
+            if self.weight + 1 == WEIGHTS.len() {
+                return Ok(None);
+            }
+            self.weight += 1;
+            self.after = None;
+        }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (term, account) = self.after.clone().unwrap_or_default();
+        write!(f, "{}~{account}~{term}", self.weight)
+    }
+}
+
+/// A stretch of the primary key (weight, term, account).
+fn matches(
+    weight: Weight,
+    prefix: &str,
+    after: Option<&(String, Uuid)>,
+    limit: usize,
+) -> sea_orm::Select<search_terms::Entity> {
+    use search_terms::Column;
+    // No folded text contains U+10FFFF, so this closes the range of all that begin with the prefix.
+    let end = format!("{prefix}\u{10FFFF}");
+    let mut select = search_terms::Entity::find()
+        .filter(Column::Weight.eq(weight as i16))
+        .filter(Column::Term.lt(end))
+        .order_by_asc(Column::Term)
+        .order_by_asc(Column::Account)
+        .limit(limit as u64);
+    select = match after {
+        None => select.filter(Column::Term.gte(prefix)),
+        Some((term, account)) => select.filter(Column::Term.gte(term.as_str())).filter(
+            Condition::any()
+                .add(Column::Term.gt(term.as_str()))
+                .add(Column::Account.gt(*account)),
+        ),
+    };
+    select
+}
+
+/// All terms an account is found by, each with the best weight it has.
+fn terms(handle: &str, display_name: &str) -> Vec<(Weight, String)> {
+    let name = fold(display_name);
+    let mut terms: Vec<(Weight, String)> = Vec::new();
+    for (text, whole, word) in [
+        (handle, Weight::Handle, Weight::HandleWord),
+        (&name, Weight::Name, Weight::NameWord),
+    ] {
+        let starts = text.char_indices().filter(|(at, c)| {
+            c.is_alphanumeric() && !text[..*at].chars().next_back().is_some_and(char::is_alphanumeric)
+        });
+        for (at, _) in starts {
+            let term = shorten(&text[at..]).to_owned();
+            terms.push((if at == 0 { whole } else { word }, term));
+        }
+    }
+    terms.sort();
+    let mut seen = std::collections::HashSet::new();
+    terms.retain(|(_, term)| seen.insert(term.clone()));
+    terms
+}
+
+/// The words of a query; an @ in front of a handle is how people write it.
+fn words_of(query: &str) -> Vec<String> {
+    let folded = fold(query.trim().trim_start_matches('@'));
+    folded
+        .split_whitespace()
+        .map(|word| shorten(word).to_owned())
+        .filter(|word| !word.is_empty())
+        .take(8)
+        .collect()
+}
+
+/// Whether each word begins a word of the person's name or handle.
+fn matches_all(person: &Person, words: &[String]) -> bool {
+    let terms = terms(&person.handle, &person.display_name);
+    words
+        .iter()
+        .all(|word| terms.iter().any(|(_, term)| term.starts_with(word.as_str())))
+}
+
+fn shorten(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_TERM_BYTES)]
+}
+
+/// Without case and without accents: "Éloïse" and "ELOISE" are both "eloise".
+pub fn fold(text: &str) -> String {
+    let plain = text
+        .nfkd()
+        .filter(|c| !is_combining_mark(*c))
+        .flat_map(char::to_lowercase);
+    let mut folded = String::with_capacity(text.len());
+    for c in plain {
+        match c {
+            'œ' => folded.push_str("oe"),
+            'æ' => folded.push_str("ae"),
+            'ß' => folded.push_str("ss"),
+            'ø' => folded.push('o'),
+            'ł' => folded.push('l'),
+            'đ' | 'ð' => folded.push('d'),
+            'ı' => folded.push('i'),
+            c => folded.push(c),
+        }
+    }
+    folded
+}
+
+/// No control characters, and none that turn the direction of the text around them: a name stays where it is.
+pub fn is_plain_text(text: &str) -> bool {
+    let turns =
+        |c: char| matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    !text.chars().any(|c| c.is_control() || turns(c))
+}

@@ -1,0 +1,237 @@
+//! One's own profile: names, words about oneself, and the picture.
+
+use std::io::Cursor;
+
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::header;
+use axum::response::IntoResponse;
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::FilterType;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter};
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::accounts::{Me, check_display_name, me};
+use crate::app::App;
+use crate::conversations;
+use crate::error::{Code, Error, Problem, Result};
+use crate::event::Event;
+use crate::people;
+use crate::schema::tables::{accounts, avatars};
+use crate::sessions::CurrentAccount;
+use crate::wire::{Json, Path};
+
+pub const MAX_AVATAR_BYTES: usize = 8 << 20;
+/// Sharp at the largest size it is shown, on a screen of double density.
+const AVATAR_PIXELS: u32 = 384;
+const MAX_STATUS: usize = 100;
+const MAX_BIO: usize = 1_000;
+
+/// A picture is decoded in memory, so this bounds what one small file can unfold to, and only one is decoded
+/// at a time.
+const MAX_DECODED_BYTES: u64 = 192 << 20;
+const MAX_SIDE: u32 = 10_000;
+static DECODING: Semaphore = Semaphore::const_new(1);
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileChange {
+    display_name: Option<String>,
+    status: Option<String>,
+    bio: Option<String>,
+}
+
+/// Change what is given, keep the rest.
+#[utoipa::path(patch, path = "/profile", tag = "profile", request_body = ProfileChange, responses(
+    (status = 200, body = Me), (status = "default", body = Problem)))]
+pub async fn change_profile(
+    current: CurrentAccount,
+    State(app): State<App>,
+    Json(change): Json<ProfileChange>,
+) -> Result<axum::Json<Me>> {
+    let display_name = change
+        .display_name
+        .as_deref()
+        .map(check_display_name)
+        .transpose()?;
+    let status = change.status.as_deref().map(check_status).transpose()?;
+    let bio = change.bio.as_deref().map(check_bio).transpose()?;
+    save(&app, &current, |account| {
+        account.display_name = display_name.unwrap_or_else(|| account.display_name.clone());
+        account.status = status.unwrap_or_else(|| account.status.clone());
+        account.bio = bio.unwrap_or_else(|| account.bio.clone());
+    })
+    .await
+}
+
+/// Set the picture: a JPEG, PNG or WebP of up to 8 MiB. It is cut square and stored anew, so that nothing of
+/// the file but its pixels stays (no place, no camera).
+#[utoipa::path(put, path = "/profile/avatar", tag = "profile",
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 200, body = Me), (status = "default", body = Problem)))]
+pub async fn set_avatar(
+    current: CurrentAccount,
+    State(app): State<App>,
+    file: Result<axum::body::Bytes, BytesRejection>,
+) -> Result<axum::Json<Me>> {
+    let file = file.map_err(|_| Code::TooLarge)?;
+    let _turn = DECODING.acquire().await.map_err(Error::internal)?;
+    let jpeg = tokio::task::spawn_blocking(move || re_encode(&file))
+        .await
+        .map_err(Error::internal)??;
+    let avatar = avatars::Model {
+        id: Uuid::now_v7(),
+        account: current.account,
+        jpeg,
+    };
+    let id = avatar.id;
+    app.db
+        .write(async |tx| {
+            avatars::Entity::delete_many()
+                .filter(avatars::Column::Account.eq(current.account))
+                .exec(tx)
+                .await?;
+            avatars::Entity::insert(avatars::ActiveModel::from(avatar))
+                .exec_without_returning(tx)
+                .await?;
+            Ok(())
+        })
+        .await?;
+    save(&app, &current, |account| account.avatar = Some(id)).await
+}
+
+/// Go back to initials.
+#[utoipa::path(delete, path = "/profile/avatar", tag = "profile", responses(
+    (status = 200, body = Me), (status = "default", body = Problem)))]
+pub async fn remove_avatar(current: CurrentAccount, State(app): State<App>) -> Result<axum::Json<Me>> {
+    app.db
+        .write(async |tx| {
+            avatars::Entity::delete_many()
+                .filter(avatars::Column::Account.eq(current.account))
+                .exec(tx)
+                .await?;
+            Ok(())
+        })
+        .await?;
+    save(&app, &current, |account| account.avatar = None).await
+}
+
+/// A picture. Its id never stands for another one, so browsers may keep it.
+#[utoipa::path(get, path = "/avatars/{avatar}", tag = "people", params(("avatar" = Uuid, Path)), responses(
+    (status = 200, content_type = "image/jpeg", body = Vec<u8>), (status = "default", body = Problem)))]
+pub async fn avatar(
+    _: CurrentAccount,
+    State(app): State<App>,
+    Path(avatar): Path<Uuid>,
+) -> Result<impl IntoResponse> {
+    let avatar = avatars::Entity::find_by_id(avatar)
+        .one(app.db.read())
+        .await?
+        .ok_or(Code::NotFound)?;
+    let headers = [
+        (header::CONTENT_TYPE, "image/jpeg"),
+        (header::CACHE_CONTROL, "private, max-age=31536000, immutable"),
+    ];
+    Ok((headers, avatar.jpeg))
+}
+
+async fn save(
+    app: &App,
+    current: &CurrentAccount,
+    change: impl FnOnce(&mut accounts::Model),
+) -> Result<axum::Json<Me>> {
+    let account = app
+        .db
+        .write(async |tx| {
+            let before = accounts::Entity::find_by_id(current.account)
+                .one(tx)
+                .await?
+                .ok_or(Code::SignedOut)?;
+            let mut account = before.clone();
+            change(&mut account);
+            if account.display_name != before.display_name {
+                people::index(tx, &account).await?;
+            }
+            accounts::ActiveModel {
+                id: Set(account.id),
+                display_name: Set(account.display_name.clone()),
+                status: Set(account.status.clone()),
+                bio: Set(account.bio.clone()),
+                avatar: Set(account.avatar),
+                ..Default::default()
+            }
+            .update_without_returning(tx)
+            .await?;
+            Ok(account)
+        })
+        .await?;
+    let me = me(account);
+    let mut audience = conversations::contacts(app.db.read(), current.account).await?;
+    audience.push(current.account);
+    app.live.publish(
+        &audience,
+        &Event::Profile {
+            person: me.person.clone(),
+        },
+    );
+    Ok(axum::Json(me))
+}
+
+fn check_status(status: &str) -> Result<String> {
+    check_words(status.trim(), MAX_STATUS, people::is_plain_text)
+}
+
+fn check_bio(bio: &str) -> Result<String> {
+    check_words(bio.trim(), MAX_BIO, |bio| bio.lines().all(people::is_plain_text))
+}
+
+fn check_words(text: &str, most: usize, plain: impl Fn(&str) -> bool) -> Result<String> {
+    if text.chars().count() <= most && plain(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(Code::BadProfile.into())
+    }
+}
+
+fn re_encode(file: &[u8]) -> Result<Vec<u8>> {
+    let picture = decode(file).ok_or(Code::NotAnImage)?;
+    let square = picture
+        .resize_to_fill(AVATAR_PIXELS, AVATAR_PIXELS, FilterType::CatmullRom)
+        .into_rgba8();
+    let mut on_white = image::RgbImage::from_pixel(AVATAR_PIXELS, AVATAR_PIXELS, image::Rgb([255; 3]));
+    for (x, y, pixel) in square.enumerate_pixels() {
+        let [r, g, b, a] = pixel.0.map(u32::from);
+        let over = |c: u32| ((c * a + 255 * (255 - a)) / 255) as u8;
+        on_white.put_pixel(x, y, image::Rgb([over(r), over(g), over(b)]));
+    }
+    let mut jpeg = Vec::new();
+    on_white
+        .write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, 85))
+        .map_err(Error::internal)?;
+    Ok(jpeg)
+}
+
+fn decode(file: &[u8]) -> Option<DynamicImage> {
+    let mut reader = ImageReader::new(Cursor::new(file)).with_guessed_format().ok()?;
+    if !matches!(
+        reader.format()?,
+        ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP
+    ) {
+        return None;
+    }
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_DECODED_BYTES);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().ok()?;
+    let orientation = decoder.orientation().ok()?;
+    let mut picture = DynamicImage::from_decoder(decoder).ok()?;
+    picture.apply_orientation(orientation);
+    Some(picture)
+}

@@ -1,0 +1,194 @@
+//! One module a table. Ids are UUIDs (16 bytes), times milliseconds since 1970, boxes and keys opaque bytes.
+
+macro_rules! table {
+    ($(#[$doc:meta])* $module:ident = $name:literal { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        pub mod $module {
+            use sea_orm::entity::prelude::{ActiveModelBehavior, DerivePrimaryKey, EntityTrait, EnumIter, PrimaryKeyTrait};
+            use sea_orm::{DeriveEntityModel, DeriveRelation};
+            #[allow(unused_imports, reason = "not every table has one")]
+            use uuid::Uuid;
+
+            #[derive(Clone, Debug, DeriveEntityModel, Eq, PartialEq)]
+            #[sea_orm(table_name = $name)]
+            pub struct Model { $($(#[$field_meta])* pub $field: $type,)* }
+
+            #[derive(Clone, Copy, Debug, DeriveRelation, EnumIter)]
+            pub enum Relation {}
+
+            impl ActiveModelBehavior for ActiveModel {}
+        }
+    };
+}
+
+table! {
+    /// A person's account: what the server needs to let them in, and what others may see of them.
+    accounts = "accounts" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: Uuid,
+        handle: String,
+        display_name: String,
+        status: String,
+        bio: String,
+        avatar: Option<Uuid>,
+        administrator: bool,
+        /// The OPAQUE record (RFC 9807): no password, nor anything that could be guessed against without the server's key.
+        opaque_record: Vec<u8>,
+        /// SHA-256 of the value that the recovery code derives.
+        recovery_verifier: Vec<u8>,
+        vault_version: i64,
+        vault: Vec<u8>,
+        created_at: i64,
+    }
+}
+
+table! {
+    /// The account key, boxed under one of the things that open it.
+    slots = "slots" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: Uuid,
+        account: Uuid,
+        kind: String,
+        boxed: Vec<u8>,
+    }
+}
+
+table! {
+    /// The public keys of an account, signed; the highest sequence is current.
+    key_bundles = "key_bundles" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        account: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        sequence: i64,
+        body: Vec<u8>,
+        signature: Vec<u8>,
+    }
+}
+
+table! {
+    /// A registration or log-in between its two requests. Used once, then gone.
+    handshakes = "handshakes" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: Uuid,
+        handle: String,
+        /// The server's half of an OPAQUE log-in; none for a registration, which needs no state.
+        login_state: Option<Vec<u8>>,
+        expires_at: i64,
+    }
+}
+
+table! {
+    /// A signed-in browser.
+    sessions = "sessions" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: Uuid,
+        account: Uuid,
+        /// SHA-256 of the token; the token itself is nowhere here.
+        token_hash: Vec<u8>,
+        /// The server's half of what lets this browser reopen its keys after a reload.
+        share: Vec<u8>,
+        created_at: i64,
+        seen_at: i64,
+    }
+}
+
+table! {
+    /// Avatars as re-encoded by us; a new picture is a new id, so that each can be cached for ever.
+    avatars = "avatars" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: Uuid,
+        account: Uuid,
+        jpeg: Vec<u8>,
+    }
+}
+
+table! {
+    /// What people are found by: each name and handle from each of its word starts, folded (see `people.rs`).
+    search_terms = "search_terms" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        weight: i16,
+        #[sea_orm(primary_key, auto_increment = false)]
+        term: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        account: Uuid,
+    }
+}
+
+table! {
+    /// A conversation: two accounts, one row. `low` is the account with the lower id.
+    conversations = "conversations" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: Uuid,
+        low: Uuid,
+        high: Uuid,
+        /// Number of the last message; messages are numbered from 1 without gaps.
+        seq: i64,
+        /// Number of the last change.
+        rev: i64,
+        /// Number of the last epoch, 0 before the first.
+        epoch: i64,
+        /// When the last message came; 0 before the first, which keeps the conversation out of the lists.
+        active_at: i64,
+        low_delivered: i64,
+        high_delivered: i64,
+        low_read: i64,
+        high_read: i64,
+        /// Messages of the other person after `low_read`.
+        low_unread: i64,
+        high_unread: i64,
+    }
+}
+
+table! {
+    /// An epoch of a conversation: the signed grant that carries its key to the two people.
+    epochs = "epochs" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        conversation: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        number: i64,
+        id: Uuid,
+        body: Vec<u8>,
+        signature: Vec<u8>,
+        /// The first message number that it may carry.
+        first_seq: i64,
+        created_at: i64,
+    }
+}
+
+table! {
+    /// Keys of epochs, boxed by each account for itself.
+    keyring = "keyring" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        account: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        epoch: Uuid,
+        conversation: Uuid,
+        boxed: Vec<u8>,
+    }
+}
+
+table! {
+    /// Messages: ciphertext and what is needed to put it in its place.
+    messages = "messages" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        conversation: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        seq: i64,
+        rev: i64,
+        /// Chosen by the client; sent twice, it is one message.
+        id: Uuid,
+        sender: Uuid,
+        epoch: Uuid,
+        envelope: Vec<u8>,
+        sent_at: i64,
+    }
+}
+
+table! {
+    /// What the server remembers about itself.
+    settings = "settings" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        name: String,
+        value: Vec<u8>,
+    }
+}
