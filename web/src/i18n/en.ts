@@ -1,3 +1,6 @@
+import type { ErrorCode } from '../lib/api/types';
+import type { OwnCode } from '../lib/problem';
+
 /** Every text of the interface. This file is the type; the other languages must match it. */
 export const en = {
   app: {
@@ -91,6 +94,55 @@ export const en = {
     noSafetyNumber: 'It appears once you have written to each other.',
     avatarOf: (name: string) => `Picture of ${name}`,
   },
+  conversations: {
+    title: 'Conversations',
+    emptyTitle: 'No conversation yet',
+    emptyHint: 'Find a person by name or handle, and write the first message.',
+    choose: 'Choose a conversation, or find a person.',
+    draft: (text: string) => `Draft: ${text}`,
+    you: (text: string) => `You: ${text}`,
+    unread: (n: number) => (n === 1 ? '1 unread message' : `${n} unread messages`),
+    loading: 'Fetching your conversations…',
+    connecting: 'Connecting…',
+    offline: 'You are offline. What you write is kept here and sent once, as soon as possible.',
+    missing: 'This conversation does not exist, or is not yours.',
+  },
+  thread: {
+    back: 'Back to the conversations',
+    profileOf: (name: string) => `Profile of ${name}`,
+    encrypted: 'Encrypted between the two of you',
+    log: (name: string) => `Messages with ${name}`,
+    loading: 'Opening the messages…',
+    start: (name: string) => `This is where your conversation with ${name} begins.`,
+    startHint: 'Only the two of you can read it.',
+    newMessages: 'New messages',
+    toEnd: 'Go to the latest message',
+    said: (name: string, text: string) => `${name}: ${text}`,
+    you: 'You:',
+    ticks: { waiting: 'Waiting to be sent', sent: 'Sent', delivered: 'Delivered', read: 'Read' },
+    newer: 'This message was written with a newer version. Reload the page to read it.',
+    unreadable: (code: string) => `This message cannot be opened (${code}).`,
+    retry: 'Send again',
+    discard: 'Discard',
+    identityChanged: (name: string) =>
+      `The keys of ${name} have changed. This happens when an account is created anew, or when someone stands between you. Nothing is sent until it is cleared up: ask ${name} by another way, and compare your safety numbers.`,
+    /** Why a message was refused, by code. */
+    refusals: {
+      identity_changed: 'Not sent: the keys of this person have changed.',
+      message_too_large: 'Not sent: this message is too long.',
+      not_found: 'Not sent: this conversation no longer exists.',
+      unknown_epoch: 'Not sent: the key of the conversation is missing. Please send it again.',
+    } as Record<string, string>,
+    refused: (code: string) => `Not sent: the server refused it (${code}).`,
+    notKept: 'This browser has no space left to keep your message. Nothing was sent.',
+  },
+  composer: {
+    label: (name: string) => `Message to ${name}`,
+    placeholder: 'Write a message',
+    send: 'Send',
+    left: (n: string) => `Room for about ${n} more characters.`,
+    tooLong: (n: string) => `Too long by about ${n} characters. Please send it in several messages.`,
+  },
   settings: {
     title: 'Settings',
     open: 'Profile and settings',
@@ -153,7 +205,6 @@ export const en = {
     offline: 'The server does not answer. Check your connection and try again.',
     unavailable: 'The server is not available right now. Please try again in a moment.',
     not_found: 'This does not exist, or no longer.',
-    forbidden: 'You are not allowed to do this.',
     bad_origin: 'This request came from another site and was refused.',
     bad_request: 'The server did not understand this. Please reload the page.',
     too_large: 'This is too large.',
@@ -162,8 +213,25 @@ export const en = {
     bad_opaque: 'The log-in could not be completed. Please try again.',
     bad_key_bundle: 'The keys were refused. Please try again.',
     vault_conflict: 'Another of your browsers changed this at the same time. Please try again.',
+    registration_expired:
+      'This took over an hour and the code is no longer good. Please submit the form again for a new one.',
+    bad_profile: 'This profile cannot be saved: one of its texts is too long.',
+    bad_key_material: 'The keys were refused. Please try again.',
+    message_too_large: 'This message is too long. Please split it.',
+    message_id_reused: 'This message could not be sent. Please write it again.',
+    bad_envelope: 'This message could not be sent. Please reload the page.',
+    bad_grant: 'The keys of this conversation were refused. Please reload the page.',
+    stale_key_bundle: 'The other person’s keys have just changed. Please try again.',
+    epoch_conflict: 'You both began at the same time. Please try again.',
+    unknown_epoch: 'A key of this conversation is still missing here. Please try again in a moment.',
+    identity_changed: 'This person’s keys are not the ones this browser knew. Nothing was sent.',
+    not_kept: 'This browser could not keep your message. Please try again.',
+    vault_failed: 'The encryption could not be started. Please reload the page.',
+    bad_receipt: 'Something went wrong on our side. Please try again.',
+    method_not_allowed: 'The server did not understand this. Please reload the page.',
+    too_slow: 'The server waited too long. Check your connection and try again.',
     internal: 'Something went wrong on our side. Please try again.',
-  } as Record<string, string>,
+  } satisfies Record<ErrorCode | OwnCode, string>,
 };
 
 export type Texts = typeof en;

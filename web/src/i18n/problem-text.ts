@@ -8,6 +8,7 @@ function waitText(seconds: number): string {
 /** What went wrong, in the person's words, and what to do next. */
 export function problemText(thrown: unknown): string {
   const problem = Problem.from(thrown);
-  const text = t.errors[problem.code] ?? t.errors.internal ?? '';
+  const texts: Partial<Record<string, string>> = t.errors;
+  const text = texts[problem.code] ?? t.errors.internal;
   return problem.retryAfter === undefined ? text : `${text} ${waitText(problem.retryAfter)}`;
 }

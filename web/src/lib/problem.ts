@@ -1,3 +1,6 @@
+/** Codes of the page itself and of the keychain, beside the server's. */
+export type OwnCode = 'offline' | 'identity_changed' | 'not_kept' | 'vault_failed';
+
 /**
  * What went wrong, as a code that the interface has words for. Every error a
  * person may see is one of these; `message` is for developers.

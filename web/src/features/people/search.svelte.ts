@@ -61,7 +61,7 @@ export class Search {
       const page = await api.people({ q, cursor, limit: PAGE }, asking.signal);
       if (asking.signal.aborted) return;
       this.found = cursor ? [...this.found, ...page.people] : page.people;
-      this.next = page.next;
+      this.next = page.next ?? null;
       this.answered = q;
     } catch (thrown) {
       if (!asking.signal.aborted) this.problem = problemText(thrown);

@@ -37,7 +37,7 @@ export class SignUp {
   displayNameError = $derived.by(() => (this.tried ? displayNameProblem(this.displayName) : ''));
   passwordError = $derived.by(() => (this.tried ? newPasswordProblem(this.password) : ''));
   handleError = $derived.by(() => {
-    if (this.availability === 'taken') return t.errors.handle_taken ?? '';
+    if (this.availability === 'taken') return t.errors.handle_taken;
     const problem = handleProblem(this.handle);
     // While it is still being typed, only a wrong character is worth a word.
     return this.tried || problem === t.fields.handleCharacters
@@ -123,6 +123,9 @@ export class SignUp {
   private explain(problem: Problem): void {
     if (problem.code === 'handle_taken') {
       this.availability = 'taken';
+      this.step = 'form';
+    } else if (problem.code === 'registration_expired') {
+      this.problem = problemText(problem);
       this.step = 'form';
     } else if (problem.code === 'wrong_setup_code') {
       this.setupCodeRefused = true;

@@ -1,75 +1,50 @@
+import createClient from 'openapi-fetch';
 import { Problem } from '../problem';
-import type {
-  Accepted,
-  Config,
-  Conversation,
-  Epoch,
-  KeyringEntry,
-  Marks,
-  Me,
-  Message,
-  NewAccount,
-  Person,
-  Signed,
-  SignedIn,
-  Vault,
-} from './types';
+import type { paths } from './schema';
+import type { KeyringEntry, Marks, NewAccount, Signed, Vault } from './types';
 
-type Query = Record<string, string | number | undefined>;
-
-interface Options {
-  json?: unknown;
-  body?: Blob;
-  query?: Query;
-  signal?: AbortSignal;
-}
-
-async function problemOf(response: Response): Promise<Problem> {
-  const wait = Number(response.headers.get('Retry-After'));
-  const retryAfter = Number.isFinite(wait) && wait > 0 ? wait : undefined;
-  const said = (await response.json().catch(() => null)) as { code?: string; message?: string } | null;
-  // A proxy in between answers without our shape.
-  const code = said?.code ?? (response.status >= 502 ? 'unavailable' : 'internal');
-  return new Problem(code, response.status, said?.message ?? response.statusText, retryAfter);
-}
+// Looked up at each call: the page's fetch may be watched or replaced.
+const server = createClient<paths>({ baseUrl: '/api', fetch: (request) => fetch(request) });
 
 let signedOut: () => void = () => undefined;
 
-/** One request; whatever goes wrong is a `Problem`, save an abort, which stays an abort. */
-async function call<T>(method: string, path: string, options: Options = {}): Promise<T> {
-  const url = new URL(`/api${path}`, location.origin);
-  for (const [name, value] of Object.entries(options.query ?? {})) {
-    if (value !== undefined) url.searchParams.set(name, String(value));
-  }
-  const init: RequestInit = { method, credentials: 'same-origin', signal: options.signal ?? null };
-  if (options.json !== undefined) {
-    init.headers = { 'Content-Type': 'application/json' };
-    init.body = JSON.stringify(options.json);
-  } else if (options.body) {
-    init.headers = { 'Content-Type': options.body.type };
-    init.body = options.body;
-  }
-  let response: Response;
-  try {
-    response = await fetch(url, init);
-  } catch (thrown) {
-    if (options.signal?.aborted) throw thrown;
-    throw new Problem('offline', 0, String(thrown));
-  }
-  if (!response.ok) {
-    const problem = await problemOf(response);
-    if (problem.code === 'signed_out') signedOut();
-    throw problem;
-  }
-  return (response.status === 204 ? undefined : await response.json()) as T;
+interface Answer<Data> {
+  data?: Data;
+  error?: unknown;
+  response: Response;
 }
 
-const id = encodeURIComponent;
+function problemOf({ error, response }: Answer<unknown>): Problem {
+  const wait = Number(response.headers.get('Retry-After'));
+  const said = error as { code?: string; message?: string } | undefined;
+  // A proxy in between answers without our shape.
+  const code = said?.code ?? (response.status >= 502 ? 'unavailable' : 'internal');
+  return new Problem(
+    code,
+    response.status,
+    said?.message ?? response.statusText,
+    wait > 0 ? wait : undefined,
+  );
+}
+
+/** The data; whatever goes wrong is a `Problem`, save an abort, which stays an abort. */
+async function data<Data>(answer: Promise<Answer<Data>>): Promise<Data> {
+  const arrived = await answer.catch((thrown: unknown) => {
+    if (thrown instanceof DOMException && thrown.name === 'AbortError') throw thrown;
+    throw new Problem('offline', 0, String(thrown));
+  });
+  if (arrived.response.ok) return arrived.data as Data;
+  const problem = problemOf(arrived);
+  if (problem.code === 'signed_out') signedOut();
+  throw problem;
+}
 
 interface Page {
   cursor?: string;
   limit?: number;
 }
+
+const to = (conversation: string) => ({ path: { conversation } });
 
 /** The server's routes, one function each. */
 export const api = {
@@ -78,63 +53,59 @@ export const api = {
     signedOut = listener;
   },
 
-  config: () => call<Config>('GET', '/config'),
+  config: () => data(server.GET('/config')),
   handle: (handle: string, signal?: AbortSignal) =>
-    call<{ available: boolean }>('GET', `/handles/${id(handle)}`, { signal }),
+    data(server.GET('/handles/{handle}', { params: { path: { handle } }, signal })),
 
-  registerStart: (json: { handle: string; request: string }) =>
-    call<{ account: string; response: string }>('POST', '/register/start', { json }),
-  registerFinish: (json: NewAccount) => call<SignedIn>('POST', '/register/finish', { json }),
-  loginStart: (json: { handle: string; request: string }) =>
-    call<{ login: string; response: string }>('POST', '/login/start', { json }),
-  loginFinish: (json: { login: string; finalization: string }) =>
-    call<SignedIn>('POST', '/login/finish', { json }),
-  logout: () => call<undefined>('POST', '/logout'),
-  session: () => call<SignedIn>('GET', '/session'),
+  registerStart: (body: { handle: string; request: string }) =>
+    data(server.POST('/register/start', { body })),
+  registerFinish: (body: NewAccount) => data(server.POST('/register/finish', { body })),
+  loginStart: (body: { handle: string; request: string }) => data(server.POST('/login/start', { body })),
+  loginFinish: (body: { login: string; finalization: string }) =>
+    data(server.POST('/login/finish', { body })),
+  logout: () => data(server.POST('/logout')),
+  session: () => data(server.GET('/session')),
 
-  updateProfile: (json: { display_name?: string; status?: string; bio?: string }) =>
-    call<Me>('PATCH', '/profile', { json }),
-  setAvatar: (body: Blob) => call<Me>('PUT', '/profile/avatar', { body }),
-  removeAvatar: () => call<Me>('DELETE', '/profile/avatar'),
+  updateProfile: (body: { display_name?: string; status?: string; bio?: string }) =>
+    data(server.PATCH('/profile', { body })),
+  setAvatar: (image: Blob) =>
+    data(
+      server.PUT('/profile/avatar', {
+        // The description of the API knows bytes only as a list of numbers.
+        body: image as unknown as number[],
+        bodySerializer: () => image,
+        headers: { 'Content-Type': image.type },
+      }),
+    ),
+  removeAvatar: () => data(server.DELETE('/profile/avatar')),
 
   people: (query: { q: string } & Page, signal?: AbortSignal) =>
-    call<{ people: Person[]; next: string | null }>('GET', '/people', { query: { ...query }, signal }),
-  person: (account: string) => call<Person>('GET', `/people/${id(account)}`),
-  keyBundle: (account: string) => call<Signed>('GET', `/people/${id(account)}/key-bundle`),
+    data(server.GET('/people', { params: { query }, signal })),
+  person: (account: string) => data(server.GET('/people/{account}', { params: { path: { account } } })),
+  keyBundle: (account: string) =>
+    data(server.GET('/people/{account}/key-bundle', { params: { path: { account } } })),
 
-  vault: () => call<Vault>('GET', '/vault'),
-  putVault: (json: Vault) => call<undefined>('PUT', '/vault', { json }),
-  keyring: (query: Page) =>
-    call<{ entries: KeyringEntry[]; next: string | null }>('GET', '/keyring', { query: { ...query } }),
-  putKeyring: (json: { entries: KeyringEntry[] }) => call<undefined>('PUT', '/keyring', { json }),
+  vault: () => data(server.GET('/vault')),
+  putVault: (body: Vault) => data(server.PUT('/vault', { body })),
+  keyring: (query: Page) => data(server.GET('/keyring', { params: { query } })),
+  putKeyring: (body: { entries: KeyringEntry[] }) => data(server.PUT('/keyring', { body })),
 
-  openConversation: (account: string) =>
-    call<Conversation>('POST', '/conversations', { json: { with: account } }),
-  conversations: (query: Page) =>
-    call<{ conversations: Conversation[]; next: string | null }>('GET', '/conversations', {
-      query: { ...query },
-    }),
-  conversation: (conversation: string) => call<Conversation>('GET', `/conversations/${id(conversation)}`),
+  openConversation: (account: string) => data(server.POST('/conversations', { body: { with: account } })),
+  conversations: (query: Page) => data(server.GET('/conversations', { params: { query } })),
+  conversation: (conversation: string) =>
+    data(server.GET('/conversations/{conversation}', { params: to(conversation) })),
   epochs: (conversation: string, query: { after?: number; limit?: number }) =>
-    call<{ epochs: Epoch[]; next: number | null }>('GET', `/conversations/${id(conversation)}/epochs`, {
-      query,
-    }),
-  createEpoch: (conversation: string, json: { grant: Signed; keyring: string }) =>
-    call<{ id: string; number: number }>('POST', `/conversations/${id(conversation)}/epochs`, { json }),
+    data(server.GET('/conversations/{conversation}/epochs', { params: { ...to(conversation), query } })),
+  createEpoch: (conversation: string, body: { grant: Signed; keyring: string }) =>
+    data(server.POST('/conversations/{conversation}/epochs', { params: to(conversation), body })),
   history: (conversation: string, query: { before?: number; limit?: number }) =>
-    call<{ messages: Message[] }>('GET', `/conversations/${id(conversation)}/messages`, { query }),
+    data(server.GET('/conversations/{conversation}/messages', { params: { ...to(conversation), query } })),
   changes: (conversation: string, query: { changed_after: number; limit?: number }) =>
-    call<{ messages: Message[]; next?: number | null }>(
-      'GET',
-      `/conversations/${id(conversation)}/messages`,
-      {
-        query,
-      },
-    ),
-  send: (conversation: string, json: { id: string; envelope: string }) =>
-    call<Accepted>('POST', `/conversations/${id(conversation)}/messages`, { json }),
-  receipt: (conversation: string, json: Partial<Marks>) =>
-    call<undefined>('POST', `/conversations/${id(conversation)}/receipts`, { json }),
+    data(server.GET('/conversations/{conversation}/messages', { params: { ...to(conversation), query } })),
+  send: (conversation: string, body: { id: string; envelope: string }) =>
+    data(server.POST('/conversations/{conversation}/messages', { params: to(conversation), body })),
+  receipt: (conversation: string, body: Partial<Marks>) =>
+    data(server.POST('/conversations/{conversation}/receipts', { params: to(conversation), body })),
 };
 
-export const avatarUrl = (avatar: string) => `/api/avatars/${id(avatar)}`;
+export const avatarUrl = (avatar: string) => `/api/avatars/${encodeURIComponent(avatar)}`;
