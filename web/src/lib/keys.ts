@@ -162,9 +162,9 @@ export class Keys {
   /** All grants in their order; a grant never changes, so only the later ones are asked for. */
   private async fetchGrants(conversation: string): Promise<Epoch[]> {
     const known = this.grants.get(conversation) ?? [];
-    let after: number | null = known.at(-1)?.number ?? 0;
-    while (after !== null) {
-      const page: { epochs: Epoch[]; next: number | null } = await api.epochs(conversation, {
+    let after: number | null | undefined = known.at(-1)?.number ?? 0;
+    while (typeof after === 'number') {
+      const page: { epochs: Epoch[]; next?: number | null } = await api.epochs(conversation, {
         after,
         limit: PAGE,
       });

@@ -18,8 +18,6 @@ const message = (seq: number, conversation = 'c'): Message => ({
   id: `m${seq}`,
   sender: 'a',
   epoch: 'e',
-  kind: 1,
-  target: null,
   envelope: 'AQE',
   sent_at: seq,
 });

@@ -18,6 +18,9 @@ const storage = new Storage();
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** The kind of an envelope that stands for itself; others aim at one. */
+const MESSAGE = 1;
+
 let registration: Registration | null = null;
 let login: Login | null = null;
 let keychain: Keychain | null = null;
@@ -133,9 +136,9 @@ export const vaultCalls = {
   openAll(messages: Message[]): Opened[] {
     const ring = keys();
     return messages.map((message) => {
-      const { conversation, sender, envelope, kind, target, id } = message;
+      const { conversation, sender, envelope, id } = message;
       try {
-        return { text: ring.open(conversation, sender, envelope, kind ?? 1, target, id) };
+        return { text: ring.open(conversation, sender, envelope, MESSAGE, null, id) };
       } catch (thrown) {
         return { error: Problem.from(thrown).code };
       }
@@ -145,7 +148,7 @@ export const vaultCalls = {
   /** Seals for the wire what `sealText` keeps here. */
   sealQueued(conversation: string, epoch: string, id: string, sealed: string): string {
     const text = decoder.decode(keys().open_local(outboxLabel(id), toBytes(sealed)));
-    return keys().seal(conversation, epoch, id, 1, null, text);
+    return keys().seal(conversation, epoch, id, MESSAGE, null, text);
   },
 
   sealText: (id: string, text: string): string =>

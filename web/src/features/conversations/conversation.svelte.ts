@@ -143,7 +143,7 @@ export class Conversation {
     const known = new Map(this.pending.map((pending) => [pending.id, pending.content]));
     const unknown = queued.filter(({ id }) => !known.has(id));
     const opened = await this.tools.vault.openTexts(unknown.map(({ id, sealed }) => ({ id, sealed })));
-    unknown.forEach(({ id }, at) => known.set(id, contentOf(opened[at]!)));
+    opened.forEach((each, at) => known.set(unknown[at]?.id ?? '', contentOf(each)));
     const unkept = this.pending.filter(
       ({ id }) => this.beingKept.has(id) && !queued.some((q) => q.id === id),
     );

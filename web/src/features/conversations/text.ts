@@ -11,7 +11,7 @@ export interface Piece {
 
 /** Ends at spaces, quotes, and at characters that would let the shown address differ from the real one. */
 const CANDIDATE =
-  /(?<![\p{L}\p{N}:/])(?:https?:\/\/|mailto:)[^\s<>"“”«»\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+/giu;
+  /(?<![\p{L}\p{N}:/])(?:https?:\/\/|mailto:)[^\s<>"“”«»\p{Cc}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+/giu;
 
 export function splitLinks(text: string): Piece[] {
   const pieces: Piece[] = [];

@@ -13,8 +13,6 @@ const message = (seq: number, over: Partial<Message> = {}): Message => ({
   id: `m${seq}`,
   sender: 'me',
   epoch: 'e',
-  kind: 1,
-  target: null,
   envelope: '',
   sent_at: noon + seq * 1000,
   ...over,

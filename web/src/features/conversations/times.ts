@@ -56,3 +56,8 @@ export function fullTime(at: number, locale: string): string {
 }
 
 const sameYear = (a: number, b: number) => new Date(a).getFullYear() === new Date(b).getFullYear();
+
+/** The browser's own variant of the language (12 or 24 hours, order of the date) where it has one. */
+export function localeOf(language: string, wanted: readonly string[] = navigator.languages): string {
+  return wanted.find((tag) => tag.toLowerCase().split('-')[0] === language) ?? language;
+}
