@@ -231,7 +231,7 @@ export const en = {
     method_not_allowed: 'The server did not understand this. Please reload the page.',
     too_slow: 'The server waited too long. Check your connection and try again.',
     internal: 'Something went wrong on our side. Please try again.',
-  } as Record<string, string>,
+  } satisfies Record<ErrorCode | OwnCode, string>,
 };
 
 export type Texts = typeof en;
