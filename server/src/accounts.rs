@@ -294,8 +294,7 @@ pub async fn login_finish(
     Json(finish): Json<LoginFinish>,
 ) -> Result<Response> {
     let (handle, state) = take_login(&app, finish.login).await?;
-    e2ee::opaque::server::finish_login(&handle, &state, &finish.finalization.0)
-        .map_err(|_| Code::WrongCredentials)?;
+    e2ee::opaque::server::finish_login(&state, &finish.finalization.0).map_err(|_| Code::WrongCredentials)?;
     // Only someone who proved the password comes here, and an unknown handle has none to prove.
     let account = find(app.db.read(), &handle)
         .await?

@@ -223,3 +223,100 @@ impl Default for Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn serve(arguments: &[&str]) -> Result<Config, String> {
+        let all = ["entrenous", "serve"].iter().chain(arguments).map(OsString::from);
+        match parse(all).map(|cli| cli.command) {
+            Ok(Command::Serve(config)) => Ok(*config),
+            Ok(Command::Openapi) => unreachable!("serve was asked for"),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn file(text: &str) -> (tempfile::TempDir, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("entrenous.toml");
+        std::fs::write(&path, text).unwrap();
+        let path = path.display().to_string();
+        (folder, path)
+    }
+
+    #[test]
+    fn it_serves_this_machine_without_any_setting() {
+        let config = serve(&[]).unwrap();
+        assert_eq!(config.address(), "http://localhost:8080");
+        assert!(config.first_comer_is_trusted());
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let (_folder, path) =
+            file("name = 'From the file'\nframes-per-second = 7\npublic-url = 'https://Msg.example.org/'");
+        let config = serve(&["--config", &path, "--name", "From the flag"]).unwrap();
+        assert_eq!(
+            (config.name.as_str(), config.frames_per_second),
+            ("From the flag", 7)
+        );
+        assert_eq!(config.address(), "https://msg.example.org");
+        assert!(
+            !config.first_comer_is_trusted(),
+            "others reach it through the proxy"
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_in_the_file_is_an_error() {
+        for (text, complaint) in [
+            ("nmae = 'typo'", "unknown setting `nmae`"),
+            ("config = 'another.toml'", "unknown setting"),
+            ("name = ['a']", "must be a text"),
+            ("name = ", "entrenous.toml"),
+            ("accent = 'teal'", "#rrggbb"),
+            ("attempts-per-handle = 0", "0"),
+        ] {
+            let (_folder, path) = file(text);
+            let error = serve(&["--config", &path]).unwrap_err();
+            assert!(error.contains(complaint), "{text}: {error}");
+        }
+        assert!(
+            serve(&["--config", "/nowhere.toml"])
+                .unwrap_err()
+                .contains("/nowhere.toml")
+        );
+    }
+
+    #[test]
+    fn only_this_machine_may_go_without_https() {
+        for host in [
+            "localhost",
+            "localhost:8080",
+            "127.0.0.1:1",
+            "[::1]:8080",
+            "a.localhost",
+        ] {
+            assert!(is_local_host(host), "{host}");
+        }
+        for host in [
+            "example.org",
+            "localhost.example.org",
+            "notlocalhost",
+            "192.168.1.5:8080",
+            "127.0.0.1.example.org",
+        ] {
+            assert!(!is_local_host(host), "{host}");
+        }
+        for url in [
+            "example.org",
+            "https://",
+            "https://a/b",
+            "ftp://a",
+            "https://user@a",
+        ] {
+            assert!(url.parse::<PublicUrl>().is_err(), "{url}");
+        }
+    }
+}

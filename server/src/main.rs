@@ -1,5 +1,6 @@
 //! Arguments, logging, signals; everything else is in the library.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use entrenous::accounts;
@@ -83,7 +84,8 @@ fn say(text: &str) {
 fn log_to_stderr(config: &Config) -> Result<(), Failure> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(&config.log)?)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match config.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

@@ -351,3 +351,76 @@ pub fn is_plain_text(text: &str) -> bool {
         |c: char| matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     !text.chars().any(|c| c.is_control() || turns(c))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found_by(handle: &str, name: &str, query: &str) -> bool {
+        let person = Person {
+            id: Uuid::nil(),
+            handle: handle.to_owned(),
+            display_name: name.to_owned(),
+            status: String::new(),
+            bio: String::new(),
+            avatar: None,
+        };
+        let words = words_of(query);
+        !words.is_empty() && matches_all(&person, &words)
+    }
+
+    #[test]
+    fn names_are_found_without_case_and_accents() {
+        for query in [
+            "elo",
+            "ÉLO",
+            "Éloï",
+            "eloise",
+            "@eloise",
+            "march",
+            "eloise mar",
+            "marchand éloïse",
+            "e.m",
+        ] {
+            assert!(found_by("e.marchand_eloise", "Éloïse Marchand", query), "{query}");
+        }
+        assert!(found_by("coeur", "Cœur Strauß", "coeur strauss"));
+        assert!(found_by("ngo", "Nguyễn Ngô", "nguyen"));
+        assert!(found_by("lodz", "Łódź", "lodz"));
+    }
+
+    #[test]
+    fn only_the_beginning_of_a_word_matches() {
+        assert!(found_by("jean", "Jean-Luc Villon", "luc"));
+        for query in ["ean", "illon", "uc", " ", "@", "jean zoe"] {
+            assert!(!found_by("jean", "Jean-Luc Villon", query), "{query}");
+        }
+    }
+
+    #[test]
+    fn the_whole_handle_ranks_before_a_word_of_the_name() {
+        let terms = terms("marc", "Anne Marc");
+        assert_eq!(
+            terms.iter().find(|(_, term)| term == "marc"),
+            Some(&(Weight::Handle, "marc".to_owned()))
+        );
+    }
+
+    #[test]
+    fn very_long_names_stay_within_the_column() {
+        let name = "漢".repeat(64);
+        assert!(
+            terms("han", &name)
+                .iter()
+                .all(|(_, term)| term.len() <= MAX_TERM_BYTES)
+        );
+    }
+
+    #[test]
+    fn a_name_cannot_turn_the_text_around_it() {
+        assert!(is_plain_text("Éloïse 👩‍🚀 דוד"));
+        for name in ["a\u{202E}b", "a\nb", "a\u{0}b", "\u{2066}a"] {
+            assert!(!is_plain_text(name), "{name:?}");
+        }
+    }
+}

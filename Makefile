@@ -1,0 +1,92 @@
+# The only door: `make run` to use it, `make dev` to work on it, `make test` before it leaves the house.
+
+# Where CI or an administrator's shell has no rustup on the PATH.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+LISTEN ?= 127.0.0.1:8080
+DATA ?= data
+
+wasm-in := target/wasm32-unknown-unknown/wasm/wasm.wasm
+wasm-out := web/src/generated/wasm/wasm_bg.wasm
+web-out := web/dist/index.html
+server := target/debug/entrenous
+
+rust-of = $(shell find $(1) -name '*.rs' -o -name Cargo.toml)
+web-sources := $(shell find web/src web/public web/index.html web/vite.config.ts web/svelte.config.js \
+  -type f -not -path 'web/src/generated/*')
+
+.PHONY: run dev test check test-rust test-web e2e api clean
+
+run: $(web-out) server
+	$(server) serve --listen $(LISTEN) --data $(DATA)
+
+# The server as `make run` has it, and Vite with hot reload in front of it. Ctrl+C ends both.
+dev: $(wasm-out) web/node_modules/.stamp server
+	@$(server) serve --data $(DATA) & server=$$!; trap 'kill $$server' EXIT; cd web && npm run dev
+
+.PHONY: server
+server:
+	cargo build --package entrenous
+
+test: check test-rust test-web e2e
+
+# ── Checks that run nothing ──────────────────────────────────────────────────────────────────────────────────
+
+check: $(wasm-out) web/node_modules/.stamp e2e/node_modules/.stamp
+	cargo fmt --check
+	cargo clippy --workspace --all-targets --all-features --quiet -- -D warnings
+	cd web && npm run check && npm run lint
+	cd e2e && npm run check && npm run lint
+	# The web's types are those of the API as it is described; a test holds the description to the code.
+	cd web && npm run --silent api && git diff --exit-code src/lib/api/schema.ts
+
+# ── Tests ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+test-rust: $(web-out)
+	cargo test --workspace --all-features
+
+test-web: $(wasm-out) web/node_modules/.stamp
+	cd web && npm test
+	node --test web/wasm/tests/
+
+# Two and three real browsers against the real server.
+e2e: $(web-out) server e2e/node_modules/.stamp target/chromium.stamp
+	cd e2e && npm test
+
+# ── Generated files ──────────────────────────────────────────────────────────────────────────────────────────
+
+# After a change of the API: its description and the web's types.
+api: server web/node_modules/.stamp
+	$(server) openapi > openapi.json
+	cd web && npm run --silent api
+
+$(wasm-in): Cargo.toml Cargo.lock $(call rust-of,e2ee web/wasm) target/wasm-target.stamp
+	cargo build --package wasm --profile wasm --target wasm32-unknown-unknown
+	@touch $@
+
+$(wasm-out): $(wasm-in) $(call rust-of,tools/wasm-bindgen)
+	cargo run --quiet --package wasm-bindgen-tool -- $(wasm-in) $(@D)
+	@touch $@
+
+$(web-out): $(wasm-out) web/node_modules/.stamp $(web-sources)
+	cd web && npm run build
+	@touch $@
+
+# ── What is needed, where it is missing ──────────────────────────────────────────────────────────────────────
+
+target/wasm-target.stamp: rust-toolchain.toml
+	rustup target list --installed | grep -q wasm32-unknown-unknown || rustup target add wasm32-unknown-unknown
+	@mkdir -p target && touch $@
+
+%/node_modules/.stamp: %/package.json %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund
+	@touch $@
+
+sudo := $(if $(filter 0,$(shell id -u)),,sudo)
+target/chromium.stamp:
+	command -v chromium >/dev/null || { $(sudo) apt-get update && \
+	  $(sudo) env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium fonts-noto-color-emoji; }
+	@mkdir -p target && touch $@
+
+clean:
+	rm -rf target web/dist web/node_modules web/src/generated e2e/node_modules
