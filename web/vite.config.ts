@@ -1,3 +1,5 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import type { Plugin } from 'vite';
@@ -13,18 +15,19 @@ function brotliSiblings(): Plugin {
     name: 'brotli-siblings',
     apply: 'build',
     enforce: 'post',
-    generateBundle(_options, bundle) {
-      for (const [fileName, file] of Object.entries(bundle)) {
+    // From the files as they were written: other plugins still fill in chunks while the bundle is made.
+    async writeBundle({ dir = '' }, bundle) {
+      for (const fileName of Object.keys(bundle)) {
         if (!worthIt.test(fileName)) continue;
-        const bytes = Buffer.from(file.type === 'chunk' ? file.code : file.source);
+        const bytes = await readFile(join(dir, fileName));
         if (bytes.length < 512) continue;
-        const source = brotliCompressSync(bytes, {
+        const compressed = brotliCompressSync(bytes, {
           params: {
             [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY,
             [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
           },
         });
-        this.emitFile({ type: 'asset', fileName: `${fileName}.br`, source });
+        await writeFile(join(dir, `${fileName}.br`), compressed);
       }
     },
   };

@@ -41,7 +41,7 @@ export class Keys {
   private async fetchKeyring(): Promise<void> {
     let cursor: string | undefined;
     do {
-      const page = await api.keyring({ cursor, limit: PAGE });
+      const page = await api.keyring({ cursor });
       if (page.entries.length > 0) await this.vault.loadKeyring(page.entries);
       cursor = page.next ?? undefined;
     } while (cursor);
