@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     Context, Grant, RecoveryCode, Result, Signed, SlotKind, boxes, bundle::KeyBundle, capsules, epochs,
-    keychain, keyring, keys::Key, messages, padding, signing, slots, vault,
+    keychain, keyring, keys::Key, messages, opaque, padding, signing, slots, vault,
 };
 
 pub fn seal_box(key: &[u8; 32], label: &str, aad: &[u8], plaintext: &[u8], nonce: [u8; 24]) -> Vec<u8> {
@@ -126,6 +126,12 @@ pub fn open_envelope(key: [u8; 32], context: &Context, envelope: &[u8]) -> Resul
     crate::Envelope::parse(envelope)?
         .open(&Key::new(key), context)
         .map(|text| text.to_vec())
+}
+
+pub fn stretch(input: [u8; 64]) -> [u8; 64] {
+    opaque_ke::ksf::Ksf::hash(&opaque::Stretch, input.into())
+        .map(Into::into)
+        .unwrap_or([0; 64])
 }
 
 pub fn pad(text: &[u8]) -> Vec<u8> {

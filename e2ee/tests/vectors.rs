@@ -17,7 +17,6 @@ fn every_known_answer_is_reproduced() {
     for file in fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "json") {
-            println!("{}", path.display());
             let answers = Answers::of(serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap());
             check(&answers);
             assert_eq!(

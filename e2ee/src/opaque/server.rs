@@ -12,7 +12,7 @@ use super::{CONTEXT, KE1, KE3, RECORD, REQUEST, Suite, exactly, identifiers};
 use crate::{Error, Result};
 
 const SETUP: usize = 128;
-const STATE: usize = 192;
+const STATE: usize = 128;
 
 /// The server's own long-lived secrets. Made once, at the first start, and kept: without them nobody can log in again.
 pub struct ServerSetup(opaque_ke::ServerSetup<Suite>);
@@ -80,14 +80,15 @@ pub fn finish_registration(record: &[u8]) -> Result<Vec<u8>> {
     Ok(read_record(record)?.serialize().to_vec())
 }
 
-/// Whether the client knew the password. `handle` and `state` are those of the log-in's start.
-pub fn finish_login(handle: &str, state: &[u8], finalization: &[u8]) -> Result<()> {
+/// Whether the client knew the password. `state` already holds the one answer that counts, over the handle, the context and
+/// all that went before.
+pub fn finish_login(state: &[u8], finalization: &[u8]) -> Result<()> {
     let state = exactly::<STATE>(state).ok_or(Error::DamagedRecord)?;
     let state = ServerLogin::<Suite>::deserialize(state).map_err(|_| Error::DamagedRecord)?;
     let finalization = exactly::<KE3>(finalization).ok_or(Error::BadOpaque)?;
     let finalization = CredentialFinalization::deserialize(finalization).map_err(|_| Error::BadOpaque)?;
     state
-        .finish(finalization, parameters(handle))
+        .finish(finalization, ServerLoginParameters::default())
         .map(drop)
         .map_err(|_| Error::WrongCredentials)
 }

@@ -63,7 +63,7 @@ impl Registration {
 pub struct Login(State);
 
 enum State {
-    Started(e2ee::Login),
+    Started(Box<e2ee::Login>),
     Proven(e2ee::ProvenLogin),
     Failed,
 }
@@ -72,7 +72,7 @@ enum State {
 impl Login {
     pub fn start(password: &str) -> Thrown<Login> {
         e2ee::Login::start(password)
-            .map(|login| Login(State::Started(login)))
+            .map(|login| Login(State::Started(Box::new(login))))
             .map_err(thrown)
     }
 
