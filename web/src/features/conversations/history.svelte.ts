@@ -80,7 +80,7 @@ export class History {
   /** A message from the socket, or mine after its acknowledgement: opened, unless it is held already. */
   async take(message: Message): Promise<Shown | undefined> {
     // Without a first page there is nothing to join; the list still wants to know what it says.
-    if (this.synced === 0) return (await this.open([message]))[0];
+    if (!this.loaded && this.synced === 0) return (await this.open([message]))[0];
     const place = placeOf(message.rev, this.synced);
     if (place === 'gap') await this.fetchChanges();
     else if (place === 'next') await this.join([message], message.rev);
