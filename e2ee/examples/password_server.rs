@@ -1,5 +1,6 @@
-//! A server in miniature, for tests in other languages: the server's side of the password protocol, one request a line on
-//! standard input, one answer a line on standard output. Bytes are base64url. It keeps everything in memory.
+//! A server in miniature, for tests in other languages: the server's side of the password protocol, one
+//! request a line on standard input, one answer a line on standard output. Bytes are base64url. It keeps
+//! everything in memory.
 //!
 //! ```text
 //! register-start  <handle> <request>       → <response>

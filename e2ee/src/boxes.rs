@@ -1,5 +1,6 @@
-//! The box: how anything is encrypted under a symmetric key. `0x01 ‖ nonce[24] ‖ XChaCha20-Poly1305 ciphertext`, under a
-//! key of its own for each label. The nonce is random, and long enough that chance never repeats one.
+//! The box: how anything is encrypted under a symmetric key. `0x01 ‖ nonce[24] ‖ XChaCha20-Poly1305
+//! ciphertext`, under a key of its own for each label. The nonce is random, and long enough that chance never
+//! repeats one.
 
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305,
@@ -38,7 +39,8 @@ pub(crate) fn seal_with_nonce(
     [&[VERSION][..], &nonce, &ciphertext].concat()
 }
 
-/// `NotAuthentic` for another key, label, associated data or content; `UnsupportedVersion` for a later kind of box.
+/// `NotAuthentic` for another key, label, associated data or content; `UnsupportedVersion` for a later kind
+/// of box.
 pub(crate) fn open(key: &[u8; 32], label: &str, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     let (&version, rest) = sealed.split_first().ok_or(Error::NotAuthentic)?;
     if version != VERSION {

@@ -1,5 +1,6 @@
-//! The key bundle: what an account publishes about itself. Its identity key (Ed25519) signs; its encryption key (X-Wing)
-//! receives epoch keys. The bundle is signed by the identity key it names, and points to the one before it.
+//! The key bundle: what an account publishes about itself. Its identity key (Ed25519) signs; its encryption
+//! key (X-Wing) receives epoch keys. The bundle is signed by the identity key it names, and points to the one
+//! before it.
 
 use uuid::Uuid;
 
@@ -106,7 +107,8 @@ impl KeyBundle {
     }
 }
 
-/// `[a-z0-9_.-]{3,32}`: ASCII only, so that no two handles look the same; immutable, since keys are bound to them.
+/// `[a-z0-9_.-]{3,32}`: ASCII only, so that no two handles look the same; immutable, since keys are bound to
+/// them.
 pub fn is_handle(text: &str) -> bool {
     (3..=32).contains(&text.len())
         && text

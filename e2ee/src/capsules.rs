@@ -1,8 +1,9 @@
-//! The capsule: a key wrapped for one person's encryption key with HPKE (RFC 9180, base mode). The KEM is X-Wing, X25519
-//! and ML-KEM-768 together: what is recorded today stays closed to a quantum computer of tomorrow.
+//! The capsule: a key wrapped for one person's encryption key with HPKE (RFC 9180, base mode). The KEM is
+//! X-Wing, X25519 and ML-KEM-768 together: what is recorded today stays closed to a quantum computer of
+//! tomorrow.
 //!
-//! A private key is X-Wing's own 32-byte seed. HPKE's DeriveKeyPair stretches a seed first, and implementations have
-//! differed in how; it is never used.
+//! A private key is X-Wing's own 32-byte seed. HPKE's DeriveKeyPair stretches a seed first, and
+//! implementations have differed in how; it is never used.
 
 use hpke::{
     Deserializable, Kem as _, OpModeR, OpModeS, Serializable, aead::ChaCha20Poly1305, kdf::HkdfSha256,

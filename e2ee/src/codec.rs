@@ -1,6 +1,6 @@
-//! One way to write a list of fields as bytes: `enc(label, f1..fn)`. Everything that is hashed, signed, authenticated or
-//! derived goes through it. Every part carries its length, so two different lists never give the same bytes; the
-//! label keeps the uses apart.
+//! One way to write a list of fields as bytes: `enc(label, f1..fn)`. Everything that is hashed, signed,
+//! authenticated or derived goes through it. Every part carries its length, so two different lists never give
+//! the same bytes; the label keeps the uses apart.
 
 use uuid::Uuid;
 

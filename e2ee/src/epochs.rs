@@ -1,8 +1,8 @@
-//! An epoch is a stretch of a conversation under one key. Its grant brings that key to both people: a capsule for each,
-//! a commitment that both capsules hold the same key, and the signature of the one who made it.
+//! An epoch is a stretch of a conversation under one key. Its grant brings that key to both people: a capsule
+//! for each, a commitment that both capsules hold the same key, and the signature of the one who made it.
 //!
-//! Grants form a chain: each names the hash of the one before. The server takes a grant only whole, and a message only
-//! of an epoch whose grant it holds, so that there is never a message without a key.
+//! Grants form a chain: each names the hash of the one before. The server takes a grant only whole, and a
+//! message only of an epoch whose grant it holds, so that there is never a message without a key.
 
 use uuid::Uuid;
 
@@ -22,8 +22,8 @@ pub fn conversation_id(one: Uuid, other: Uuid) -> Uuid {
     id_of(&sha256(&enc("conv-id", &[lower.as_bytes(), higher.as_bytes()])))
 }
 
-/// A grant whose form has been checked: two different people, the creator one of them, the conversation theirs.
-/// Whose signature it bears is for [`Grant::verify`].
+/// A grant whose form has been checked: two different people, the creator one of them, the conversation
+/// theirs. Whose signature it bears is for [`Grant::verify`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// The epoch's id: the first 16 bytes of [`Grant::hash`].
@@ -53,7 +53,8 @@ pub struct Share {
 }
 
 impl Grant {
-    /// Reads a grant. The signature is *not* checked here, since it needs the creator's key: call [`Grant::verify`].
+    /// Reads a grant. The signature is *not* checked here, since it needs the creator's key: call
+    /// [`Grant::verify`].
     pub fn parse(signed: &Signed) -> Result<Self> {
         Self::read(signed).ok_or(Error::BadGrant)
     }
@@ -67,7 +68,8 @@ impl Grant {
         }
     }
 
-    /// Whether this grant comes right after the epoch of this number and id (`None`: whether it can be the first).
+    /// Whether this grant comes right after the epoch of this number and id (`None`: whether it can be the
+    /// first).
     pub fn follows(&self, previous: Option<(u32, Uuid)>) -> bool {
         match previous {
             None => self.number == 1,

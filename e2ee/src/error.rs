@@ -1,4 +1,5 @@
-/// What can go wrong, in meanings. [`Error::code`] is stable: the web translates it, and the server hands it on.
+/// What can go wrong, in meanings. [`Error::code`] is stable: the web translates it, and the server hands it
+/// on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Error {
     #[error("a handle has 3 to 32 characters of a-z, 0-9, '_', '.' and '-'")]

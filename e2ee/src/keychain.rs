@@ -1,5 +1,5 @@
-//! The unlocked account: every secret a client holds, and all that it does with them. The browser keeps it in a worker;
-//! the page never sees it.
+//! The unlocked account: every secret a client holds, and all that it does with them. The browser keeps it in
+//! a worker; the page never sees it.
 
 mod contacts;
 mod conversations;
@@ -94,8 +94,9 @@ impl Keychain {
         self.vault_version = version;
     }
 
-    /// Takes in the vault that another browser wrote; to be called when the server refuses ours for its version. What was
-    /// added here stays, and [`Keychain::vault`] gives the union. Returns the contacts whose pin is now another.
+    /// Takes in the vault that another browser wrote; to be called when the server refuses ours for its
+    /// version. What was added here stays, and [`Keychain::vault`] gives the union. Returns the contacts
+    /// whose pin is now another.
     pub fn merge_vault(&mut self, served: &SealedVault) -> Result<Vec<Uuid>> {
         if served.version < self.vault_version {
             return Err(Error::StaleVault);

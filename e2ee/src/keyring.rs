@@ -1,5 +1,5 @@
-//! The keyring: one small box for each epoch of each conversation, so that a browser that has just logged in gets the
-//! keys of the whole history without opening a single capsule.
+//! The keyring: one small box for each epoch of each conversation, so that a browser that has just logged in
+//! gets the keys of the whole history without opening a single capsule.
 
 use uuid::Uuid;
 

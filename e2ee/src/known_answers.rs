@@ -1,5 +1,5 @@
-//! The inside, for the tests that compare it with known answers: fixed nonces, subkeys, associated data. Behind the
-//! feature of the same name, which nothing that ships turns on.
+//! The inside, for the tests that compare it with known answers: fixed nonces, subkeys, associated data.
+//! Behind the feature of the same name, which nothing that ships turns on.
 
 use uuid::Uuid;
 

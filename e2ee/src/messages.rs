@@ -1,7 +1,9 @@
-//! A message on its way: the envelope. Its head is readable (version, suite, epoch, message id) and authenticated, as
-//! are the conversation, the sender, the kind and the target: the server can neither re-target nor re-attribute.
+//! A message on its way: the envelope. Its head is readable (version, suite, epoch, message id) and
+//! authenticated, as are the conversation, the sender, the kind and the target: the server can neither
+//! re-target nor re-attribute.
 //!
-//! There is no signature on a message. Either of the two could have made it, so it proves nothing to a third person.
+//! There is no signature on a message. Either of the two could have made it, so it proves nothing to a third
+//! person.
 
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -58,8 +60,8 @@ pub struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// `UnsupportedVersion` when the version or the suite is not 1, `BadEnvelope` when the form is wrong, which includes
-    /// lengths that no padded text has.
+    /// `UnsupportedVersion` when the version or the suite is not 1, `BadEnvelope` when the form is wrong,
+    /// which includes lengths that no padded text has.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
         let (head, sealed) = bytes.split_first_chunk::<HEAD>().ok_or(Error::BadEnvelope)?;
         let [version, suite, ids @ ..] = head;

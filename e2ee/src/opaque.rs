@@ -1,5 +1,6 @@
-//! Logging in with a password that the server never sees: OPAQUE (RFC 9807) over ristretto255, with 3DH and SHA-512. What
-//! the server stores of a password can only be attacked by guessing, each guess at the price of [`Stretch`].
+//! Logging in with a password that the server never sees: OPAQUE (RFC 9807) over ristretto255, with 3DH and
+//! SHA-512. What the server stores of a password can only be attacked by guessing, each guess at the price of
+//! [`Stretch`].
 //!
 //! The client's identity in the protocol is its handle, the server's is its public key; the context is
 //! `entrenous/v1`; the credential identifier is the handle.
@@ -26,8 +27,9 @@ impl CipherSuite for Suite {
     type Ksf = Stretch;
 }
 
-/// Argon2id, 64 MiB, 3 passes, 1 lane; run by the client only. Compiled in: a server that could ask for less would get
-/// cheap guesses. The salt is zero, as RFC 9807 has it, since the input is already unique to the account.
+/// Argon2id, 64 MiB, 3 passes, 1 lane; run by the client only. Compiled in: a server that could ask for less
+/// would get cheap guesses. The salt is zero, as RFC 9807 has it, since the input is already unique to the
+/// account.
 #[derive(Default)]
 pub(crate) struct Stretch;
 

@@ -1,5 +1,5 @@
-//! Padding: the server sees only how long a message is roughly. Multiples of 64 bytes up to 1,024; beyond that Padmé
-//! lengths, which cost at most 12 % and give away O(log log n) bits.
+//! Padding: the server sees only how long a message is roughly. Multiples of 64 bytes up to 1,024; beyond
+//! that Padmé lengths, which cost at most 12 % and give away O(log log n) bits.
 
 const MARK: u8 = 0x80;
 const BLOCK: usize = 64;

@@ -1,9 +1,10 @@
-//! The recovery code: 128 random bits a person keeps on paper, for the day the password is forgotten. It opens a slot
-//! of its own, and proves to the server, which stores only a hash of a hash, that its owner asks.
+//! The recovery code: 128 random bits a person keeps on paper, for the day the password is forgotten. It
+//! opens a slot of its own, and proves to the server, which stores only a hash of a hash, that its owner
+//! asks.
 //!
-//! Written, it is 26 Crockford base-32 characters (128 bits, most significant first, then two zero bits) and 2 check
-//! characters: the first 10 bits of SHA-256 over the 16 bytes. A mistyped character is found before anything is sent,
-//! except once in 1,024 times.
+//! Written, it is 26 Crockford base-32 characters (128 bits, most significant first, then two zero bits) and
+//! 2 check characters: the first 10 bits of SHA-256 over the 16 bytes. A mistyped character is found before
+//! anything is sent, except once in 1,024 times.
 
 use std::fmt;
 
@@ -61,7 +62,8 @@ impl RecoveryCode {
         }
     }
 
-    /// What the client shows to the server to prove that it holds the code. The server stores [`verifier`] of it.
+    /// What the client shows to the server to prove that it holds the code. The server stores [`verifier`] of
+    /// it.
     pub fn proof(&self, handle: &str) -> Key {
         derive(&*self.bits, &enc("recovery-auth", &[handle.as_bytes()]))
     }
@@ -108,7 +110,8 @@ pub fn verifier(proof: &[u8]) -> [u8; 32] {
     sha256(proof)
 }
 
-/// Whether a person typed the same characters, read as tolerantly as a whole code. For "type the third group".
+/// Whether a person typed the same characters, read as tolerantly as a whole code. For "type the third
+/// group".
 pub fn same_characters(shown: &str, typed: &str) -> bool {
     let read = |text| digits(text).collect::<Option<Vec<u8>>>().map(Zeroizing::new);
     read(shown).is_some_and(|digits| !digits.is_empty() && Some(digits) == read(typed))

@@ -1,5 +1,6 @@
-//! The safety number: 60 digits that two people compare out of band. They agree only if each of them has pinned the
-//! identity key that the other one really has. The many rounds make a look-alike key expensive to search for.
+//! The safety number: 60 digits that two people compare out of band. They agree only if each of them has
+//! pinned the identity key that the other one really has. The many rounds make a look-alike key expensive to
+//! search for.
 
 use sha2::{Digest, Sha512};
 use uuid::Uuid;

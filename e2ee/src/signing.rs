@@ -1,5 +1,5 @@
-//! Signatures: Ed25519, verified strictly. Low-order public keys are refused, since a signature under such a key proves
-//! nothing.
+//! Signatures: Ed25519, verified strictly. Low-order public keys are refused, since a signature under such a
+//! key proves nothing.
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};

@@ -1,5 +1,5 @@
-//! A slot holds the account key under one way of proving who one is: the password, the recovery code, a passkey. Each
-//! can be replaced without touching what the account key protects.
+//! A slot holds the account key under one way of proving who one is: the password, the recovery code, a
+//! passkey. Each can be replaced without touching what the account key protects.
 
 use uuid::Uuid;
 

@@ -1,5 +1,6 @@
-//! The vault: the account's secrets and what it knows of its contacts, as one JSON document sealed under the account
-//! key. Its version number is authenticated with it, so that the server cannot pass an old one off as new.
+//! The vault: the account's secrets and what it knows of its contacts, as one JSON document sealed under the
+//! account key. Its version number is authenticated with it, so that the server cannot pass an old one off as
+//! new.
 //!
 //! What a newer version wrote and this one does not know is kept as it was.
 
@@ -112,8 +113,8 @@ impl Vault {
         Self::from_json(document).ok_or(Error::BadVault)
     }
 
-    /// Takes in what another browser of this account wrote meanwhile. Contacts are united; where both know one, the
-    /// earlier pin stands. Returns the contacts whose pinned identity is now another one.
+    /// Takes in what another browser of this account wrote meanwhile. Contacts are united; where both know
+    /// one, the earlier pin stands. Returns the contacts whose pinned identity is now another one.
     pub fn merge(&mut self, theirs: Vault) -> Vec<Uuid> {
         let mut changed = Vec::new();
         for (account, their_pin) in theirs.contacts {

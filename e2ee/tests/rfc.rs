@@ -81,8 +81,8 @@ fn a_key_of_low_order_signs_nothing() {
 
 #[test]
 fn hpke_opens_as_in_rfc_9180() {
-    // Appendix A.2.1: base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20Poly1305. The same key schedule and
-    // AEAD as ours; only the KEM differs, and X-Wing has no vectors in the RFC.
+    // Appendix A.2.1: base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20Poly1305. The same key
+    // schedule and AEAD as ours; only the KEM differs, and X-Wing has no vectors in the RFC.
     type Kem = X25519HkdfSha256;
     let private = <Kem as hpke::Kem>::PrivateKey::from_bytes(&hex(
         "8057991eef8f1f1af18f4a9491d16a1ce333f695d4db8e38da75975c4478e0fb",
@@ -120,8 +120,8 @@ fn hpke_opens_as_in_rfc_9180() {
 
 #[test]
 fn a_password_is_stretched_as_the_reference_does_it() {
-    // By argon2-cffi, which wraps the reference implementation: Argon2id v0x13, 65,536 KiB, t = 3, p = 1, zero salt,
-    // over the bytes 0 to 63.
+    // By argon2-cffi, which wraps the reference implementation: Argon2id v0x13, 65,536 KiB, t = 3, p = 1,
+    // zero salt, over the bytes 0 to 63.
     let input = std::array::from_fn(|index| u8::try_from(index).unwrap());
     assert_eq!(
         inside::stretch(input),

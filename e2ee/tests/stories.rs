@@ -1,4 +1,5 @@
-//! What people do, from the outside of the crate: two accounts, a server that holds blobs, and one that cheats.
+//! What people do, from the outside of the crate: two accounts, a server that holds blobs, and one that
+//! cheats.
 
 use e2ee::{
     Account, Context, CreatedEpoch, Error, Keychain, KeyringEntry, Kind, Login, Material, RecoveryCode,

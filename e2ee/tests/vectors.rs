@@ -1,5 +1,6 @@
-//! Known answers, made by an independent implementation. Every file in `vectors/` is read, and every answer in it is
-//! used: a field that no check has read fails the test, so that a file can never be looked at only in part.
+//! Known answers, made by an independent implementation. Every file in `vectors/` is read, and every answer
+//! in it is used: a field that no check has read fails the test, so that a file can never be looked at only
+//! in part.
 
 use std::{cell::RefCell, collections::BTreeSet, fs, path::Path};
 

@@ -1,5 +1,5 @@
-//! Contacts: trust on first use. The first identity seen of a person is pinned in the vault and never replaced by what
-//! the server says later; a changed one is reported, always.
+//! Contacts: trust on first use. The first identity seen of a person is pinned in the vault and never
+//! replaced by what the server says later; a changed one is reported, always.
 
 use uuid::Uuid;
 

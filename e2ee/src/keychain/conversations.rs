@@ -21,7 +21,8 @@ pub struct CreatedEpoch {
     pub keyring: KeyringEntry,
 }
 
-/// An epoch that someone else made, or another browser of ours. Its entry should go to the keyring on the server.
+/// An epoch that someone else made, or another browser of ours. Its entry should go to the keyring on the
+/// server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adopted {
     pub epoch: Uuid,
@@ -57,8 +58,8 @@ impl Keychain {
         self.epochs.contains_key(&(conversation, epoch))
     }
 
-    /// Begins the epoch after `previous` (`None`: the first) with a fresh key. `PeerNotPinned` unless [`Keychain::pin`]
-    /// has seen the peer's bundle.
+    /// Begins the epoch after `previous` (`None`: the first) with a fresh key. `PeerNotPinned` unless
+    /// [`Keychain::pin`] has seen the peer's bundle.
     pub fn create_epoch(&mut self, peer: Uuid, previous: Option<&Signed>, now: u64) -> Result<CreatedEpoch> {
         let peer = self.peers.get(&peer).ok_or(Error::PeerNotPinned)?;
         let previous = previous.map(Grant::parse).transpose()?;
@@ -86,9 +87,9 @@ impl Keychain {
         })
     }
 
-    /// Takes an epoch's key out of its grant, after every check: both people, the creator's pinned identity and signature,
-    /// our own encryption key, the commitment, and that it follows `previous`, the id of the epoch before it (`None`
-    /// for the first epoch, or where the one before is not known).
+    /// Takes an epoch's key out of its grant, after every check: both people, the creator's pinned identity
+    /// and signature, our own encryption key, the commitment, and that it follows `previous`, the id of the
+    /// epoch before it (`None` for the first epoch, or where the one before is not known).
     pub fn adopt_epoch(&mut self, peer: Uuid, grant: &Signed, previous: Option<Uuid>) -> Result<Adopted> {
         let grant = Grant::parse(grant)?;
         if grant.conversation != self.conversation_id(peer) || grant.share_of(self.account()).is_none() {
@@ -113,7 +114,8 @@ impl Keychain {
         })
     }
 
-    /// The envelope of a message. The same id must never be sealed with two texts: keep the envelope for the retry.
+    /// The envelope of a message. The same id must never be sealed with two texts: keep the envelope for the
+    /// retry.
     pub fn seal(
         &self,
         conversation: Uuid,

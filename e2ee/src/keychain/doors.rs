@@ -163,9 +163,9 @@ impl Keychain {
         Self::unlock(account_key, account)
     }
 
-    /// The account key, sealed so that a reloaded page opens without the password, but only while the session lives:
-    /// `share` is a secret that the server keeps for the session and deletes with it. What comes out still has to be
-    /// wrapped in a key that cannot leave the browser, since the server knows the share.
+    /// The account key, sealed so that a reloaded page opens without the password, but only while the session
+    /// lives: `share` is a secret that the server keeps for the session and deletes with it. What comes out
+    /// still has to be wrapped in a key that cannot leave the browser, since the server knows the share.
     pub fn seal_for_reload(&self, session: Uuid, share: &[u8]) -> Vec<u8> {
         let account = self.account();
         let key = reload_key(account, session, share);

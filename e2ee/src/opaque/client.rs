@@ -16,7 +16,8 @@ const MINIMUM_CHARACTERS: usize = 10;
 /// A secret that only a client with the right password gets; the same at registration and at each log-in.
 pub(crate) type ExportKey = Zeroizing<[u8; 64]>;
 
-/// A password as the protocol takes it. NFKC, for ever: the same key presses must give the same bytes on every system.
+/// A password as the protocol takes it. NFKC, for ever: the same key presses must give the same bytes on
+/// every system.
 pub(crate) struct Password(Zeroizing<String>);
 
 impl Password {
@@ -83,8 +84,9 @@ pub(crate) fn start_login(password: Password) -> Result<(Vec<u8>, LoggingIn)> {
 }
 
 impl LoggingIn {
-    /// The last message, for the server, and the export key. `WrongCredentials` for a wrong password, and as well for
-    /// a handle that does not exist or a server that is not the one of the registration: they look the same.
+    /// The last message, for the server, and the export key. `WrongCredentials` for a wrong password, and as
+    /// well for a handle that does not exist or a server that is not the one of the registration: they look
+    /// the same.
     pub fn finish(self, handle: &str, response: &[u8]) -> Result<(Vec<u8>, ExportKey)> {
         let response = exactly::<KE2>(response).ok_or(Error::BadOpaque)?;
         let response = CredentialResponse::deserialize(response).map_err(|_| Error::BadOpaque)?;

@@ -1,5 +1,5 @@
-//! The server's side of the password protocol: bytes in, bytes out, and nothing it could keep that would tell a
-//! password.
+//! The server's side of the password protocol: bytes in, bytes out, and nothing it could keep that would tell
+//! a password.
 
 use opaque_ke::{
     CredentialFinalization, CredentialRequest, RegistrationRequest, RegistrationUpload, ServerLogin,
@@ -14,7 +14,8 @@ use crate::{Error, Result};
 const SETUP: usize = 128;
 const STATE: usize = 128;
 
-/// The server's own long-lived secrets. Made once, at the first start, and kept: without them nobody can log in again.
+/// The server's own long-lived secrets. Made once, at the first start, and kept: without them nobody can log
+/// in again.
 pub struct ServerSetup(opaque_ke::ServerSetup<Suite>);
 
 /// The server's part of a log-in that has begun.
@@ -50,8 +51,8 @@ impl ServerSetup {
         Ok(start.message.serialize().to_vec())
     }
 
-    /// Answers the first message of a log-in. For a handle that does not exist, `record` is `None`: the answer looks the
-    /// same, and the log-in fails at its end, as with a wrong password.
+    /// Answers the first message of a log-in. For a handle that does not exist, `record` is `None`: the
+    /// answer looks the same, and the log-in fails at its end, as with a wrong password.
     pub fn start_login(&self, handle: &str, record: Option<&[u8]>, request: &[u8]) -> Result<PendingLogin> {
         let record = record
             .map(read_record)
@@ -80,8 +81,8 @@ pub fn finish_registration(record: &[u8]) -> Result<Vec<u8>> {
     Ok(read_record(record)?.serialize().to_vec())
 }
 
-/// Whether the client knew the password. `state` already holds the one answer that counts, over the handle, the context and
-/// all that went before.
+/// Whether the client knew the password. `state` already holds the one answer that counts, over the handle,
+/// the context and all that went before.
 pub fn finish_login(state: &[u8], finalization: &[u8]) -> Result<()> {
     let state = exactly::<STATE>(state).ok_or(Error::DamagedRecord)?;
     let state = ServerLogin::<Suite>::deserialize(state).map_err(|_| Error::DamagedRecord)?;

@@ -1,6 +1,7 @@
 //! `wasm-bindgen-tool <input.wasm> <out-dir>`: writes `wasm.js`, `wasm.d.ts` and `wasm_bg.wasm` for the web.
 //!
-//! A library instead of the wasm-bindgen program: nothing to install, and the version is always that of Cargo.lock.
+//! A library instead of the wasm-bindgen program: nothing to install, and the version is always that of
+//! Cargo.lock.
 
 use std::{env, path::PathBuf};
 

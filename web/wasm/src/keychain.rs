@@ -55,13 +55,15 @@ impl Keychain {
         self.0.vault_written(milliseconds(version));
     }
 
-    /// After a `vault_conflict`: takes in what another browser wrote. Returns the accounts whose pin is now another.
+    /// After a `vault_conflict`: takes in what another browser wrote. Returns the accounts whose pin is now
+    /// another.
     pub fn merge_vault(&mut self, served: &JsVault) -> Thrown<Vec<String>> {
         let changed = self.0.merge_vault(&served.read()?).map_err(thrown)?;
         Ok(changed.iter().map(ToString::to_string).collect())
     }
 
-    /// "new": pinned, the vault must be written; "changed": another identity than the pinned one, which stays.
+    /// "new": pinned, the vault must be written; "changed": another identity than the pinned one, which
+    /// stays.
     pub fn pin(&mut self, account: &str, handle: &str, bundle: &JsSigned, now: f64) -> Thrown<JsSeen> {
         self.0
             .pin(id(account)?, handle, &bundle.read()?, milliseconds(now))
