@@ -17,15 +17,16 @@ web-sources := $(shell find web/src web/public web/index.html web/vite.config.ts
 
 .PHONY: run dev test check test-rust test-web e2e api clean
 
-run: $(web-out) server
+run: server
 	$(server) serve --listen $(LISTEN) --data $(DATA)
 
 # The server as `make run` has it, and Vite with hot reload in front of it. Ctrl+C ends both.
-dev: $(wasm-out) web/node_modules/.stamp server
+dev: server
 	@$(server) serve --data $(DATA) & server=$$!; trap 'kill $$server' EXIT; cd web && npm run dev
 
+# The web application is part of the binary.
 .PHONY: server
-server:
+server: $(web-out)
 	cargo build --package entrenous
 
 test: check test-rust test-web e2e
@@ -50,7 +51,7 @@ test-web: $(wasm-out) web/node_modules/.stamp
 	node --test web/wasm/tests/
 
 # Two and three real browsers against the real server.
-e2e: $(web-out) server e2e/node_modules/.stamp target/chromium.stamp
+e2e: server e2e/node_modules/.stamp target/chromium.stamp
 	cd e2e && npm test
 
 # ── Generated files ──────────────────────────────────────────────────────────────────────────────────────────

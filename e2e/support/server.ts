@@ -1,0 +1,81 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const BINARY = fileURLToPath(new URL('../../target/debug/entrenous', import.meta.url));
+
+/** A port nobody listens on, below the range that the system hands out by itself. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const probe = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      probe.once('error', () => resolve(false));
+      probe.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!free) continue;
+    probe.close();
+    await once(probe, 'close');
+    return port;
+  }
+}
+
+/** The real server, in a folder and on a port of its own. */
+export class Server {
+  readonly data = mkdtempSync(join(tmpdir(), 'entrenous-e2e-'));
+  private readonly logFile = join(this.data, 'server.log');
+  private process: ChildProcess | null = null;
+
+  private constructor(
+    readonly port: number,
+    private readonly options: string[],
+  ) {}
+
+  static async start(...options: string[]): Promise<Server> {
+    const server = new Server(await freePort(), options);
+    await server.start();
+    return server;
+  }
+
+  get url(): string {
+    return `http://localhost:${this.port}`;
+  }
+
+  get log(): string {
+    return readFileSync(this.logFile, 'utf8');
+  }
+
+  /** Returns when the server says that it is ready. */
+  async start(): Promise<void> {
+    const fixed = ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.data];
+    const limits = ['--attempts-per-address', '1000', '--attempts-per-handle', '1000'];
+    const child = spawn(BINARY, [...fixed, ...limits, ...this.options], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stderr.pipe(createWriteStream(this.logFile, { flags: 'a' }));
+    this.process = child;
+    await new Promise<void>((resolve, reject) => {
+      child.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${this.log}`)));
+      child.stdout.on('data', (text: Buffer) => {
+        if (text.toString().includes('is ready')) resolve();
+      });
+    });
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+  }
+
+  async remove(): Promise<void> {
+    await this.stop();
+    rmSync(this.data, { recursive: true, force: true });
+  }
+}

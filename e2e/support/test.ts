@@ -1,0 +1,45 @@
+import { type BrowserContext, type BrowserContextOptions, type Page, test as base } from '@playwright/test';
+import { en } from '../../web/src/i18n/en.ts';
+import { Person } from './person.ts';
+import { Server } from './server.ts';
+
+export { expect } from '@playwright/test';
+export { en };
+
+type WorkerFixtures = { server: Server };
+type Fixtures = {
+  /** A browser of its own that nobody has used yet. */
+  browserOf: (options?: BrowserContextOptions) => Promise<Page>;
+  /** Somebody who has just signed up in a browser of their own. */
+  person: (displayName: string, options?: BrowserContextOptions) => Promise<Person>;
+};
+
+export const test = base.extend<Fixtures, WorkerFixtures>({
+  server: [
+    // eslint-disable-next-line no-empty-pattern -- Playwright reads the fixtures one needs from this pattern.
+    async ({}, use) => {
+      const server = await Server.start();
+      await use(server);
+      await server.remove();
+    },
+    { scope: 'worker' },
+  ],
+
+  browserOf: async ({ browser, server }, use) => {
+    const contexts: BrowserContext[] = [];
+    await use(async (options) => {
+      const context = await browser.newContext({ baseURL: server.url, ...options });
+      contexts.push(context);
+      return context.newPage();
+    });
+    await Promise.all(contexts.map((context) => context.close()));
+  },
+
+  person: async ({ browserOf }, use) => {
+    await use(async (displayName, options) => {
+      const person = new Person(displayName, await browserOf(options));
+      await person.signUp();
+      return person;
+    });
+  },
+});
