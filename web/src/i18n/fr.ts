@@ -113,7 +113,7 @@ export const fr: Texts = {
     log: (name) => `Messages avec ${name}`,
     loading: 'Ouverture des messages…',
     start: (name) => `Votre conversation avec ${name} commence ici.`,
-    startHint: 'Vous seuls, tous les deux, pouvez la lire.',
+    startHint: 'Elle n’est lisible que par vous deux.',
     newMessages: 'Nouveaux messages',
     toEnd: 'Aller au dernier message',
     said: (name, text) => `${name} : ${text}`,
