@@ -58,6 +58,11 @@ impl Keychain {
         Ok(seen)
     }
 
+    /// Whether the person's bundle has been seen since the unlock, with the pinned identity.
+    pub fn knows(&self, account: Uuid) -> bool {
+        self.peers.contains_key(&account)
+    }
+
     pub fn pinned(&self, account: Uuid) -> Option<&Pin> {
         self.vault.contacts.get(&account)
     }

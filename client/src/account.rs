@@ -1,0 +1,206 @@
+//! Signing up, logging in, and what the account keeps on the server: the vault and the keyring.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::AtomicU64},
+};
+
+use e2ee::{Account, Keychain, Login, RecoveryCode, Registration};
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::{
+    sync::Mutex,
+    task::{JoinError, spawn_blocking},
+};
+use uuid::Uuid;
+
+use crate::{
+    Client, Error, Result, Shared,
+    api::{Api, query},
+    now,
+    wire::{Bytes, Config, Keyring, KeyringEntry, Session, SignedBytes, Slot, Vault},
+};
+
+/// The server takes no more in one request.
+const KEYRING_ENTRIES: usize = 500;
+
+#[derive(Deserialize)]
+struct RegisterStarted {
+    account: Uuid,
+    response: Bytes,
+}
+
+#[derive(Deserialize)]
+struct LoginStarted {
+    login: Uuid,
+    response: Bytes,
+}
+
+impl Client {
+    /// Creates an account. `base_url`: `http://host:port`.
+    pub async fn register(base_url: &str, handle: &str, display_name: &str, password: &str) -> Result<Self> {
+        Self::register_with(base_url, handle, display_name, password, None).await
+    }
+
+    /// As [`Client::register`], with the code that a server on the network wants from its first account.
+    pub async fn register_with(
+        base_url: &str,
+        handle: &str,
+        display_name: &str,
+        password: &str,
+        setup_code: Option<&str>,
+    ) -> Result<Self> {
+        let api = Api::new(base_url);
+        let registration = Registration::start(password)?;
+        let request = Bytes(registration.request().to_vec());
+        let started: RegisterStarted = api
+            .post("/register/start", &json!({"handle": handle, "request": request}))
+            .await?;
+        let RegisterStarted { account, response } = started;
+        let name = handle.to_owned();
+        let registered =
+            spawn_blocking(move || registration.finish(&name, account, &response.0, now())).await??;
+        let material = registered.material;
+        let slots = material.slots.map(|slot| Slot {
+            id: slot.id,
+            kind: Some(slot.kind.name().to_owned()),
+            sealed: Bytes(slot.sealed),
+        });
+        let mut finish = json!({
+            "account": account,
+            "display_name": display_name,
+            "record": Bytes(material.record),
+            "slots": slots,
+            "vault": Vault::from(material.vault),
+            "key_bundle": SignedBytes::from(material.key_bundle),
+            "recovery_verifier": Bytes(material.recovery_verifier.to_vec()),
+        });
+        if let Some(code) = setup_code {
+            finish["setup_code"] = code.into();
+        }
+        let (token, session) = api.begin_session::<Session>("/register/finish", &finish).await?;
+        let recovery_code = Some(registered.recovery_code);
+        Ok(Self::signed_in(
+            api.with_token(token),
+            session,
+            recovery_code,
+            registered.keychain,
+        ))
+    }
+
+    /// Logs in with the password alone, and loads the keys of the whole history.
+    pub async fn log_in(base_url: &str, handle: &str, password: &str) -> Result<Self> {
+        let api = Api::new(base_url);
+        let login = Login::start(password)?;
+        let request = Bytes(login.request().to_vec());
+        let started: LoginStarted = api
+            .post("/login/start", &json!({"handle": handle, "request": request}))
+            .await?;
+        let name = handle.to_owned();
+        let proven = spawn_blocking(move || login.finish(&name, &started.response.0)).await??;
+        let finish = json!({"login": started.login, "finalization": Bytes(proven.finalization.clone())});
+        let (token, session) = api.begin_session::<Session>("/login/finish", &finish).await?;
+        let account = Account {
+            id: session.me.person.id,
+            handle: handle.to_owned(),
+            vault: session.vault.clone().into(),
+            key_bundle: session.key_bundle.clone().into(),
+        };
+        let keychain = proven.unlock((session.slot.id, &session.slot.sealed.0), &account)?;
+        let client = Self::signed_in(api.with_token(token), session, None, keychain);
+        client.load_keyring().await?;
+        Ok(client)
+    }
+
+    /// Ends the session; its token and its sockets are of no use from then on.
+    pub async fn log_out(&self) -> Result<()> {
+        self.api().tell(Method::POST, "/logout", &json!({})).await
+    }
+
+    /// What a server says of itself to anyone.
+    pub async fn config(base_url: &str) -> Result<Config> {
+        Api::new(base_url).get("/config").await
+    }
+
+    /// Any request at all, with this session's token: status and JSON (`null` where there is none). `path`
+    /// comes after `/api`.
+    pub async fn raw(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value)> {
+        let method =
+            Method::from_bytes(method.as_bytes()).map_err(|error| Error::Connection(error.to_string()))?;
+        self.api().raw(method, path, body).await
+    }
+
+    fn signed_in(
+        api: Api,
+        session: Session,
+        recovery_code: Option<RecoveryCode>,
+        keychain: Keychain,
+    ) -> Self {
+        let shared = Shared {
+            api,
+            session: session.session,
+            me: session.me,
+            recovery_code,
+            keychain: Mutex::new(keychain),
+            threads: Mutex::new(HashMap::new()),
+            clock_offset: AtomicU64::new(0),
+        };
+        Client {
+            shared: Arc::new(shared),
+        }
+    }
+
+    async fn load_keyring(&self) -> Result<()> {
+        let mut cursor = None;
+        loop {
+            let page: Keyring = self
+                .api()
+                .get(&format!("/keyring{}", query([("cursor", cursor)])))
+                .await?;
+            let entries: Vec<e2ee::KeyringEntry> = page.entries.into_iter().map(Into::into).collect();
+            self.keychain().await.load_keyring(&entries);
+            if page.next.is_none() {
+                return Ok(());
+            }
+            cursor = page.next;
+        }
+    }
+
+    pub(crate) async fn put_on_keyring(&self, entries: Vec<e2ee::KeyringEntry>) -> Result<()> {
+        let entries: Vec<KeyringEntry> = entries.into_iter().map(Into::into).collect();
+        for entries in entries.chunks(KEYRING_ENTRIES) {
+            self.api()
+                .tell(Method::PUT, "/keyring", &json!({"entries": entries}))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the vault. If another client of this account was first, its vault is merged and ours written
+    /// again.
+    pub async fn save_vault(&self) -> Result<()> {
+        let mut keychain = self.keychain().await;
+        loop {
+            let vault = keychain.vault();
+            let version = vault.version;
+            match self.api().tell(Method::PUT, "/vault", &Vault::from(vault)).await {
+                Ok(()) => {
+                    keychain.vault_written(version);
+                    return Ok(());
+                }
+                Err(error) if error.is_refusal("vault_conflict") => {
+                    let served: Vault = self.api().get("/vault").await?;
+                    keychain.merge_vault(&served.into())?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl From<JoinError> for Error {
+    fn from(error: JoinError) -> Self {
+        Error::Connection(error.to_string())
+    }
+}

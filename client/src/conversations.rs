@@ -1,0 +1,270 @@
+//! People, conversations, and the epochs in which a conversation is written.
+
+use std::{collections::HashMap, sync::Arc};
+
+use e2ee::{Seen, Signed};
+use reqwest::Method;
+use serde_json::json;
+use tokio::sync::{Mutex, MutexGuard};
+use uuid::Uuid;
+
+use crate::{
+    Client, Error, Result,
+    api::query,
+    wire::{Conversation, Conversations, Epoch, GrantedEpoch, GrantedEpochs, People, Person, SignedBytes},
+};
+
+const MESSAGES_AN_EPOCH: u64 = 1_000;
+const EPOCH_LIFE: u64 = 7 * 24 * 60 * 60 * 1_000;
+
+/// What is known here of one conversation.
+pub(crate) struct Thread {
+    id: Uuid,
+    peer: Person,
+    /// The newest epoch known, its key on the keychain.
+    epoch: Option<Epoch>,
+    /// The highest message number seen.
+    seq: u64,
+}
+
+impl Thread {
+    pub fn saw(&mut self, seq: u64) {
+        self.seq = self.seq.max(seq);
+    }
+}
+
+impl Client {
+    /// People whose name or handle matches, best first; one page of them.
+    pub async fn search(&self, text: &str) -> Result<Vec<Person>> {
+        let path = format!("/people{}", query([("q", Some(text.to_owned()))]));
+        Ok(self.api().get::<People>(&path).await?.people)
+    }
+
+    pub async fn person(&self, account: Uuid) -> Result<Person> {
+        self.api().get(&format!("/people/{account}")).await
+    }
+
+    /// The conversation with a person: the one there is, or a new one.
+    pub async fn open_conversation(&self, with: Uuid) -> Result<Conversation> {
+        self.api().post("/conversations", &json!({"with": with})).await
+    }
+
+    pub async fn conversation(&self, id: Uuid) -> Result<Conversation> {
+        self.api().get(&format!("/conversations/{id}")).await
+    }
+
+    /// All conversations that hold messages, the latest first.
+    pub async fn conversations(&self) -> Result<Vec<Conversation>> {
+        let mut all = Vec::new();
+        let mut cursor = None;
+        loop {
+            let path = format!("/conversations{}", query([("cursor", cursor)]));
+            let page: Conversations = self.api().get(&path).await?;
+            all.extend(page.conversations);
+            if page.next.is_none() {
+                return Ok(all);
+            }
+            cursor = page.next;
+        }
+    }
+
+    /// 60 digits to compare with the other person.
+    pub async fn safety_number(&self, with: Uuid) -> Result<String> {
+        Ok(self.keychain().await.safety_number(with)?)
+    }
+
+    /// An epoch of this conversation to write in, its key on the keychain: the present one, or a new one
+    /// where there is none or the present one has done its time.
+    pub(crate) async fn epoch_for_writing(&self, conversation: Uuid) -> Result<Uuid> {
+        let thread = self.thread(conversation).await?;
+        let mut thread = thread.lock().await;
+        if let Some(epoch) = thread.epoch
+            && !self.is_over(epoch, thread.seq)
+        {
+            return Ok(epoch.id);
+        }
+        // Someone may have begun the next one already.
+        self.refresh(&mut thread).await?;
+        loop {
+            if let Some(epoch) = thread.epoch
+                && !self.is_over(epoch, thread.seq)
+            {
+                return Ok(epoch.id);
+            }
+            self.begin_epoch(&mut thread).await?;
+        }
+    }
+
+    /// Makes sure that the key of this epoch is on the keychain, if the server has a grant for it.
+    pub(crate) async fn learn_epoch(&self, conversation: Uuid, epoch: Uuid) -> Result<()> {
+        if self.keychain().await.has_epoch(conversation, epoch) {
+            return Ok(());
+        }
+        let thread = self.thread(conversation).await?;
+        let mut thread = thread.lock().await;
+        if self.keychain().await.has_epoch(conversation, epoch) {
+            return Ok(());
+        }
+        self.refresh(&mut thread).await?;
+        if !self.keychain().await.has_epoch(conversation, epoch) {
+            self.adopt_after(&thread, 0).await?;
+        }
+        Ok(())
+    }
+
+    /// What is known here of a conversation, loaded the first time.
+    pub(crate) async fn thread(&self, conversation: Uuid) -> Result<Arc<Mutex<Thread>>> {
+        if let Some(thread) = self.threads().await.get(&conversation) {
+            return Ok(thread.clone());
+        }
+        let served = self.conversation(conversation).await?;
+        let mut thread = Thread {
+            id: served.id,
+            peer: served.peer.clone(),
+            epoch: None,
+            seq: 0,
+        };
+        self.take_in(&mut thread, served).await?;
+        Ok(self
+            .threads()
+            .await
+            .entry(conversation)
+            .or_insert_with(|| Arc::new(Mutex::new(thread)))
+            .clone())
+    }
+
+    /// Begins a new epoch now, whatever the age of the present one. Returns its id, or the winner's where
+    /// another client was first.
+    pub async fn rotate(&self, conversation: Uuid) -> Result<Uuid> {
+        let thread = self.thread(conversation).await?;
+        let mut thread = thread.lock().await;
+        self.refresh(&mut thread).await?;
+        self.begin_epoch(&mut thread).await?;
+        thread
+            .epoch
+            .map(|epoch| epoch.id)
+            .ok_or(Error::Encryption(e2ee::Error::UnknownEpoch))
+    }
+
+    async fn threads(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Mutex<Thread>>>> {
+        self.shared.threads.lock().await
+    }
+
+    fn is_over(&self, epoch: Epoch, seq: u64) -> bool {
+        (seq + 1).saturating_sub(epoch.first_seq) >= MESSAGES_AN_EPOCH
+            || self.now().saturating_sub(epoch.created_at) >= EPOCH_LIFE
+    }
+
+    async fn refresh(&self, thread: &mut Thread) -> Result<()> {
+        let served = self.conversation(thread.id).await?;
+        self.take_in(thread, served).await
+    }
+
+    async fn take_in(&self, thread: &mut Thread, served: Conversation) -> Result<()> {
+        thread.saw(served.seq);
+        let Some(epoch) = served.epoch else { return Ok(()) };
+        if !self.keychain().await.has_epoch(thread.id, epoch.id) {
+            let known = thread.epoch.map_or(0, |epoch| epoch.number);
+            self.adopt_after(thread, known).await?;
+        }
+        thread.epoch = Some(epoch);
+        Ok(())
+    }
+
+    /// Adopts what the server has after the epoch of this number, as far as it is not on the keychain.
+    async fn adopt_after(&self, thread: &Thread, number: u64) -> Result<()> {
+        self.meet(&thread.peer, false).await?;
+        let mut entries = Vec::new();
+        let mut previous = thread
+            .epoch
+            .filter(|epoch| epoch.number == number)
+            .map(|epoch| epoch.id);
+        let mut after = Some(number);
+        while let Some(number) = after {
+            let page = self.epochs(thread.id, number, None).await?;
+            let mut keychain = self.keychain().await;
+            for epoch in page.epochs {
+                if !keychain.has_epoch(thread.id, epoch.id) {
+                    let adopted = keychain.adopt_epoch(thread.peer.id, &epoch.grant.into(), previous)?;
+                    entries.push(adopted.keyring);
+                }
+                previous = Some(epoch.id);
+            }
+            after = page.next;
+        }
+        self.put_on_keyring(entries).await
+    }
+
+    async fn begin_epoch(&self, thread: &mut Thread) -> Result<()> {
+        self.meet(&thread.peer, false).await?;
+        let previous = match thread.epoch {
+            None => None,
+            Some(epoch) => Some(self.grant(thread.id, epoch).await?),
+        };
+        match self.offer_epoch(thread, previous.as_ref()).await {
+            // The peer has new keys; the pin decides whether they are still theirs.
+            Err(error) if error.is_refusal("stale_key_bundle") => {
+                self.meet(&thread.peer, true).await?;
+                self.offer_epoch(thread, previous.as_ref()).await?;
+            }
+            // The winner's epoch is as good as ours.
+            Err(error) if error.is_refusal("epoch_conflict") => {}
+            other => other?,
+        }
+        self.refresh(thread).await
+    }
+
+    async fn offer_epoch(&self, thread: &Thread, previous: Option<&Signed>) -> Result<()> {
+        let created = self
+            .keychain()
+            .await
+            .create_epoch(thread.peer.id, previous, self.now())?;
+        let grant = SignedBytes::from(created.grant);
+        let keyring = crate::wire::Bytes(created.keyring.sealed);
+        let path = format!("/conversations/{}/epochs", thread.id);
+        self.api()
+            .tell(Method::POST, &path, &json!({"grant": grant, "keyring": keyring}))
+            .await
+    }
+
+    async fn grant(&self, conversation: Uuid, epoch: Epoch) -> Result<Signed> {
+        let page = self
+            .epochs(conversation, epoch.number.saturating_sub(1), Some(1))
+            .await?;
+        match page.epochs.into_iter().next() {
+            Some(GrantedEpoch { id, grant, .. }) if id == epoch.id => Ok(grant.into()),
+            _ => Err(Error::Encryption(e2ee::Error::BrokenEpochChain)),
+        }
+    }
+
+    async fn epochs(&self, conversation: Uuid, after: u64, limit: Option<u64>) -> Result<GrantedEpochs> {
+        let query = query([
+            ("after", Some(after.to_string())),
+            ("limit", limit.map(|limit| limit.to_string())),
+        ]);
+        self.api()
+            .get(&format!("/conversations/{conversation}/epochs{query}"))
+            .await
+    }
+
+    /// Fetches a person's keys and pins them, unless that was done in this run. A new pin goes into the vault
+    /// before anything is encrypted for it.
+    async fn meet(&self, person: &Person, again: bool) -> Result<()> {
+        if !again && self.keychain().await.knows(person.id) {
+            return Ok(());
+        }
+        let bundle: SignedBytes = self
+            .api()
+            .get(&format!("/people/{}/key-bundle", person.id))
+            .await?;
+        let seen = self
+            .keychain()
+            .await
+            .pin(person.id, &person.handle, &bundle.into(), self.now())?;
+        match seen {
+            Seen::New => self.save_vault().await,
+            Seen::Known => Ok(()),
+            Seen::Changed => Err(Error::IdentityChanged(person.id)),
+        }
+    }
+}
