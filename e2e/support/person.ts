@@ -1,9 +1,9 @@
 import { type Locator, type Page, expect } from '@playwright/test';
-import { en } from '../../web/src/i18n/en.ts';
+import { type Texts, en } from '../../web/src/i18n/en.ts';
 
 let count = 0;
 
-/** What people do, in the words of the English interface. */
+/** What people do, in the words of the interface. */
 export class Person {
   readonly handle: string;
   readonly password = `correct horse ${Math.random().toString(36).slice(2)}`;
@@ -12,6 +12,7 @@ export class Person {
   constructor(
     readonly displayName: string,
     readonly page: Page,
+    readonly t: Texts = en,
   ) {
     const plain = displayName
       .normalize('NFKD')
@@ -25,39 +26,50 @@ export class Person {
     await this.fillSignUp();
     this.recoveryCode = await this.readRecoveryCode();
     await this.confirmRecoveryCode();
-    await expect(this.page.getByRole('heading', { name: en.conversations.emptyTitle })).toBeVisible();
+    await expect(this.page.getByRole('heading', { name: this.t.conversations.emptyTitle })).toBeVisible();
   }
 
   async fillSignUp(): Promise<void> {
-    await this.page.getByLabel(en.signUp.displayName).fill(this.displayName);
-    await this.page.getByLabel(en.signUp.handle, { exact: true }).fill(this.handle);
-    await this.page.getByLabel(en.signUp.password, { exact: true }).fill(this.password);
-    await this.page.getByRole('button', { name: en.signUp.submit }).click();
+    await this.page.getByLabel(this.t.signUp.displayName).fill(this.displayName);
+    await this.page.getByLabel(this.t.signUp.handle, { exact: true }).fill(this.handle);
+    await this.page.getByLabel(this.t.signUp.password, { exact: true }).fill(this.password);
+    await this.page.getByRole('button', { name: this.t.signUp.submit }).click();
   }
 
   async readRecoveryCode(): Promise<string> {
-    const groups = this.page.getByRole('listitem').filter({ hasText: /^[0-9A-Z]{4}$/ });
+    const groups = this.page.getByRole('list', { name: this.t.recovery.code }).getByRole('listitem');
     await expect(groups).toHaveCount(7);
     return (await groups.allInnerTexts()).join('-');
   }
 
+  /** Types the group that is asked for, as the person kept it. */
   async confirmRecoveryCode(): Promise<void> {
-    await this.page.getByRole('button', { name: en.recovery.kept }).click();
-    const field = this.page.getByRole('textbox');
-    const label = (await this.page.getByText(/^Group \d of your code$/).innerText()).match(/\d/);
-    await field.fill(this.recoveryCode.split('-')[Number(label?.[0]) - 1] ?? '');
-    await this.page.getByRole('button', { name: en.recovery.confirm }).click();
+    await this.page.getByRole('button', { name: this.t.recovery.kept }).click();
+    const groups = this.recoveryCode.split('-');
+    for (const [index, group] of groups.entries()) {
+      const field = this.page.getByLabel(this.t.recovery.group(index + 1), { exact: true });
+      if (await field.isVisible()) await field.fill(group);
+    }
+    await this.page.getByRole('button', { name: this.t.recovery.confirm }).click();
   }
 
-  /** Log in as this person in another browser. */
+  async logIn(password = this.password): Promise<void> {
+    await this.page.getByLabel(this.t.signUp.handle, { exact: true }).fill(this.handle);
+    await this.page.getByLabel(this.t.signUp.password, { exact: true }).fill(password);
+    await this.page.getByRole('button', { name: this.t.logIn.submit }).click();
+  }
+
+  /** The same person at another browser, who knows nothing but handle and password. */
   async logInOn(page: Page): Promise<Person> {
-    const there = Object.assign(Object.create(Person.prototype) as Person, this, { page });
+    const there = this.at(page);
     await page.goto('/');
-    await page.getByLabel(en.signUp.handle, { exact: true }).fill(this.handle);
-    await page.getByLabel(en.signUp.password, { exact: true }).fill(this.password);
-    await page.getByRole('button', { name: en.logIn.submit }).click();
-    await expect(page.getByRole('button', { name: en.search.open })).toBeVisible();
+    await there.logIn();
+    await expect(page.getByRole('button', { name: this.t.search.open }).first()).toBeVisible();
     return there;
+  }
+
+  at(page: Page): Person {
+    return Object.assign(Object.create(Person.prototype) as Person, this, { page });
   }
 
   /** Find somebody with Ctrl+K and open the conversation with them. */
@@ -80,19 +92,23 @@ export class Person {
   }
 
   composer(other: Person): Locator {
-    return this.page.getByRole('textbox', { name: en.composer.label(other.displayName) });
+    return this.page.getByRole('textbox', { name: this.t.composer.label(other.displayName) });
   }
 
   log(other: Person): Locator {
-    return this.page.getByRole('log', { name: en.thread.log(other.displayName) });
+    return this.page.getByRole('log', { name: this.t.thread.log(other.displayName) });
   }
 
   row(other: Person): Locator {
     return this.page.getByRole('navigation').getByRole('link', { name: new RegExp(other.displayName) });
   }
 
-  /** Everything said in the open conversation, as it stands on the screen. */
   bubble(other: Person, text: string): Locator {
     return this.log(other).getByText(text, { exact: true });
+  }
+
+  /** What stands under the latest of one's own messages. */
+  tick(other: Person, tick: keyof Texts['thread']['ticks']): Locator {
+    return this.log(other).getByText(this.t.thread.ticks[tick], { exact: true }).last();
   }
 }

@@ -30,13 +30,17 @@ export class Server {
   private readonly logFile = join(this.data, 'server.log');
   private process: ChildProcess | null = null;
 
+  /** What it says to whoever starts it. */
+  greeting = '';
+
   private constructor(
     readonly port: number,
+    private readonly host: string,
     private readonly options: string[],
   ) {}
 
-  static async start(...options: string[]): Promise<Server> {
-    const server = new Server(await freePort(), options);
+  static async start({ host = '127.0.0.1', options = [] as string[] } = {}): Promise<Server> {
+    const server = new Server(await freePort(), host, options);
     await server.start();
     return server;
   }
@@ -51,7 +55,7 @@ export class Server {
 
   /** Returns when the server says that it is ready. */
   async start(): Promise<void> {
-    const fixed = ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.data];
+    const fixed = ['serve', '--listen', `${this.host}:${this.port}`, '--data', this.data];
     const limits = ['--attempts-per-address', '1000', '--attempts-per-handle', '1000'];
     const child = spawn(BINARY, [...fixed, ...limits, ...this.options], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -61,7 +65,8 @@ export class Server {
     await new Promise<void>((resolve, reject) => {
       child.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${this.log}`)));
       child.stdout.on('data', (text: Buffer) => {
-        if (text.toString().includes('is ready')) resolve();
+        this.greeting += text.toString();
+        if (this.greeting.includes('Ctrl+C') || this.greeting.includes('set-up code')) resolve();
       });
     });
   }

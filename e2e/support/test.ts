@@ -1,10 +1,11 @@
 import { type BrowserContext, type BrowserContextOptions, type Page, test as base } from '@playwright/test';
 import { en } from '../../web/src/i18n/en.ts';
+import { fr } from '../../web/src/i18n/fr.ts';
 import { Person } from './person.ts';
 import { Server } from './server.ts';
 
 export { expect } from '@playwright/test';
-export { en };
+export { en, fr, Person, Server };
 
 type WorkerFixtures = { server: Server };
 type Fixtures = {
@@ -13,6 +14,16 @@ type Fixtures = {
   /** Somebody who has just signed up in a browser of their own. */
   person: (displayName: string, options?: BrowserContextOptions) => Promise<Person>;
 };
+
+/** A page that throws, or that its own policy had to stop, is broken however well the rest looks. */
+export function watch(page: Page): void {
+  page.on('pageerror', (error) => {
+    throw error;
+  });
+  page.on('console', (message) => {
+    if (/Content Security Policy|Trusted|Uncaught/i.test(message.text())) throw new Error(message.text());
+  });
+}
 
 export const test = base.extend<Fixtures, WorkerFixtures>({
   server: [
@@ -30,14 +41,17 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
     await use(async (options) => {
       const context = await browser.newContext({ baseURL: server.url, ...options });
       contexts.push(context);
-      return context.newPage();
+      const page = await context.newPage();
+      watch(page);
+      return page;
     });
     await Promise.all(contexts.map((context) => context.close()));
   },
 
   person: async ({ browserOf }, use) => {
     await use(async (displayName, options) => {
-      const person = new Person(displayName, await browserOf(options));
+      const texts = options?.locale?.startsWith('fr') ? fr : en;
+      const person = new Person(displayName, await browserOf(options), texts);
       await person.signUp();
       return person;
     });

@@ -1,0 +1,121 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Person, Server, en, expect, test } from './support/test.ts';
+
+test('a reload keeps the person signed in and the history in place', async ({ person }) => {
+  const alice = await person('Alice Martin');
+  const bob = await person('Bob Nkemelu');
+  await alice.find(bob);
+  for (const text of ['first', 'second', 'third']) await alice.write(bob, text);
+  await expect(alice.tick(bob, 'delivered')).toBeVisible();
+
+  await alice.page.reload();
+  for (const text of ['first', 'second', 'third']) await expect(alice.bubble(bob, text)).toHaveCount(1);
+});
+
+test('a browser that was closed opens again without the password', async ({ playwright, person, server }) => {
+  const bob = await person('Bob Nkemelu');
+  const profile = mkdtempSync(join(tmpdir(), 'entrenous-profile-'));
+  const { executablePath, args } = test.info().project.use.launchOptions ?? {};
+  const launch = async () => {
+    const context = await playwright.chromium.launchPersistentContext(profile, {
+      baseURL: server.url,
+      locale: 'en-GB',
+      ...(executablePath && { executablePath }),
+      ...(args && { args }),
+    });
+    return { context, page: context.pages()[0] ?? (await context.newPage()) };
+  };
+
+  const before = await launch();
+  const alice = new Person('Alice Martin', before.page);
+  await alice.signUp();
+  await alice.find(bob);
+  await alice.write(bob, 'before the restart');
+  await expect(alice.tick(bob, 'delivered')).toBeVisible();
+  await before.context.close();
+
+  const after = await launch();
+  const back = alice.at(after.page);
+  await after.page.goto('/');
+  await back.open(bob);
+  await expect(back.bubble(bob, 'before the restart')).toBeVisible();
+  await back.write(bob, 'after the restart');
+  await expect(bob.row(alice)).toContainText('after the restart');
+  await after.context.close();
+  rmSync(profile, { recursive: true, force: true });
+});
+
+test('a restart of the server loses nothing, and what was written meanwhile arrives once', async ({
+  browser,
+}) => {
+  const server = await Server.start();
+  const join = async (name: string) => {
+    const person = new Person(name, await (await browser.newContext({ baseURL: server.url })).newPage());
+    await person.signUp();
+    return person;
+  };
+  const alice = await join('Alice Martin');
+  const bob = await join('Bob Nkemelu');
+  await alice.find(bob);
+  await alice.write(bob, 'before');
+  await bob.open(alice);
+  await expect(bob.bubble(alice, 'before')).toBeVisible();
+
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    await server.stop(signal);
+    await alice.write(bob, `while it was down: ${signal}`);
+    await expect(alice.tick(bob, 'waiting')).toBeVisible();
+    await server.start();
+    await expect(bob.bubble(alice, `while it was down: ${signal}`)).toBeVisible({ timeout: 45_000 });
+    await expect(alice.bubble(bob, `while it was down: ${signal}`)).toHaveCount(1);
+    await expect(alice.log(bob).getByText(en.thread.ticks.waiting, { exact: true })).toHaveCount(0);
+  }
+  await bob.page.reload();
+  await expect(bob.log(alice).getByText(/^(before|while it was down: SIG(TERM|KILL))$/)).toHaveText([
+    'before',
+    'while it was down: SIGTERM',
+    'while it was down: SIGKILL',
+  ]);
+  await server.remove();
+});
+
+test('what is written without a network is kept and sent once', async ({ person }) => {
+  const alice = await person('Alice Martin');
+  const bob = await person('Bob Nkemelu');
+  await alice.find(bob);
+  await alice.write(bob, 'online');
+  await expect(alice.tick(bob, 'delivered')).toBeVisible();
+
+  await alice.page.context().setOffline(true);
+  await alice.write(bob, 'offline');
+  await expect(alice.tick(bob, 'waiting')).toBeVisible();
+  await alice.page.context().setOffline(false);
+
+  await bob.open(alice);
+  await expect(bob.bubble(alice, 'offline')).toBeVisible({ timeout: 45_000 });
+  await bob.page.reload();
+  await expect(bob.bubble(alice, 'offline')).toHaveCount(1);
+});
+
+test('a session that has ended is refused, in words, in every tab', async ({ person, browserOf }) => {
+  const alice = await person('Alice Martin');
+  // Somebody kept a copy of the browser's cookie and storage.
+  const state = await alice.page.context().storageState({ indexedDB: true });
+  const copy = await browserOf({ storageState: state });
+  const otherTab = await alice.page.context().newPage();
+  await otherTab.goto('/');
+  await expect(otherTab.getByRole('button', { name: en.search.open })).toBeVisible();
+
+  await alice.page.getByRole('link', { name: en.settings.open }).click();
+  await alice.page.getByRole('button', { name: en.settings.logOut }).click();
+  await expect(alice.page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
+  await expect(otherTab.getByRole('button', { name: en.logIn.submit })).toBeVisible();
+
+  await copy.goto('/');
+  await expect(copy.getByRole('button', { name: en.logIn.submit })).toBeVisible();
+  expect((await copy.request.get('/api/session')).status()).toBe(401);
+  await alice.page.reload();
+  await expect(alice.page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
+});
