@@ -58,7 +58,10 @@ export class Outbox {
     sealed.catch(() => undefined);
     const kept = before.then(async () => this.storage.enqueue({ ...queued, sealed: await sealed }));
     this.writing = kept.catch(() => undefined);
-    return kept.then(() => void this.drain(queued.conversation));
+    return kept.then(() => {
+      this.way.changed(queued.conversation);
+      void this.drain(queued.conversation);
+    });
   }
 
   /** After a reconnection or a reload: everything, at once. */
@@ -111,7 +114,7 @@ export class Outbox {
 
   private async sendInOrder(conversation: string): Promise<void> {
     while (!this.stopped) {
-      const next = (await this.storage.queued(conversation)).find((queued) => queued.refused === null);
+      const next = await this.storage.nextQueued(conversation);
       if (!next) return;
       try {
         await this.attempt(next);

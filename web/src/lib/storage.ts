@@ -148,8 +148,16 @@ export class Storage {
   async queued(conversation?: string): Promise<Queued[]> {
     const db = await this.db();
     if (conversation === undefined) return db.getAll('outbox');
-    const found = await db.getAllFromIndex('outbox', 'conversation', conversation);
-    return found.sort((a, b) => (a.order ?? 0) - (b.order ?? 0));
+    // An index lists equal keys by their primary key: the order of writing.
+    return db.getAllFromIndex('outbox', 'conversation', conversation);
+  }
+
+  /** The first that may be sent. Refused ones stay where they are, and are few. */
+  async nextQueued(conversation: string): Promise<Queued | undefined> {
+    const index = (await this.db()).transaction('outbox').store.index('conversation');
+    let cursor = await index.openCursor(conversation);
+    while (cursor && cursor.value.refused !== null) cursor = await cursor.continue();
+    return cursor?.value;
   }
 
   /** Changes what is still queued; false when another tab has finished with it. */

@@ -32,6 +32,8 @@ export class Conversation {
 
   readonly history: History;
   private loading: Promise<unknown> | null = null;
+  private reading: Promise<void> = Promise.resolve();
+  private nextReading: Promise<void> | null = null;
   private readonly beingKept = new Set<string>();
 
   constructor(
@@ -137,8 +139,17 @@ export class Conversation {
     return (await this.tools.storage.queued(this.id)).find((queued) => queued.id === id);
   }
 
-  /** The queue, as any tab left it. */
-  async refreshPending(): Promise<void> {
+  /** The queue, as any tab left it. While one reading runs, all further calls are one more. */
+  refreshPending(): Promise<void> {
+    this.nextReading ??= this.reading.then(() => {
+      this.nextReading = null;
+      this.reading = this.readPending().catch(() => undefined);
+      return this.reading;
+    });
+    return this.nextReading;
+  }
+
+  private async readPending(): Promise<void> {
     const queued = await this.tools.storage.queued(this.id);
     const known = new Map(this.pending.map((pending) => [pending.id, pending.content]));
     const unknown = queued.filter(({ id }) => !known.has(id));
@@ -242,8 +253,10 @@ export class Conversation {
       (each) => each.message.seq > mine.read && each.message.sender !== this.tools.me,
     );
     if (unread === 0 && !theirsUnread) return;
-    this.record = { ...this.record, unread: 0, mine: furthest(mine, { delivered: seq, read: seq }) };
-    this.tools.receipts.note(this.id, { delivered: seq, read: seq });
+    // What is shown may be a message ahead of the record: unless it counts as read, this would never end.
+    const end = Math.max(seq, this.shown.at(-1)?.message.seq ?? 0);
+    this.record = { ...this.record, unread: 0, mine: furthest(mine, { delivered: end, read: end }) };
+    this.tools.receipts.note(this.id, { delivered: end, read: end });
   }
 
   marked(account: string, marks: Marks): void {

@@ -62,7 +62,11 @@ export interface BubbleItem {
   first: boolean;
 }
 
-export type Item = { kind: 'day'; key: string; at: number } | { kind: 'new'; key: string } | BubbleItem;
+export type Item =
+  | { kind: 'start'; key: string }
+  | { kind: 'day'; key: string; at: number }
+  | { kind: 'new'; key: string }
+  | BubbleItem;
 
 const GROUP_WITHIN = 5 * 60_000;
 
