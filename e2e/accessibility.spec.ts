@@ -85,7 +85,7 @@ for (const width of [375, 320]) {
     await nothingIsCutOff(page, 'a conversation');
     // One pane at a time, and a way back.
     await expect(page.getByRole('navigation')).toBeHidden();
-    await page.getByRole('link', { name: en.thread.back }).tap();
+    await page.getByRole('button', { name: en.thread.back }).tap();
     await expect(alice.row(bob)).toBeVisible();
     await nothingIsCutOff(page, 'the list');
     await page.goto('/settings');
