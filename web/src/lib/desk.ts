@@ -48,11 +48,7 @@ export class Desk {
 
   /** What this browser kept is shown first; then the line opens, and the rest follows from its `ready`. */
   async start(): Promise<void> {
-    // The keyring opens what is kept: without it, the first paint waits for the line.
-    await this.keys
-      .loadKeyring()
-      .then(() => this.conversations.restore())
-      .catch(() => undefined);
+    await this.conversations.restore();
     if (!this.stopped) this.live.start();
   }
 

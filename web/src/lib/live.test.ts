@@ -90,7 +90,10 @@ describe('the socket', () => {
 
   it('tries more and more slowly when it is thrown out at once', async () => {
     const socket = await opened();
-    server.on('connection', (again) => again.close(1013));
+    server.on('connection', (again) => {
+      tell(again, ready);
+      again.close(1013);
+    });
     const slower = next('retry 3');
     socket.close(1013);
     await slower;
@@ -100,7 +103,14 @@ describe('the socket', () => {
       'retry 2',
       'retry 3',
     ]);
-    expect(heard).toContain('unreachable');
+  });
+
+  it('says when a connection could not be opened at all, since HTTP may know why', async () => {
+    server.on('connection', (socket) => socket.close(1011));
+    const unreachable = next('unreachable');
+    live.start();
+    await unreachable;
+    expect(heard).not.toContain('ready');
   });
 
   it('does not come back when the session ended', async () => {

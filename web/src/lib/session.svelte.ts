@@ -47,12 +47,17 @@ export class Session {
     }
     warmUp();
     try {
-      const signedIn = await this.patiently(() => api.session());
-      if (await vault.reopen(account(signedIn))) this.enter(signedIn);
+      const signedIn = await this.patiently(() => this.reopen());
+      if (signedIn) this.enter(signedIn);
       else await this.over();
     } catch {
       await this.over();
     }
+  }
+
+  private async reopen(): Promise<SignedIn | null> {
+    const signedIn = await api.session();
+    return (await vault.reopen(account(signedIn))) ? signedIn : null;
   }
 
   // Ways in

@@ -30,13 +30,12 @@ interface TrustedTypes {
 }
 
 /** Trusted Types let no string start a worker, except through the one policy that the header names. */
-const policy = () =>
-  (globalThis as { trustedTypes?: TrustedTypes }).trustedTypes?.createPolicy('app', {
-    createScriptURL(url) {
-      if (new URL(url, location.origin).origin !== location.origin) throw new TypeError('Not our own script');
-      return url;
-    },
-  });
+const policy = (globalThis as { trustedTypes?: TrustedTypes }).trustedTypes?.createPolicy('app', {
+  createScriptURL(url) {
+    if (new URL(url, location.origin).origin !== location.origin) throw new TypeError('Not our own script');
+    return url;
+  },
+});
 
 let worker: Worker | null = null;
 let lastId = 0;
@@ -45,7 +44,7 @@ const waiting = new Map<number, { resolve(result: unknown): void; reject(problem
 /** Loads the worker and its wasm, which takes a moment: better while the person types. */
 export function warmUp(): Worker {
   if (worker) return worker;
-  const url = policy()?.createScriptURL(workerUrl) ?? workerUrl;
+  const url = policy?.createScriptURL(workerUrl) ?? workerUrl;
   worker = new Worker(url, { type: 'module', name: 'vault' });
   worker.onmessage = ({ data }: MessageEvent<Answer>) => {
     const question = waiting.get(data.id);
@@ -56,6 +55,8 @@ export function warmUp(): Worker {
   worker.onerror = () => {
     for (const question of waiting.values()) question.reject(new Problem('vault_failed'));
     waiting.clear();
+    // The next question starts another one.
+    worker = null;
   };
   return worker;
 }

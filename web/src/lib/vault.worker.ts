@@ -5,11 +5,23 @@ import wasmUrl from '../generated/wasm/wasm_bg.wasm?url';
 import type { Answer, Question } from './vault';
 import { vaultCalls } from './vault.calls';
 
-const ready = init({ module_or_path: wasmUrl });
+let loading: Promise<unknown> | null = null;
+
+/** Without the network it fails, and the next question tries again. */
+function loaded(): Promise<unknown> {
+  loading ??= init({ module_or_path: wasmUrl }).catch((thrown: unknown) => {
+    loading = null;
+    throw new Problem('offline', 0, String(thrown));
+  });
+  return loading;
+}
+
+// While the person still types.
+loaded().catch(() => undefined);
 
 async function answer({ id, name, args }: Question): Promise<Answer> {
   try {
-    await ready;
+    await loaded();
     const call = vaultCalls[name] as (...args: unknown[]) => unknown;
     return { id, result: await call(...args) };
   } catch (thrown) {

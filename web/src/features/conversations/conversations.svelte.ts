@@ -38,14 +38,15 @@ export class Conversations {
     return this.byId.get(id);
   }
 
-  /** The first paint, from what this browser kept. */
+  /** The first paint, from what this browser kept: names at once, words as soon as they are opened. */
   async restore(): Promise<void> {
     const kept = await this.tools.storage.conversations().catch(() => []);
-    for (const { id, record, synced } of kept)
-      this.byId.set(id, new Conversation(this.tools, record, synced));
+    for (const { id, record, synced } of kept) {
+      if (!this.byId.has(id)) this.byId.set(id, new Conversation(this.tools, record, synced));
+    }
     if (kept.length > 0) this.loaded = true;
-    await this.openPreviews(kept.map(({ id }) => id));
-    await this.refreshQueues();
+    void this.openPreviews(kept.map(({ id }) => id)).catch(ignored);
+    void this.refreshQueues();
   }
 
   /** What waits to be sent, of every conversation. */
