@@ -26,7 +26,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -56,7 +56,19 @@ struct Shared {
     recovery_code: Option<RecoveryCode>,
     keychain: Mutex<Keychain>,
     threads: Mutex<HashMap<Uuid, Arc<Mutex<Thread>>>>,
-    clock_offset: AtomicU64,
+    /// Milliseconds to add to this machine's clock: what tests want, and what the server's clock shows.
+    advanced: AtomicI64,
+    skew: AtomicI64,
+}
+
+/// Who it is; never the token or a key.
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("id", &self.id())
+            .field("handle", &self.handle())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Client {
@@ -93,22 +105,37 @@ impl Client {
         self.shared.keychain.lock().await
     }
 
-    /// Lets this client believe that it is later. It begins a new epoch when the present one is a week old.
+    /// Moves this client's clock; for tests that move the server's as well, and do not wait a week.
     pub fn advance_clock(&self, by: Duration) {
-        let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        self.shared.clock_offset.fetch_add(by, Ordering::Relaxed);
+        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        self.shared.advanced.fetch_add(by, Ordering::Relaxed);
     }
 
     fn api(&self) -> &Api {
         &self.shared.api
     }
 
+    /// Milliseconds since 1970, by the server's clock as far as it is known: by a clock that is weeks off, every
+    /// epoch would look over as soon as it has begun.
     fn now(&self) -> u64 {
-        now() + self.shared.clock_offset.load(Ordering::Relaxed)
+        self.local_now()
+            .saturating_add_signed(self.shared.skew.load(Ordering::Relaxed))
+    }
+
+    /// The server just now said what time it is.
+    fn set_clock(&self, server_time: u64) {
+        self.shared.skew.store(
+            server_time.cast_signed() - self.local_now().cast_signed(),
+            Ordering::Relaxed,
+        );
+    }
+
+    fn local_now(&self) -> u64 {
+        now().saturating_add_signed(self.shared.advanced.load(Ordering::Relaxed))
     }
 }
 
-/// Milliseconds since 1970.
+/// Milliseconds since 1970, by this machine.
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

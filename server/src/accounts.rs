@@ -261,8 +261,8 @@ pub async fn login_start(
     State(app): State<App>,
     Json(start): Json<LoginStart>,
 ) -> Result<axum::Json<LoginStarted>> {
-    app.limits.attempt_on(&address, &start.handle)?;
     check_handle(&start.handle)?;
+    app.limits.attempt_on(&address, &start.handle)?;
     let record = find(app.db.read(), &start.handle)
         .await?
         .map(|account| account.opaque_record);

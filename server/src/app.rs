@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use e2ee::opaque::server::ServerSetup as Opaque;
@@ -16,7 +16,6 @@ use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
-use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 use utoipa::openapi::OpenApi as Description;
 use utoipa::{OpenApi, ToSchema};
@@ -142,10 +141,7 @@ pub fn router(app: App) -> Router {
     let (api, _) = api()
         .layer(csrf.with_rejection_response(|_| Error::from(Code::BadOrigin).into_response()))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::REQUEST_TIMEOUT,
-            MAX_REQUEST_TIME,
-        ))
+        .layer(from_fn(in_time))
         .split_for_parts();
     let api = api
         .fallback(async || Error::from(Code::NotFound))
@@ -199,6 +195,13 @@ async fn config(State(app): State<App>) -> Result<axum::Json<PublicConfig>> {
 async fn ready(State(app): State<App>) -> Result<&'static str> {
     app.db.ping().await?;
     Ok("ready\n")
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(MAX_REQUEST_TIME, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Error::from(Code::TooSlow).into_response(),
+    }
 }
 
 /// Answers of the API are about one person at one moment, unless they say otherwise.

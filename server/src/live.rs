@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
@@ -32,6 +32,8 @@ use crate::sessions::{self, CurrentAccount};
 
 /// Keeps proxies from taking a quiet connection for a dead one, and finds out dead ones.
 const PING_EVERY: Duration = Duration::from_secs(25);
+/// Every living client answers pings; one that has not for this long is gone, whatever TCP still believes.
+const SILENCE: Duration = Duration::from_secs(60);
 /// How long one write may take before the reader counts as too slow.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LAST_WORD: Duration = Duration::from_secs(2);
@@ -277,11 +279,15 @@ impl Talk {
 
     async fn run(mut self, mut socket: WebSocket) {
         let connection = self.membership.connection.clone();
-        let ready = Event::Ready {
-            session: self.current.session,
-            server_time: self.app.clock.now(),
-        };
-        connection.push(json(&ready));
+        // It may have ended between the request and the joining; from here on its end closes this socket.
+        match self.stay().await {
+            Ok(()) => connection.push(json(&Event::Ready {
+                session: self.current.session,
+                server_time: self.app.clock.now(),
+            })),
+            Err(reason) => connection.close(reason),
+        }
+        let mut heard_at = Instant::now();
         let mut ping = interval(PING_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ping.reset();
@@ -293,11 +299,16 @@ impl Talk {
                     Ok(Err(_)) => break None,
                     Err(_) => break Some(CloseReason::TooSlow),
                 },
-                received = socket.recv() => match self.receive(received).await {
-                    Ok(()) => {}
-                    Err(reason) => break reason,
-                },
+                received = socket.recv() => {
+                    heard_at = Instant::now();
+                    if let Err(reason) = self.receive(received).await {
+                        break reason;
+                    }
+                }
                 _ = ping.tick() => {
+                    if heard_at.elapsed() > SILENCE {
+                        break None;
+                    }
                     if let Err(reason) = self.stay().await {
                         break Some(reason);
                     }
@@ -401,8 +412,11 @@ impl Talk {
     /// Every ping asks whether the session still stands, and notes once in a while that it is in use.
     async fn stay(&mut self) -> Result<(), CloseReason> {
         let now = self.app.clock.now();
-        if now >= self.current.expires_at {
-            return Err(CloseReason::SignedOut);
+        match sessions::stands(&self.app, self.current.session).await {
+            Ok(true) => {}
+            Ok(false) => return Err(CloseReason::SignedOut),
+            // A database that does not answer says nothing about the session.
+            Err(error) => tracing::warn!(%error, "a session could not be looked at"),
         }
         if now >= self.touched_at + HOUR && sessions::touch(&self.app, self.current.session).await.is_ok() {
             self.touched_at = now;

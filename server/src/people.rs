@@ -354,7 +354,10 @@ pub fn is_plain_text(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use sea_orm::{DatabaseBackend, QueryTrait, Statement};
+
     use super::*;
+    use crate::db::Db;
 
     fn found_by(handle: &str, name: &str, query: &str) -> bool {
         let person = Person {
@@ -404,6 +407,59 @@ mod tests {
             terms.iter().find(|(_, term)| term == "marc"),
             Some(&(Weight::Handle, "marc".to_owned()))
         );
+    }
+
+    /// With 100,000 accounts a search reads a stretch of the primary key, and neither the whole of it nor the
+    /// accounts, on its first page and on every other.
+    #[tokio::test]
+    async fn a_search_among_a_hundred_thousand_uses_the_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(folder.path()).await.unwrap();
+        for thousand in 0..100 {
+            let people = (0..1_000).map(|n| format!("user{:05}", thousand * 1_000 + n));
+            let terms = people.flat_map(|handle| {
+                terms(&handle, "Somebody Else").into_iter().map(|(weight, term)| {
+                    let row = search_terms::Model {
+                        weight: weight as i16,
+                        term,
+                        account: Uuid::now_v7(),
+                    };
+                    search_terms::ActiveModel::from(row)
+                })
+            });
+            let terms: Vec<_> = terms.collect();
+            db.write(async |tx| {
+                Ok(search_terms::Entity::insert_many(terms)
+                    .exec_without_returning(tx)
+                    .await?)
+            })
+            .await
+            .unwrap();
+        }
+        let found = Place::start()
+            .next_rows(db.read(), "user0424", 20)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(found.len(), 10);
+
+        let after = (found[3].term.clone(), found[3].account);
+        for after in [None, Some(&after)] {
+            let query = matches(Weight::Handle, "user0424", after, 20).build(DatabaseBackend::Sqlite);
+            let explain = Statement {
+                sql: format!("EXPLAIN QUERY PLAN {}", query.sql),
+                ..query
+            };
+            let rows = db.read().query_all_raw(explain).await.unwrap();
+            let plan: Vec<String> = rows
+                .iter()
+                .map(|row| row.try_get("", "detail").unwrap())
+                .collect();
+            assert_eq!(
+                plan,
+                ["SEARCH search_terms USING PRIMARY KEY (weight=? AND term>? AND term<?)"]
+            );
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
@@ -61,10 +61,11 @@ pub async fn change_profile(
         .transpose()?;
     let status = change.status.as_deref().map(check_status).transpose()?;
     let bio = change.bio.as_deref().map(check_bio).transpose()?;
-    save(&app, &current, |account| {
+    save(&app, &current, async |_, account| {
         account.display_name = display_name.unwrap_or_else(|| account.display_name.clone());
         account.status = status.unwrap_or_else(|| account.status.clone());
         account.bio = bio.unwrap_or_else(|| account.bio.clone());
+        Ok(())
     })
     .await
 }
@@ -89,36 +90,26 @@ pub async fn set_avatar(
         account: current.account,
         jpeg,
     };
-    let id = avatar.id;
-    app.db
-        .write(async |tx| {
-            avatars::Entity::delete_many()
-                .filter(avatars::Column::Account.eq(current.account))
-                .exec(tx)
-                .await?;
-            avatars::Entity::insert(avatars::ActiveModel::from(avatar))
-                .exec_without_returning(tx)
-                .await?;
-            Ok(())
-        })
-        .await?;
-    save(&app, &current, |account| account.avatar = Some(id)).await
+    save(&app, &current, async |tx, account| {
+        account.avatar = Some(avatar.id);
+        delete_avatars(tx, account.id).await?;
+        avatars::Entity::insert(avatars::ActiveModel::from(avatar))
+            .exec_without_returning(tx)
+            .await?;
+        Ok(())
+    })
+    .await
 }
 
 /// Go back to initials.
 #[utoipa::path(delete, path = "/profile/avatar", tag = "profile", responses(
     (status = 200, body = Me), (status = "default", body = Problem)))]
 pub async fn remove_avatar(current: CurrentAccount, State(app): State<App>) -> Result<axum::Json<Me>> {
-    app.db
-        .write(async |tx| {
-            avatars::Entity::delete_many()
-                .filter(avatars::Column::Account.eq(current.account))
-                .exec(tx)
-                .await?;
-            Ok(())
-        })
-        .await?;
-    save(&app, &current, |account| account.avatar = None).await
+    save(&app, &current, async |tx, account| {
+        account.avatar = None;
+        delete_avatars(tx, account.id).await
+    })
+    .await
 }
 
 /// A picture. Its id never stands for another one, so browsers may keep it.
@@ -143,7 +134,7 @@ pub async fn avatar(
 async fn save(
     app: &App,
     current: &CurrentAccount,
-    change: impl FnOnce(&mut accounts::Model),
+    change: impl AsyncFnOnce(&DatabaseTransaction, &mut accounts::Model) -> Result<()>,
 ) -> Result<axum::Json<Me>> {
     let account = app
         .db
@@ -153,7 +144,7 @@ async fn save(
                 .await?
                 .ok_or(Code::SignedOut)?;
             let mut account = before.clone();
-            change(&mut account);
+            change(tx, &mut account).await?;
             if account.display_name != before.display_name {
                 people::index(tx, &account).await?;
             }
@@ -180,6 +171,14 @@ async fn save(
         },
     );
     Ok(axum::Json(me))
+}
+
+async fn delete_avatars(tx: &DatabaseTransaction, account: Uuid) -> Result<()> {
+    avatars::Entity::delete_many()
+        .filter(avatars::Column::Account.eq(account))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 fn check_status(status: &str) -> Result<String> {

@@ -81,6 +81,12 @@ pub async fn touch(app: &App, session: Uuid) -> Result<()> {
     Ok(())
 }
 
+/// Whether a session still stands.
+pub async fn stands(app: &App, session: Uuid) -> Result<bool> {
+    let row = sessions::Entity::find_by_id(session).one(app.db.read()).await?;
+    Ok(row.is_some_and(|row| app.clock.now() < row.seen_at + ABSENCE))
+}
+
 /// What a browser needs to work: returned by sign-up, log-in and reload alike.
 #[derive(Serialize, ToSchema)]
 pub struct Session {

@@ -31,8 +31,8 @@ pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if let Some(file) = Files::get(path).filter(|_| !path.is_empty()) {
         return answer(path, file, &headers);
     }
-    // A missing script must be missing: the page in its place would only be a riddle.
-    if path.starts_with("assets/") {
+    // A missing script or route must be missing: the page in its place would only be a riddle.
+    if path.starts_with("assets/") || path.starts_with("api/") {
         return Error::from(Code::NotFound).into_response();
     }
     match Files::get("index.html") {

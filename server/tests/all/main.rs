@@ -1,0 +1,13 @@
+//! The server through its real router, on a real socket and a real database, used by real clients. One file a
+//! subject; each test's name is the rule that it holds.
+
+mod accounts;
+mod conversations;
+mod keys;
+mod live;
+mod manners;
+mod messages;
+mod people;
+mod profiles;
+mod sessions;
+mod support;
