@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicI64},
 };
 
 use e2ee::{Account, Keychain, Login, RecoveryCode, Registration};
@@ -144,7 +144,8 @@ impl Client {
             recovery_code,
             keychain: Mutex::new(keychain),
             threads: Mutex::new(HashMap::new()),
-            clock_offset: AtomicU64::new(0),
+            advanced: AtomicI64::new(0),
+            skew: AtomicI64::new(0),
         };
         Client {
             shared: Arc::new(shared),

@@ -85,14 +85,13 @@ impl Client {
         }
         // Someone may have begun the next one already.
         self.refresh(&mut thread).await?;
-        loop {
-            if let Some(epoch) = thread.epoch
-                && !self.is_over(epoch, thread.seq)
-            {
-                return Ok(epoch.id);
-            }
+        if thread.epoch.is_none_or(|epoch| self.is_over(epoch, thread.seq)) {
             self.begin_epoch(&mut thread).await?;
         }
+        thread
+            .epoch
+            .map(|epoch| epoch.id)
+            .ok_or(Error::Encryption(e2ee::Error::UnknownEpoch))
     }
 
     /// Makes sure that the key of this epoch is on the keychain, if the server has a grant for it.
@@ -201,17 +200,25 @@ impl Client {
             None => None,
             Some(epoch) => Some(self.grant(thread.id, epoch).await?),
         };
-        match self.offer_epoch(thread, previous.as_ref()).await {
+        let mut offered = self.offer_epoch(thread, previous.as_ref()).await;
+        if offered
+            .as_ref()
+            .is_err_and(|error| error.is_refusal("stale_key_bundle"))
+        {
             // The peer has new keys; the pin decides whether they are still theirs.
-            Err(error) if error.is_refusal("stale_key_bundle") => {
-                self.meet(&thread.peer, true).await?;
-                self.offer_epoch(thread, previous.as_ref()).await?;
+            self.meet(&thread.peer, true).await?;
+            offered = self.offer_epoch(thread, previous.as_ref()).await;
+        }
+        match offered {
+            Ok(()) => {
+                self.refresh(thread).await?;
+                thread.epoch.inspect(|epoch| self.set_clock(epoch.created_at));
+                Ok(())
             }
             // The winner's epoch is as good as ours.
-            Err(error) if error.is_refusal("epoch_conflict") => {}
-            other => other?,
+            Err(error) if error.is_refusal("epoch_conflict") => self.refresh(thread).await,
+            Err(error) => Err(error),
         }
-        self.refresh(thread).await
     }
 
     async fn offer_epoch(&self, thread: &Thread, previous: Option<&Signed>) -> Result<()> {

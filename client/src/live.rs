@@ -70,7 +70,10 @@ impl Client {
             socket,
         };
         match live.next().await? {
-            Event::Ready { .. } => Ok(live),
+            Event::Ready { server_time, .. } => {
+                self.set_clock(server_time);
+                Ok(live)
+            }
             other => Err(Error::Connection(format!("the socket began with {other:?}"))),
         }
     }
