@@ -322,7 +322,7 @@ impl Talk {
         };
         if let Some(reason) = reason {
             // The other side may be gone, or still not reading; then there is nobody to tell.
-            let _ = timeout(LAST_WORD, socket.send(Message::Close(Some(reason.frame())))).await;
+            let _ = timeout(LAST_WORD, part(&mut socket, reason)).await;
         }
     }
 
@@ -444,6 +444,14 @@ fn outcome(conversation: Uuid, id: Uuid, stored: Result<Accepted>) -> Event {
 fn failed(error: &Error) -> Event {
     let Problem { code, message } = error.problem();
     Event::Error { code, message }
+}
+
+/// Say why, and read on until the other side has heard it: a connection that is dropped with frames unread is
+/// reset, and the reason lost with it.
+async fn part(socket: &mut WebSocket, reason: CloseReason) {
+    if socket.send(Message::Close(Some(reason.frame()))).await.is_ok() {
+        while socket.recv().await.is_some_and(|received| received.is_ok()) {}
+    }
 }
 
 /// Write all that waits, in one go. `Some` when the connection is to be closed.
