@@ -8,12 +8,12 @@ import type {
   Message,
   Person,
 } from '../../lib/api/types';
-import { clock } from '../../lib/clock';
-import { epochOf, newId } from '../../lib/ids';
+import { epochOf } from '../../lib/ids';
 import { Problem } from '../../lib/problem';
 import type { Queued } from '../../lib/storage';
-import { contentOf, plainText, type Content } from './content';
+import type { Content } from './content';
 import { History } from './history.svelte';
+import { Queue } from './queue.svelte';
 import { placeOf, type Pending, type Shown } from './timeline';
 import type { Tools } from './tools';
 
@@ -21,7 +21,6 @@ export type Tick = 'waiting' | 'sent' | 'delivered' | 'read';
 
 export class Conversation {
   record: Record = $state.raw() as Record;
-  pending: Pending[] = $state.raw([]);
   /** What the list says of it. */
   preview: Content | null = $state.raw(null);
   draft = $state('');
@@ -31,10 +30,8 @@ export class Conversation {
   problem: Problem | null = $state.raw(null);
 
   readonly history: History;
+  readonly queue: Queue;
   private loading: Promise<unknown> | null = null;
-  private reading: Promise<void> = Promise.resolve();
-  private nextReading: Promise<void> | null = null;
-  private readonly beingKept = new Set<string>();
 
   constructor(
     private readonly tools: Tools,
@@ -42,6 +39,7 @@ export class Conversation {
     synced = 0,
   ) {
     this.record = record;
+    this.queue = new Queue(tools, record.id);
     this.history = new History(tools, () => this.record, synced);
   }
 
@@ -50,6 +48,9 @@ export class Conversation {
   }
   get peer(): Person {
     return this.record.peer;
+  }
+  get pending(): Pending[] {
+    return this.queue.pending;
   }
   get shown(): Shown[] {
     return this.history.shown;
@@ -85,22 +86,8 @@ export class Conversation {
   // Writing
 
   /** Shows the message at once; rejects only when this browser cannot keep it. */
-  async send(body: string): Promise<void> {
-    const id = newId(clock.now());
-    const written_at = clock.now();
-    const content: Content = { type: 'text', body };
-    this.beingKept.add(id);
-    this.pending = [...this.pending, { id, written_at, content, refused: null }];
-    const sealed = this.tools.vault.sealText(id, plainText(body));
-    try {
-      const queued = { id, conversation: this.id, envelope: null, written_at, refused: null };
-      await this.tools.outbox.add(queued, sealed);
-    } catch (thrown) {
-      this.pending = this.pending.filter((each) => each.id !== id);
-      throw new Problem('not_kept', 0, String(thrown));
-    } finally {
-      this.beingKept.delete(id);
-    }
+  send(body: string): Promise<void> {
+    return this.queue.add(body);
   }
 
   /** The envelope of what is queued; the worker takes the text from its seal, it does not pass here. */
@@ -125,48 +112,12 @@ export class Conversation {
     return this.receive({ conversation, seq, rev, id, sender, epoch, envelope, sent_at });
   }
 
-  async retry(id: string): Promise<void> {
-    const queued = await this.queued(id);
-    if (queued) await this.tools.outbox.retry(queued);
+  retry(id: string): Promise<void> {
+    return this.queue.retry(id);
   }
 
-  async discard(id: string): Promise<void> {
-    const queued = await this.queued(id);
-    if (queued) await this.tools.outbox.discard(queued);
-  }
-
-  private async queued(id: string): Promise<Queued | undefined> {
-    return (await this.tools.storage.queued(this.id)).find((queued) => queued.id === id);
-  }
-
-  /** The queue, as any tab left it. While one reading runs, all further calls are one more. */
-  refreshPending(): Promise<void> {
-    this.nextReading ??= this.reading.then(() => {
-      this.nextReading = null;
-      this.reading = this.readPending().catch(() => undefined);
-      return this.reading;
-    });
-    return this.nextReading;
-  }
-
-  private async readPending(): Promise<void> {
-    const queued = await this.tools.storage.queued(this.id);
-    const known = new Map(this.pending.map((pending) => [pending.id, pending.content]));
-    const unknown = queued.filter(({ id }) => !known.has(id));
-    const opened = await this.tools.vault.openTexts(unknown.map(({ id, sealed }) => ({ id, sealed })));
-    opened.forEach((each, at) => known.set(unknown[at]?.id ?? '', contentOf(each)));
-    const unkept = this.pending.filter(
-      ({ id }) => this.beingKept.has(id) && !queued.some((q) => q.id === id),
-    );
-    this.pending = [
-      ...queued.map(({ id, written_at, refused }) => ({
-        id,
-        written_at,
-        refused,
-        content: known.get(id) as Content,
-      })),
-      ...unkept,
-    ];
+  discard(id: string): Promise<void> {
+    return this.queue.discard(id);
   }
 
   // Reading

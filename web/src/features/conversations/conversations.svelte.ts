@@ -53,7 +53,7 @@ export class Conversations {
   private async refreshQueues(): Promise<void> {
     const queued = await this.tools.storage.queued().catch(() => []);
     for (const id of new Set(queued.map((each) => each.conversation))) {
-      await this.ensure(id).then((conversation) => conversation.refreshPending(), ignored);
+      await this.ensure(id).then((conversation) => conversation.queue.refresh(), ignored);
     }
   }
 
@@ -169,7 +169,7 @@ export class Conversations {
   /** The queue of a conversation changed, here or in another tab. */
   queueChanged(id: string): void {
     void this.ensure(id)
-      .then((conversation) => conversation.refreshPending())
+      .then((conversation) => conversation.queue.refresh())
       .catch(ignored);
   }
 }

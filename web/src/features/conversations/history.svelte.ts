@@ -44,7 +44,8 @@ export class History {
   /** Up to the server's state: what changed since, or the newest page when that is quicker. */
   async loadFrom(fresh: Record): Promise<void> {
     const anew = this.shown.length === 0 || fresh.rev - this.synced > TOO_FAR_BEHIND;
-    await (anew ? this.loadEnd(fresh) : this.fetchChanges());
+    if (anew) await this.loadEnd(fresh);
+    else if (fresh.rev > this.synced) await this.fetchChanges();
     this.loaded = true;
   }
 
@@ -107,9 +108,13 @@ export class History {
 
   /** Kept for the first paint of the next visit; losing it loses nothing. */
   keep(messages: Message[] = []): void {
-    const { synced } = this;
+    const { storage } = this.tools;
     const record = this.record();
-    void this.tools.storage.keep([{ id: record.id, record, synced }], messages).catch(() => undefined);
+    const { id } = record;
+    storage.keep([{ id, record, synced: this.synced }], messages).catch(() => {
+      // No space: what is kept has a hole now, and must not be taken for history.
+      storage.keep([{ id, record, synced: 0 }]).catch(() => undefined);
+    });
   }
 
   private open(messages: Message[]): Promise<Shown[]> {
