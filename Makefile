@@ -52,6 +52,7 @@ test-web: $(wasm-out) web/node_modules/.stamp
 
 # Two and three real browsers against the real server.
 e2e: server e2e/node_modules/.stamp target/chromium.stamp
+	cargo build --package client --example fill
 	cd e2e && npm test
 
 # ── Generated files ──────────────────────────────────────────────────────────────────────────────────────────
