@@ -141,3 +141,7 @@ pub fn pad(text: &[u8]) -> Vec<u8> {
 pub fn unpad(padded: &[u8]) -> Option<Vec<u8>> {
     padding::unpad(padded).map(<[u8]>::to_vec)
 }
+
+pub fn seal_capsule(recipient: &[u8], info: &[u8], aad: &[u8], key: &[u8; 32]) -> Option<(Vec<u8>, Vec<u8>)> {
+    capsules::seal(recipient, info, aad, key).map(|capsule| (capsule.enc, capsule.ct))
+}
