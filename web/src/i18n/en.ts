@@ -91,7 +91,6 @@ export const en = {
     safetyNumber: 'Safety number',
     safetyHint: (name: string) =>
       `Compare these digits with ${name}’s, side by side or by voice. The same digits on both sides: nobody stands between you.`,
-    noSafetyNumber: 'It appears once you have written to each other.',
     avatarOf: (name: string) => `Picture of ${name}`,
   },
   conversations: {
@@ -214,7 +213,7 @@ export const en = {
     bad_key_bundle: 'The keys were refused. Please try again.',
     vault_conflict: 'Another of your browsers changed this at the same time. Please try again.',
     registration_expired:
-      'This took over an hour and the code is no longer good. Please submit the form again for a new one.',
+      'This took over an hour, or your account exists already. Try to log in; if you cannot, submit the form again for a new code.',
     bad_profile: 'This profile cannot be saved: one of its texts is too long.',
     bad_key_material: 'The keys were refused. Please try again.',
     message_too_large: 'This message is too long. Please split it.',
@@ -225,6 +224,8 @@ export const en = {
     epoch_conflict: 'You both began at the same time. Please try again.',
     unknown_epoch: 'A key of this conversation is still missing here. Please try again in a moment.',
     identity_changed: 'This person’s keys are not the ones this browser knew. Nothing was sent.',
+    own_identity_mismatch:
+      'The server shows keys for your account that are not yours. Nothing was opened. Tell whoever runs this server, and do not go on before it is explained.',
     not_kept: 'This browser could not keep your message. Please try again.',
     vault_failed: 'The encryption could not be started. Please reload the page.',
     bad_receipt: 'Something went wrong on our side. Please try again.',

@@ -89,7 +89,6 @@ export const fr: Texts = {
     safetyNumber: 'Numéro de sécurité',
     safetyHint: (name) =>
       `Comparez ces chiffres avec ceux de ${name}, côte à côte ou de vive voix. S’ils sont identiques, personne ne s’est glissé entre vous.`,
-    noSafetyNumber: 'Il apparaîtra dès que vous vous serez écrit.',
     avatarOf: (name) => `Photo de ${name}`,
   },
   conversations: {
@@ -213,7 +212,7 @@ export const fr: Texts = {
     bad_key_bundle: 'Les clés ont été refusées. Réessayez.',
     vault_conflict: 'Un autre de vos navigateurs a fait un changement au même moment. Réessayez.',
     registration_expired:
-      'Plus d’une heure a passé et ce code n’est plus valable. Envoyez de nouveau le formulaire pour en obtenir un autre.',
+      'Plus d’une heure a passé, ou votre compte existe déjà. Essayez de vous connecter ; si vous n’y parvenez pas, envoyez de nouveau le formulaire pour obtenir un autre code.',
     bad_profile: 'Ce profil ne peut pas être enregistré : l’un de ses textes est trop long.',
     bad_key_material: 'Les clés ont été refusées. Réessayez.',
     message_too_large: 'Ce message est trop long. Coupez-le en plusieurs.',
@@ -225,6 +224,8 @@ export const fr: Texts = {
     unknown_epoch: 'Une clé de cette conversation manque encore ici. Réessayez dans un instant.',
     identity_changed:
       'Les clés de cette personne ne sont pas celles que ce navigateur connaissait. Rien n’a été envoyé.',
+    own_identity_mismatch:
+      'Le serveur présente pour votre compte des clés qui ne sont pas les vôtres. Rien n’a été ouvert. Prévenez la personne qui gère ce serveur et ne continuez pas avant d’avoir une explication.',
     not_kept: 'Ce navigateur n’a pas pu garder votre message. Réessayez.',
     vault_failed: 'Le chiffrement n’a pas pu démarrer. Rechargez la page.',
     bad_receipt: 'Une erreur s’est produite de notre côté. Réessayez.',

@@ -82,7 +82,8 @@ export class Keys {
         this.unsavedPins = false;
       } catch (thrown) {
         if (Problem.from(thrown).code !== 'vault_conflict' || race >= RACES) throw thrown;
-        await this.vault.mergeVault(await api.vault());
+        // Pins that the two browsers disagree on are looked at again before they are used.
+        for (const account of await this.vault.mergeVault(await api.vault())) this.pins.delete(account);
       }
     }
   }
@@ -151,8 +152,14 @@ export class Keys {
     const entries: KeyringEntry[] = [];
     for (const [index, grant] of grants.entries()) {
       if (await this.vault.hasEpoch(conversation.id, grant.id)) continue;
-      const adopted = await this.vault.adoptEpoch(conversation.peer.id, grant, grants[index - 1]?.id ?? null);
-      entries.push({ conversation: conversation.id, epoch: adopted.epoch, box: adopted.keyring });
+      try {
+        const previous = grants[index - 1]?.id ?? null;
+        const adopted = await this.vault.adoptEpoch(conversation.peer.id, grant, previous);
+        entries.push({ conversation: conversation.id, epoch: adopted.epoch, box: adopted.keyring });
+      } catch (thrown) {
+        if (Problem.from(thrown).status !== 0) throw thrown;
+        // A bad grant closes its own epoch, whose messages say so; not the ones after it.
+      }
     }
     for (let at = 0; at < entries.length; at += PAGE) {
       await api.putKeyring({ entries: entries.slice(at, at + PAGE) });

@@ -1,5 +1,5 @@
 /** Codes of the page itself and of the keychain, beside the server's. */
-export type OwnCode = 'offline' | 'identity_changed' | 'not_kept' | 'vault_failed';
+export type OwnCode = 'offline' | 'identity_changed' | 'own_identity_mismatch' | 'not_kept' | 'vault_failed';
 
 /**
  * What went wrong, as a code that the interface has words for. Every error a

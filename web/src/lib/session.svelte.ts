@@ -12,12 +12,14 @@ import { vault, warmUp } from './vault';
 /** What the tabs of one browser tell each other. */
 type Word = { type: 'signed-out' } | { type: 'signed-in' } | { type: 'outbox'; conversation: string };
 
+const LOG_OUT_DUE = 'log-out-due';
+
 export class Session {
   phase: 'starting' | 'signed-out' | 'signed-in' = $state('starting');
   me: Me | null = $state.raw(null);
   connection: Connection = $state('online');
-  /** Signed out by the server, not by the person: worth a word. */
-  ended = $state(false);
+  /** Why the log-in page stands there, when it was not the person's wish: a problem's code. */
+  notice: string | null = $state(null);
 
   private desk: Desk | null = $state.raw(null);
   private newAccount: Omit<NewAccount, 'setup_code'> | null = null;
@@ -41,6 +43,7 @@ export class Session {
 
   /** As it was before the reload, without the password; without an answer of the server it waits for one. */
   async start(): Promise<void> {
+    if (localStorage.getItem(LOG_OUT_DUE)) await this.logOutAtTheServer();
     if (!(await this.storage.reloadSecret().catch(() => undefined))) {
       this.phase = 'signed-out';
       return;
@@ -50,8 +53,12 @@ export class Session {
       const signedIn = await this.patiently(() => this.reopen());
       if (signedIn) this.enter(signedIn);
       else await this.over();
-    } catch {
-      await this.over();
+    } catch (thrown) {
+      const { code, status } = Problem.from(thrown);
+      if (status === 401) return this.over();
+      // What keeps the keys closed may pass with a reload: what opens them stays.
+      this.notice = code;
+      this.phase = 'signed-out';
     }
   }
 
@@ -84,7 +91,13 @@ export class Session {
     const { login, response } = await api.loginStart({ handle, request });
     const finalization = await vault.finishLogin(handle, response);
     const signedIn = await api.loginFinish({ login, finalization });
-    await vault.unlock({ ...account(signedIn), slot: signedIn.slot });
+    try {
+      await vault.unlock({ ...account(signedIn), slot: signedIn.slot });
+    } catch (thrown) {
+      // Keys that do not fit are an alarm: nobody is signed in with them.
+      await this.logOutAtTheServer();
+      throw thrown;
+    }
     await this.settle(signedIn);
   }
 
@@ -99,7 +112,7 @@ export class Session {
   private enter({ me }: SignedIn): void {
     this.leave();
     this.me = me;
-    this.ended = false;
+    this.notice = null;
     this.desk = new Desk(me.id, this.storage, {
       connection: (state) => (this.connection = state),
       ended: () => void this.over(),
@@ -117,9 +130,20 @@ export class Session {
   // Ways out
 
   async logOut(): Promise<void> {
-    await api.logout().catch(() => undefined);
+    await this.logOutAtTheServer();
     this.tell({ type: 'signed-out' });
     await this.forget();
+  }
+
+  /** Without the network the session would live on at the server: it is ended at the next start. */
+  private async logOutAtTheServer(): Promise<void> {
+    localStorage.setItem(LOG_OUT_DUE, 'yes');
+    try {
+      await api.logout();
+    } catch (thrown) {
+      if (Problem.from(thrown).status !== 401) return;
+    }
+    localStorage.removeItem(LOG_OUT_DUE);
   }
 
   /** Nothing of the account stays in this browser. */
@@ -134,7 +158,7 @@ export class Session {
   private async over(): Promise<void> {
     if (this.phase === 'signed-out') return;
     this.leave();
-    this.ended = true;
+    this.notice = 'signed_out';
     this.phase = 'signed-out';
     await this.storage.dropReloadSecret().catch(() => undefined);
     await vault.forget().catch(() => undefined);

@@ -7,7 +7,10 @@
 import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from 'idb';
 import type { Conversation, Message } from './api/types';
 
-/** The account key as it waits for a reload: only the worker and the server's share open it. */
+/**
+ * The account key as it waits for a reload. A copy of this database does not
+ * open it: the key cannot be exported, and a share of the secret is at the server.
+ */
 export interface ReloadSecret {
   session: string;
   key: CryptoKey;

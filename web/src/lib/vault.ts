@@ -18,7 +18,9 @@ export interface Question {
   args: unknown[];
 }
 
-export type Answer = { id: number } & ({ result: unknown } | { problem: { code: string; message: string } });
+export type Answer = { id: number } & (
+  { result: unknown } | { problem: { code: string; status: number; message: string } }
+);
 
 interface TrustedTypes {
   createPolicy(
@@ -49,8 +51,12 @@ export function warmUp(): Worker {
   worker.onmessage = ({ data }: MessageEvent<Answer>) => {
     const question = waiting.get(data.id);
     waiting.delete(data.id);
-    if ('problem' in data) question?.reject(new Problem(data.problem.code, 0, data.problem.message));
-    else question?.resolve(data.result);
+    if ('problem' in data) {
+      const { code, status, message } = data.problem;
+      question?.reject(new Problem(code, status, message));
+    } else {
+      question?.resolve(data.result);
+    }
   };
   worker.onerror = () => {
     for (const question of waiting.values()) question.reject(new Problem('vault_failed'));

@@ -25,8 +25,8 @@ async function answer({ id, name, args }: Question): Promise<Answer> {
     const call = vaultCalls[name] as (...args: unknown[]) => unknown;
     return { id, result: await call(...args) };
   } catch (thrown) {
-    const { code, message } = Problem.from(thrown);
-    return { id, problem: { code, message } };
+    const { code, status, message } = Problem.from(thrown);
+    return { id, problem: { code, status, message } };
   }
 }
 
