@@ -149,9 +149,6 @@ impl Grant {
     /// Takes the epoch's key out of the recipient's capsule, and checks it against the commitment.
     pub(crate) fn unwrap_key(&self, creator_identity: &[u8; 32], recipient: &Recipient<'_>) -> Result<Key> {
         let share = self.share_of(recipient.account).ok_or(Error::BadGrant)?;
-        if share.encryption_hash != recipient.encryption_hash {
-            return Err(Error::BadGrant);
-        }
         let info = capsule_info(
             self.conversation,
             self.number,
@@ -218,7 +215,7 @@ impl Share {
 pub(crate) struct Recipient<'a> {
     pub account: Uuid,
     pub identity: &'a [u8; 32],
-    pub encryption_hash: [u8; 32],
+    /// The one whose public key the share names.
     pub encryption_seed: &'a [u8; 32],
 }
 

@@ -104,7 +104,6 @@ pub fn unwrap_key(
     let recipient = epochs::Recipient {
         account: recipient.account,
         identity: &recipient.identity,
-        encryption_hash: recipient.encryption_hash(),
         encryption_seed,
     };
     grant.unwrap_key(creator_identity, &recipient).map(|key| *key)

@@ -17,7 +17,7 @@ impl Signed {
         Signed { body, signature }
     }
 
-    /// Whether the owner of `public` signed this body.
+    /// Whether the owner of `public` signed this body. Strict verification is what refuses keys of low order.
     pub(crate) fn is_by(&self, public: &[u8; 32]) -> bool {
         let (Ok(key), Ok(signature)) = (
             VerifyingKey::from_bytes(public),
@@ -25,7 +25,7 @@ impl Signed {
         ) else {
             return false;
         };
-        !key.is_weak() && key.verify_strict(&self.body, &signature).is_ok()
+        key.verify_strict(&self.body, &signature).is_ok()
     }
 
     /// SHA-256 of body and signature: what the next one in a chain points to.

@@ -2,10 +2,10 @@
 //! cheats.
 
 use e2ee::{
-    Account, Context, CreatedEpoch, Error, Keychain, KeyringEntry, Kind, Login, Material, RecoveryCode,
-    Registration, Result, Seen, Signed, new_id,
+    Account, Context, CreatedEpoch, Error, Grant, Keychain, KeyringEntry, Kind, Login, Material,
+    RecoveryCode, Registration, Result, Seen, Signed, enc, known_answers as inside, new_id,
     opaque::server::{PendingLogin, ServerSetup, finish_login, finish_registration},
-    recovery,
+    recovery, sha256,
 };
 use uuid::Uuid;
 
@@ -440,6 +440,54 @@ fn a_grant_is_for_its_two_people_only() {
     let of_another_pair = alice.keychain.create_epoch(bob_id, Some(&with_carol.grant), NOW);
     assert_eq!(of_another_pair.err(), Some(Error::BrokenEpochChain));
     assert!(adopt(&mut bob.keychain, alice_id, &epoch, None).is_ok());
+}
+
+#[test]
+fn a_grant_whose_signature_is_broken_is_refused() {
+    let (_, mut alice, mut bob) = two_people();
+    let honest = alice
+        .keychain
+        .create_epoch(bob.keychain.account(), None, NOW)
+        .unwrap();
+    let mut broken = honest.grant.clone();
+    broken.signature[40] ^= 1;
+    let adopted = bob.keychain.adopt_epoch(alice.keychain.account(), &broken, None);
+    assert_eq!(adopted, Err(Error::BadGrant));
+    assert!(adopt(&mut bob.keychain, alice.keychain.account(), &honest, None).is_ok());
+}
+
+#[test]
+fn a_bundle_that_was_replaced_does_not_come_back() {
+    let server = ServerSetup::generate();
+    let mut alice = register(&server, "alice", PASSWORD);
+    let (bob, identity_seed) = (new_id(NOW), [1; 32]);
+    let bundle = |sequence: u32, encryption_seed: [u8; 32], previous: [u8; 32]| {
+        let fields = [
+            bob.as_bytes(),
+            &b"bob"[..],
+            &sequence.to_be_bytes(),
+            &inside::identity_public(&identity_seed),
+            &inside::encryption_public(&encryption_seed),
+            &NOW.to_be_bytes(),
+            &previous,
+        ];
+        inside::sign(&identity_seed, &enc("key-bundle", &fields))
+    };
+    let first = bundle(1, [2; 32], [0; 32]);
+    let second = bundle(2, [3; 32], first.hash());
+    let mut encrypts_for = |served: &Signed| {
+        alice.keychain.pin(bob, "bob", served, NOW).unwrap();
+        let grant = alice.keychain.create_epoch(bob, None, NOW).unwrap().grant;
+        Grant::parse(&grant)
+            .unwrap()
+            .share_of(bob)
+            .unwrap()
+            .encryption_hash
+    };
+    let key_hash = |seed| sha256(&inside::encryption_public(&seed));
+    assert_eq!(encrypts_for(&first), key_hash([2; 32]));
+    assert_eq!(encrypts_for(&second), key_hash([3; 32]));
+    assert_eq!(encrypts_for(&first), key_hash([3; 32]), "replayed");
 }
 
 #[test]

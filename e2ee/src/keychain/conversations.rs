@@ -157,21 +157,24 @@ impl Keychain {
             .share_of(self.account())
             .ok_or(Error::BadGrant)?
             .encryption_hash;
+        let opens = |seed: &&Key| sha256(&capsules::public_of(seed)) == wanted;
         // Newest first: nearly always the one.
-        for encryption_seed in self.vault.encryption_seeds.iter().rev() {
-            let encryption_hash = sha256(&capsules::public_of(encryption_seed));
-            if encryption_hash == wanted {
-                let identity = &self.bundle.identity;
-                let recipient = Recipient {
-                    account: self.account(),
-                    identity,
-                    encryption_hash,
-                    encryption_seed,
-                };
-                return grant.unwrap_key(creator_identity, &recipient);
-            }
-        }
-        Err(Error::BadGrant)
+        let encryption_seed = self
+            .vault
+            .encryption_seeds
+            .iter()
+            .rev()
+            .find(opens)
+            .ok_or(Error::BadGrant)?;
+        let identity = &self.bundle.identity;
+        grant.unwrap_key(
+            creator_identity,
+            &Recipient {
+                account: self.account(),
+                identity,
+                encryption_seed,
+            },
+        )
     }
 
     fn keep(&mut self, grant: &Grant, key: Key) -> KeyringEntry {

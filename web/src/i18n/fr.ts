@@ -212,7 +212,7 @@ export const fr: Texts = {
     bad_key_bundle: 'Les clés ont été refusées. Réessayez.',
     vault_conflict: 'Un autre de vos navigateurs a fait un changement au même moment. Réessayez.',
     registration_expired:
-      'Plus d’une heure a passé, ou votre compte existe déjà. Essayez de vous connecter ; si vous n’y parvenez pas, envoyez de nouveau le formulaire pour obtenir un autre code.',
+      'Plus d’une heure a passé, ou votre compte existe déjà. Essayez de vous connecter ; si vous n’y parvenez pas, envoyez de nouveau le formulaire pour obtenir un autre code.',
     bad_profile: 'Ce profil ne peut pas être enregistré : l’un de ses textes est trop long.',
     bad_key_material: 'Les clés ont été refusées. Réessayez.',
     message_too_large: 'Ce message est trop long. Coupez-le en plusieurs.',
