@@ -15,10 +15,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let own = format!("filler.{}", std::process::id());
     let writer = Client::register(url, &own, "Phil Writer", "correct horse battery").await?;
     let found = writer.search(handle).await?;
-    let reader = found
-        .iter()
-        .find(|person| person.handle == *handle)
-        .ok_or("nobody has this handle")?;
+    let reader = found.iter().find(|person| person.handle == *handle).ok_or("nobody has this handle")?;
     let conversation = writer.open_conversation(reader.id).await?.id;
     let mut live = writer.events().await?;
     // As many on their way as the server works on at once.
@@ -40,8 +37,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Of different heights, so that a list cannot guess them.
 fn text(number: usize) -> String {
-    format!(
-        "Message {number}{}",
-        " and some more words".repeat(number * 7 % 11)
-    )
+    format!("Message {number}{}", " and some more words".repeat(number * 7 % 11))
 }

@@ -54,9 +54,8 @@ impl Client {
         let api = Api::new(base_url);
         let registration = Registration::start(password)?;
         let request = Bytes(registration.request().to_vec());
-        let started: RegisterStarted = api
-            .post("/register/start", &json!({"handle": handle, "request": request}))
-            .await?;
+        let started: RegisterStarted =
+            api.post("/register/start", &json!({"handle": handle, "request": request})).await?;
         let RegisterStarted { account, response } = started;
         let name = handle.to_owned();
         let registered =
@@ -81,12 +80,7 @@ impl Client {
         }
         let (token, session) = api.begin_session::<Session>("/register/finish", &finish).await?;
         let recovery_code = Some(registered.recovery_code);
-        Ok(Self::signed_in(
-            api.with_token(token),
-            session,
-            recovery_code,
-            registered.keychain,
-        ))
+        Ok(Self::signed_in(api.with_token(token), session, recovery_code, registered.keychain))
     }
 
     /// Logs in with the password alone, and loads the keys of the whole history.
@@ -94,9 +88,8 @@ impl Client {
         let api = Api::new(base_url);
         let login = Login::start(password)?;
         let request = Bytes(login.request().to_vec());
-        let started: LoginStarted = api
-            .post("/login/start", &json!({"handle": handle, "request": request}))
-            .await?;
+        let started: LoginStarted =
+            api.post("/login/start", &json!({"handle": handle, "request": request})).await?;
         let name = handle.to_owned();
         let proven = spawn_blocking(move || login.finish(&name, &started.response.0)).await??;
         let finish = json!({"login": started.login, "finalization": Bytes(proven.finalization.clone())});
@@ -147,18 +140,13 @@ impl Client {
             advanced: AtomicI64::new(0),
             skew: AtomicI64::new(0),
         };
-        Client {
-            shared: Arc::new(shared),
-        }
+        Client { shared: Arc::new(shared) }
     }
 
     async fn load_keyring(&self) -> Result<()> {
         let mut cursor = None;
         loop {
-            let page: Keyring = self
-                .api()
-                .get(&format!("/keyring{}", query([("cursor", cursor)])))
-                .await?;
+            let page: Keyring = self.api().get(&format!("/keyring{}", query([("cursor", cursor)]))).await?;
             let entries: Vec<e2ee::KeyringEntry> = page.entries.into_iter().map(Into::into).collect();
             self.keychain().await.load_keyring(&entries);
             if page.next.is_none() {
@@ -171,9 +159,7 @@ impl Client {
     pub(crate) async fn put_on_keyring(&self, entries: Vec<e2ee::KeyringEntry>) -> Result<()> {
         let entries: Vec<KeyringEntry> = entries.into_iter().map(Into::into).collect();
         for entries in entries.chunks(KEYRING_ENTRIES) {
-            self.api()
-                .tell(Method::PUT, "/keyring", &json!({"entries": entries}))
-                .await?;
+            self.api().tell(Method::PUT, "/keyring", &json!({"entries": entries})).await?;
         }
         Ok(())
     }

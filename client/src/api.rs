@@ -36,26 +36,16 @@ impl Api {
     }
 
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        Ok(accepted(self.request(Method::GET, path).send().await?)
-            .await?
-            .json()
-            .await?)
+        Ok(accepted(self.request(Method::GET, path).send().await?).await?.json().await?)
     }
 
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
-        Ok(
-            accepted(self.request(Method::POST, path).json(body).send().await?)
-                .await?
-                .json()
-                .await?,
-        )
+        Ok(accepted(self.request(Method::POST, path).json(body).send().await?).await?.json().await?)
     }
 
     /// For answers without a body.
     pub async fn tell(&self, method: Method, path: &str, body: &impl Serialize) -> Result<()> {
-        accepted(self.request(method, path).json(body).send().await?)
-            .await
-            .map(drop)
+        accepted(self.request(method, path).json(body).send().await?).await.map(drop)
     }
 
     /// A POST whose answer begins a session: the token is in its cookie, and nowhere else.
@@ -84,19 +74,12 @@ impl Api {
         }
         let response = request.send().await?;
         let status = response.status().as_u16();
-        Ok((
-            status,
-            serde_json::from_slice(&response.bytes().await?).unwrap_or(Value::Null),
-        ))
+        Ok((status, serde_json::from_slice(&response.bytes().await?).unwrap_or(Value::Null)))
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}/api{path}", self.base));
-        if self.token.is_empty() {
-            request
-        } else {
-            request.bearer_auth(&self.token)
-        }
+        if self.token.is_empty() { request } else { request.bearer_auth(&self.token) }
     }
 }
 
@@ -106,11 +89,7 @@ async fn accepted(response: Response) -> Result<Response> {
         return Ok(response);
     }
     let Problem { code, message } = response.json().await?;
-    Err(Error::Refused {
-        status: status.as_u16(),
-        code,
-        message,
-    })
+    Err(Error::Refused { status: status.as_u16(), code, message })
 }
 
 /// A query string of what is there.
@@ -119,11 +98,7 @@ pub(crate) fn query<const N: usize>(parameters: [(&str, Option<String>); N]) -> 
         .into_iter()
         .filter_map(|(name, value)| Some(format!("{name}={}", percent_encoded(&value?))))
         .collect();
-    if pairs.is_empty() {
-        String::new()
-    } else {
-        format!("?{}", pairs.join("&"))
-    }
+    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
 }
 
 pub(crate) fn percent_encoded(text: &str) -> String {
@@ -143,11 +118,7 @@ mod tests {
 
     #[test]
     fn a_query_carries_any_text() {
-        let pairs = [
-            ("q", Some("Élo & co".to_owned())),
-            ("cursor", None),
-            ("limit", Some("5".to_owned())),
-        ];
+        let pairs = [("q", Some("Élo & co".to_owned())), ("cursor", None), ("limit", Some("5".to_owned()))];
         assert_eq!(query(pairs), "?q=%C3%89lo%20%26%20co&limit=5");
         assert_eq!(query([("q", None)]), "");
     }

@@ -88,10 +88,7 @@ impl Client {
         if thread.epoch.is_none_or(|epoch| self.is_over(epoch, thread.seq)) {
             self.begin_epoch(&mut thread).await?;
         }
-        thread
-            .epoch
-            .map(|epoch| epoch.id)
-            .ok_or(Error::Encryption(e2ee::Error::UnknownEpoch))
+        thread.epoch.map(|epoch| epoch.id).ok_or(Error::Encryption(e2ee::Error::UnknownEpoch))
     }
 
     /// Makes sure that the key of this epoch is on the keychain, if the server has a grant for it.
@@ -117,19 +114,9 @@ impl Client {
             return Ok(thread.clone());
         }
         let served = self.conversation(conversation).await?;
-        let mut thread = Thread {
-            id: served.id,
-            peer: served.peer.clone(),
-            epoch: None,
-            seq: 0,
-        };
+        let mut thread = Thread { id: served.id, peer: served.peer.clone(), epoch: None, seq: 0 };
         self.take_in(&mut thread, served).await?;
-        Ok(self
-            .threads()
-            .await
-            .entry(conversation)
-            .or_insert_with(|| Arc::new(Mutex::new(thread)))
-            .clone())
+        Ok(self.threads().await.entry(conversation).or_insert_with(|| Arc::new(Mutex::new(thread))).clone())
     }
 
     /// Begins a new epoch now, whatever the age of the present one. Returns its id, or the winner's where
@@ -139,10 +126,7 @@ impl Client {
         let mut thread = thread.lock().await;
         self.refresh(&mut thread).await?;
         self.begin_epoch(&mut thread).await?;
-        thread
-            .epoch
-            .map(|epoch| epoch.id)
-            .ok_or(Error::Encryption(e2ee::Error::UnknownEpoch))
+        thread.epoch.map(|epoch| epoch.id).ok_or(Error::Encryption(e2ee::Error::UnknownEpoch))
     }
 
     async fn threads(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Mutex<Thread>>>> {
@@ -174,10 +158,7 @@ impl Client {
     async fn adopt_after(&self, thread: &Thread, number: u64) -> Result<()> {
         self.meet(&thread.peer, false).await?;
         let mut entries = Vec::new();
-        let mut previous = thread
-            .epoch
-            .filter(|epoch| epoch.number == number)
-            .map(|epoch| epoch.id);
+        let mut previous = thread.epoch.filter(|epoch| epoch.number == number).map(|epoch| epoch.id);
         let mut after = Some(number);
         while let Some(number) = after {
             let page = self.epochs(thread.id, number, None).await?;
@@ -201,10 +182,7 @@ impl Client {
             Some(epoch) => Some(self.grant(thread.id, epoch).await?),
         };
         let mut offered = self.offer_epoch(thread, previous.as_ref()).await;
-        if offered
-            .as_ref()
-            .is_err_and(|error| error.is_refusal("stale_key_bundle"))
-        {
+        if offered.as_ref().is_err_and(|error| error.is_refusal("stale_key_bundle")) {
             // The peer has new keys; the pin decides whether they are still theirs.
             self.meet(&thread.peer, true).await?;
             offered = self.offer_epoch(thread, previous.as_ref()).await;
@@ -222,22 +200,15 @@ impl Client {
     }
 
     async fn offer_epoch(&self, thread: &Thread, previous: Option<&Signed>) -> Result<()> {
-        let created = self
-            .keychain()
-            .await
-            .create_epoch(thread.peer.id, previous, self.now())?;
+        let created = self.keychain().await.create_epoch(thread.peer.id, previous, self.now())?;
         let grant = SignedBytes::from(created.grant);
         let keyring = crate::wire::Bytes(created.keyring.sealed);
         let path = format!("/conversations/{}/epochs", thread.id);
-        self.api()
-            .tell(Method::POST, &path, &json!({"grant": grant, "keyring": keyring}))
-            .await
+        self.api().tell(Method::POST, &path, &json!({"grant": grant, "keyring": keyring})).await
     }
 
     async fn grant(&self, conversation: Uuid, epoch: Epoch) -> Result<Signed> {
-        let page = self
-            .epochs(conversation, epoch.number.saturating_sub(1), Some(1))
-            .await?;
+        let page = self.epochs(conversation, epoch.number.saturating_sub(1), Some(1)).await?;
         match page.epochs.into_iter().next() {
             Some(GrantedEpoch { id, grant, .. }) if id == epoch.id => Ok(grant.into()),
             _ => Err(Error::Encryption(e2ee::Error::BrokenEpochChain)),
@@ -245,13 +216,9 @@ impl Client {
     }
 
     async fn epochs(&self, conversation: Uuid, after: u64, limit: Option<u64>) -> Result<GrantedEpochs> {
-        let query = query([
-            ("after", Some(after.to_string())),
-            ("limit", limit.map(|limit| limit.to_string())),
-        ]);
-        self.api()
-            .get(&format!("/conversations/{conversation}/epochs{query}"))
-            .await
+        let query =
+            query([("after", Some(after.to_string())), ("limit", limit.map(|limit| limit.to_string()))]);
+        self.api().get(&format!("/conversations/{conversation}/epochs{query}")).await
     }
 
     /// Fetches a person's keys and pins them, unless that was done in this run. A new pin goes into the vault
@@ -260,14 +227,8 @@ impl Client {
         if !again && self.keychain().await.knows(person.id) {
             return Ok(());
         }
-        let bundle: SignedBytes = self
-            .api()
-            .get(&format!("/people/{}/key-bundle", person.id))
-            .await?;
-        let seen = self
-            .keychain()
-            .await
-            .pin(person.id, &person.handle, &bundle.into(), self.now())?;
+        let bundle: SignedBytes = self.api().get(&format!("/people/{}/key-bundle", person.id)).await?;
+        let seen = self.keychain().await.pin(person.id, &person.handle, &bundle.into(), self.now())?;
         match seen {
             Seen::New => self.save_vault().await,
             Seen::Known => Ok(()),

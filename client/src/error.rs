@@ -5,11 +5,7 @@ use uuid::Uuid;
 pub enum Error {
     /// The server's own words.
     #[error("{status} {code}: {message}")]
-    Refused {
-        status: u16,
-        code: String,
-        message: String,
-    },
+    Refused { status: u16, code: String, message: String },
     #[error("{0}")]
     Encryption(#[from] e2ee::Error),
     /// The server shows another identity for this person than the one that is pinned.

@@ -118,16 +118,12 @@ impl Client {
     /// Milliseconds since 1970, by the server's clock as far as it is known: by a clock that is weeks off, every
     /// epoch would look over as soon as it has begun.
     fn now(&self) -> u64 {
-        self.local_now()
-            .saturating_add_signed(self.shared.skew.load(Ordering::Relaxed))
+        self.local_now().saturating_add_signed(self.shared.skew.load(Ordering::Relaxed))
     }
 
     /// The server just now said what time it is.
     fn set_clock(&self, server_time: u64) {
-        self.shared.skew.store(
-            server_time.cast_signed() - self.local_now().cast_signed(),
-            Ordering::Relaxed,
-        );
+        self.shared.skew.store(server_time.cast_signed() - self.local_now().cast_signed(), Ordering::Relaxed);
     }
 
     fn local_now(&self) -> u64 {

@@ -25,33 +25,14 @@ pub struct Live {
 /// What the server tells, its messages opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    Ready {
-        session: Uuid,
-        server_time: u64,
-    },
+    Ready { session: Uuid, server_time: u64 },
     Accepted(Accepted),
-    Refused {
-        conversation: Uuid,
-        id: Uuid,
-        code: String,
-        message: String,
-    },
+    Refused { conversation: Uuid, id: Uuid, code: String, message: String },
     Message(Message),
-    Receipt {
-        conversation: Uuid,
-        account: Uuid,
-        delivered: u64,
-        read: u64,
-    },
-    Epoch {
-        conversation: Uuid,
-        epoch: Epoch,
-    },
+    Receipt { conversation: Uuid, account: Uuid, delivered: u64, read: u64 },
+    Epoch { conversation: Uuid, epoch: Epoch },
     Profile(Person),
-    Error {
-        code: String,
-        message: String,
-    },
+    Error { code: String, message: String },
 }
 
 impl Client {
@@ -60,15 +41,10 @@ impl Client {
     pub async fn events(&self) -> Result<Live> {
         let address = format!("{}/api/live", self.api().base().replacen("http", "ws", 1));
         let mut request = address.into_client_request()?;
-        let bearer = format!("Bearer {}", self.token())
-            .parse()
-            .map_err(tungstenite::http::Error::from)?;
+        let bearer = format!("Bearer {}", self.token()).parse().map_err(tungstenite::http::Error::from)?;
         request.headers_mut().insert(AUTHORIZATION, bearer);
         let (socket, _) = connect_async(request).await?;
-        let mut live = Live {
-            client: self.clone(),
-            socket,
-        };
+        let mut live = Live { client: self.clone(), socket };
         match live.next().await? {
             Event::Ready { server_time, .. } => {
                 self.set_clock(server_time);
@@ -117,12 +93,7 @@ impl Live {
 
     pub async fn send_sealed(&mut self, conversation: Uuid, message: NewMessage) -> Result<()> {
         let NewMessage { id, envelope } = message;
-        self.frame(&Frame::Send {
-            conversation,
-            id,
-            envelope,
-        })
-        .await
+        self.frame(&Frame::Send { conversation, id, envelope }).await
     }
 
     pub async fn receipt(
@@ -131,12 +102,7 @@ impl Live {
         delivered: Option<u64>,
         read: Option<u64>,
     ) -> Result<()> {
-        self.frame(&Frame::Receipt {
-            conversation,
-            delivered,
-            read,
-        })
-        .await
+        self.frame(&Frame::Receipt { conversation, delivered, read }).await
     }
 
     /// Any text at all.
@@ -166,32 +132,16 @@ impl Live {
                 self.saw(accepted.conversation, accepted.seq).await?;
                 Event::Accepted(accepted)
             }
-            Pushed::Refused {
-                conversation,
-                id,
-                code,
-                message,
-            } => Event::Refused {
-                conversation,
-                id,
-                code,
-                message,
-            },
+            Pushed::Refused { conversation, id, code, message } => {
+                Event::Refused { conversation, id, code, message }
+            }
             Pushed::Message { message } => {
                 self.saw(message.conversation, message.seq).await?;
                 Event::Message(self.client.open(message).await?)
             }
-            Pushed::Receipt {
-                conversation,
-                account,
-                delivered,
-                read,
-            } => Event::Receipt {
-                conversation,
-                account,
-                delivered,
-                read,
-            },
+            Pushed::Receipt { conversation, account, delivered, read } => {
+                Event::Receipt { conversation, account, delivered, read }
+            }
             Pushed::Epoch { conversation, epoch } => Event::Epoch { conversation, epoch },
             Pushed::Profile { person } => Event::Profile(person),
             Pushed::Error { code, message } => Event::Error { code, message },
@@ -207,10 +157,7 @@ impl Live {
 
 fn closed(frame: Option<(CloseCode, String)>) -> Error {
     let (code, reason) = frame.unwrap_or((CloseCode::Abnormal, "the connection is gone".to_owned()));
-    Error::Closed {
-        code: code.into(),
-        reason,
-    }
+    Error::Closed { code: code.into(), reason }
 }
 
 impl From<tungstenite::Error> for Error {
@@ -221,11 +168,7 @@ impl From<tungstenite::Error> for Error {
                 let status = response.status().as_u16();
                 let body = response.into_body().unwrap_or_default();
                 match serde_json::from_slice(&body) {
-                    Ok(crate::wire::Problem { code, message }) => Error::Refused {
-                        status,
-                        code,
-                        message,
-                    },
+                    Ok(crate::wire::Problem { code, message }) => Error::Refused { status, code, message },
                     Err(_) => Error::Connection(format!("the socket was answered with {status}")),
                 }
             }

@@ -56,10 +56,7 @@ impl Client {
         let plaintext = json!({"type": "text", "body": text}).to_string();
         let keychain = self.keychain().await;
         let envelope = keychain.seal(conversation, epoch, id, Kind::Message, None, &plaintext)?;
-        Ok(NewMessage {
-            id,
-            envelope: Bytes(envelope),
-        })
+        Ok(NewMessage { id, envelope: Bytes(envelope) })
     }
 
     pub async fn send_sealed(&self, conversation: Uuid, message: &NewMessage) -> Result<Accepted> {
@@ -71,23 +68,13 @@ impl Client {
 
     /// The messages before this number (`None`: the latest), in ascending order; at most `limit`.
     pub async fn history(&self, conversation: Uuid, before: Option<u64>, limit: u64) -> Result<Vec<Message>> {
-        self.page(
-            conversation,
-            [("before", before.map(|seq| seq.to_string()))],
-            limit,
-        )
-        .await
+        self.page(conversation, [("before", before.map(|seq| seq.to_string()))], limit).await
     }
 
     /// What changed after this `rev`, in ascending order; at most `limit`. From the last one's `rev` on there
     /// may be more.
     pub async fn changes(&self, conversation: Uuid, after_rev: u64, limit: u64) -> Result<Vec<Message>> {
-        self.page(
-            conversation,
-            [("changed_after", Some(after_rev.to_string()))],
-            limit,
-        )
-        .await
+        self.page(conversation, [("changed_after", Some(after_rev.to_string()))], limit).await
     }
 
     /// Everything up to these numbers has reached me, and I have read it.
@@ -99,50 +86,21 @@ impl Client {
         if let Some(seq) = read {
             receipt["read"] = seq.into();
         }
-        self.api()
-            .tell(
-                Method::POST,
-                &format!("/conversations/{conversation}/receipts"),
-                &receipt,
-            )
-            .await
+        self.api().tell(Method::POST, &format!("/conversations/{conversation}/receipts"), &receipt).await
     }
 
     /// Opens a message, and fetches its epoch's key first where that is missing.
     pub async fn open(&self, sealed: SealedMessage) -> Result<Message> {
-        let SealedMessage {
-            conversation,
-            seq,
-            rev,
-            id,
-            sender,
-            epoch,
-            envelope,
-            sent_at,
-        } = sealed;
+        let SealedMessage { conversation, seq, rev, id, sender, epoch, envelope, sent_at } = sealed;
         self.learn_epoch(conversation, epoch).await?;
-        let context = Context {
-            conversation,
-            sender,
-            id,
-            kind: Kind::Message,
-            target: None,
-        };
+        let context = Context { conversation, sender, id, kind: Kind::Message, target: None };
         let opened = self.keychain().await.open(&context, &envelope.0);
         let content = match opened {
             Ok(text) => content_of(&text),
             Err(e2ee::Error::UnsupportedVersion) => Content::Newer,
             Err(error) => Content::Unreadable(error),
         };
-        Ok(Message {
-            conversation,
-            seq,
-            rev,
-            id,
-            sender,
-            sent_at,
-            content,
-        })
+        Ok(Message { conversation, seq, rev, id, sender, sent_at, content })
     }
 
     async fn page(
@@ -152,10 +110,7 @@ impl Client {
         limit: u64,
     ) -> Result<Vec<Message>> {
         let query = query([range, ("limit", Some(limit.to_string()))]);
-        let page: History = self
-            .api()
-            .get(&format!("/conversations/{conversation}/messages{query}"))
-            .await?;
+        let page: History = self.api().get(&format!("/conversations/{conversation}/messages{query}")).await?;
         let mut messages = Vec::with_capacity(page.messages.len());
         for sealed in page.messages {
             messages.push(self.open(sealed).await?);
@@ -168,10 +123,7 @@ fn content_of(plaintext: &str) -> Content {
     let Ok(Value::Object(plaintext)) = serde_json::from_str(plaintext) else {
         return Content::Newer;
     };
-    match (
-        plaintext.get("type").and_then(Value::as_str),
-        plaintext.get("body").and_then(Value::as_str),
-    ) {
+    match (plaintext.get("type").and_then(Value::as_str), plaintext.get("body").and_then(Value::as_str)) {
         (Some("text"), Some(body)) => Content::Text(body.to_owned()),
         _ => Content::Newer,
     }

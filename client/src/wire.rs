@@ -31,19 +31,13 @@ pub struct SignedBytes {
 
 impl From<Signed> for SignedBytes {
     fn from(signed: Signed) -> Self {
-        SignedBytes {
-            body: Bytes(signed.body),
-            signature: Bytes(signed.signature),
-        }
+        SignedBytes { body: Bytes(signed.body), signature: Bytes(signed.signature) }
     }
 }
 
 impl From<SignedBytes> for Signed {
     fn from(signed: SignedBytes) -> Self {
-        Signed {
-            body: signed.body.0,
-            signature: signed.signature.0,
-        }
+        Signed { body: signed.body.0, signature: signed.signature.0 }
     }
 }
 
@@ -56,19 +50,13 @@ pub struct Vault {
 
 impl From<SealedVault> for Vault {
     fn from(vault: SealedVault) -> Self {
-        Vault {
-            version: vault.version,
-            sealed: Bytes(vault.sealed),
-        }
+        Vault { version: vault.version, sealed: Bytes(vault.sealed) }
     }
 }
 
 impl From<Vault> for SealedVault {
     fn from(vault: Vault) -> Self {
-        SealedVault {
-            version: vault.version,
-            sealed: vault.sealed.0,
-        }
+        SealedVault { version: vault.version, sealed: vault.sealed.0 }
     }
 }
 
@@ -132,31 +120,15 @@ pub struct KeyringEntry {
 
 impl From<KeyringEntry> for e2ee::KeyringEntry {
     fn from(entry: KeyringEntry) -> Self {
-        let KeyringEntry {
-            conversation,
-            epoch,
-            sealed,
-        } = entry;
-        e2ee::KeyringEntry {
-            conversation,
-            epoch,
-            sealed: sealed.0,
-        }
+        let KeyringEntry { conversation, epoch, sealed } = entry;
+        e2ee::KeyringEntry { conversation, epoch, sealed: sealed.0 }
     }
 }
 
 impl From<e2ee::KeyringEntry> for KeyringEntry {
     fn from(entry: e2ee::KeyringEntry) -> Self {
-        let e2ee::KeyringEntry {
-            conversation,
-            epoch,
-            sealed,
-        } = entry;
-        KeyringEntry {
-            conversation,
-            epoch,
-            sealed: Bytes(sealed),
-        }
+        let e2ee::KeyringEntry { conversation, epoch, sealed } = entry;
+        KeyringEntry { conversation, epoch, sealed: Bytes(sealed) }
     }
 }
 

@@ -29,15 +29,9 @@ impl Server {
         let listen = listener.local_addr().unwrap().to_string();
         let folder = data.path().to_str().unwrap();
         let arguments = ["entrenous", "serve", "--listen", &listen, "--data", folder].into_iter();
-        let no_limits = [
-            "--attempts-per-address",
-            "100000",
-            "--attempts-per-handle",
-            "100000",
-        ];
-        let Command::Serve(config) = config::parse(arguments.chain(no_limits).map(Into::into))
-            .unwrap()
-            .command
+        let no_limits = ["--attempts-per-address", "100000", "--attempts-per-handle", "100000"];
+        let Command::Serve(config) =
+            config::parse(arguments.chain(no_limits).map(Into::into)).unwrap().command
         else {
             panic!("these are the arguments to serve")
         };
@@ -48,19 +42,11 @@ impl Server {
             let shutdown = async { drop(stopped.await) };
             entrenous::serve(listener, app, shutdown).await.unwrap();
         });
-        Server {
-            address: format!("http://{listen}"),
-            clock,
-            stop,
-            running,
-            _data: data,
-        }
+        Server { address: format!("http://{listen}"), clock, stop, running, _data: data }
     }
 
     async fn register(&self, handle: &str) -> Client {
-        Client::register(&self.address, handle, &handle.to_uppercase(), PASSWORD)
-            .await
-            .unwrap()
+        Client::register(&self.address, handle, &handle.to_uppercase(), PASSWORD).await.unwrap()
     }
 
     async fn log_in(&self, handle: &str) -> Client {
@@ -70,9 +56,7 @@ impl Server {
     /// Time passes, on the server and for these people.
     fn days_pass(&self, days: u32, people: &[&Client]) {
         self.clock.advance(i64::from(days) * DAY);
-        people
-            .iter()
-            .for_each(|person| person.advance_clock(Duration::from_hours(24) * days));
+        people.iter().for_each(|person| person.advance_clock(Duration::from_hours(24) * days));
     }
 
     async fn stop(self) {
@@ -82,24 +66,14 @@ impl Server {
 }
 
 fn texts(messages: &[Message]) -> Vec<&str> {
-    messages
-        .iter()
-        .map(|message| message.text().unwrap_or("?"))
-        .collect()
+    messages.iter().map(|message| message.text().unwrap_or("?")).collect()
 }
 
 async fn epoch_numbers(client: &Client, conversation: Uuid) -> Vec<u64> {
-    let (status, page) = client
-        .raw("GET", &format!("/conversations/{conversation}/epochs"), None)
-        .await
-        .unwrap();
+    let (status, page) =
+        client.raw("GET", &format!("/conversations/{conversation}/epochs"), None).await.unwrap();
     assert_eq!(status, 200);
-    page["epochs"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|epoch| epoch["number"].as_u64().unwrap())
-        .collect()
+    page["epochs"].as_array().unwrap().iter().map(|epoch| epoch["number"].as_u64().unwrap()).collect()
 }
 
 #[tokio::test]
@@ -107,26 +81,16 @@ async fn two_people_find_each_other_and_write_both_ways() {
     let server = Server::start().await;
     let (alice, bob) = (server.register("alice").await, server.register("bob").await);
     let found = alice.search("bo").await.unwrap();
-    assert_eq!(
-        found.iter().map(|person| person.id).collect::<Vec<_>>(),
-        [bob.id()]
-    );
+    assert_eq!(found.iter().map(|person| person.id).collect::<Vec<_>>(), [bob.id()]);
     assert_eq!(found[0].display_name, "BOB");
     let conversation = alice.open_conversation(bob.id()).await.unwrap().id;
     let (mut alice_live, mut bob_live) = (alice.events().await.unwrap(), bob.events().await.unwrap());
 
     let sent = alice.send(conversation, "Bonjour").await.unwrap();
     let heard = bob_live.next_message().await.unwrap();
-    assert_eq!(
-        (heard.text(), heard.sender, heard.seq),
-        (Some("Bonjour"), alice.id(), sent.seq)
-    );
+    assert_eq!((heard.text(), heard.sender, heard.seq), (Some("Bonjour"), alice.id(), sent.seq));
     let own = alice_live.next_message().await.unwrap();
-    assert_eq!(
-        own.text(),
-        Some("Bonjour"),
-        "all of one's browsers hear what one of them sent"
-    );
+    assert_eq!(own.text(), Some("Bonjour"), "all of one's browsers hear what one of them sent");
 
     let id = bob_live.send(conversation, "Salut").await.unwrap();
     let heard = alice_live.next_message().await.unwrap();
@@ -146,10 +110,7 @@ async fn two_people_find_each_other_and_write_both_ways() {
         }
     }
     assert_eq!(bob.conversation(conversation).await.unwrap().theirs.read, 2);
-    assert_eq!(
-        alice.safety_number(bob.id()).await.unwrap(),
-        bob.safety_number(alice.id()).await.unwrap()
-    );
+    assert_eq!(alice.safety_number(bob.id()).await.unwrap(), bob.safety_number(alice.id()).await.unwrap());
     server.stop().await;
 }
 
@@ -168,10 +129,7 @@ async fn a_log_in_elsewhere_has_the_history_and_goes_on() {
         texts(&elsewhere.history(conversation, None, 50).await.unwrap()),
         ["one", "two", "three", "four"]
     );
-    assert_eq!(
-        texts(&elsewhere.history(conversation, Some(3), 1).await.unwrap()),
-        ["two"]
-    );
+    assert_eq!(texts(&elsewhere.history(conversation, Some(3), 1).await.unwrap()), ["two"]);
     let before = elsewhere.changes(conversation, 2, 50).await.unwrap();
     assert_eq!(texts(&before), ["three", "four"]);
     let listed = elsewhere.conversations().await.unwrap();
@@ -179,11 +137,7 @@ async fn a_log_in_elsewhere_has_the_history_and_goes_on() {
     elsewhere.send(conversation, "five").await.unwrap();
     let heard = bob.history(conversation, None, 1).await.unwrap();
     assert_eq!((texts(&heard), heard[0].sender), (vec!["five"], alice.id()));
-    assert_eq!(
-        epoch_numbers(&alice, conversation).await,
-        [1],
-        "the same epoch will do"
-    );
+    assert_eq!(epoch_numbers(&alice, conversation).await, [1], "the same epoch will do");
     server.stop().await;
 }
 
@@ -220,12 +174,7 @@ async fn an_epoch_ends_after_a_thousand_messages() {
     bob.send(conversation, "1001").await.unwrap();
     alice.send(conversation, "1002").await.unwrap();
     assert_eq!(epoch_numbers(&alice, conversation).await, [1, 2]);
-    let history = server
-        .log_in("alice")
-        .await
-        .history(conversation, None, 3)
-        .await
-        .unwrap();
+    let history = server.log_in("alice").await.history(conversation, None, 3).await.unwrap();
     assert_eq!(texts(&history), ["1000", "1001", "1002"]);
     server.stop().await;
 }
@@ -278,10 +227,7 @@ async fn a_browser_that_was_away_for_many_epochs_reads_them_all() {
         sent.push(text);
     }
     for reader in [&elsewhere, &bob, &server.log_in("bob").await] {
-        assert_eq!(
-            texts(&reader.history(conversation, None, 100).await.unwrap()),
-            sent
-        );
+        assert_eq!(texts(&reader.history(conversation, None, 100).await.unwrap()), sent);
     }
     server.stop().await;
 }
@@ -289,19 +235,13 @@ async fn a_browser_that_was_away_for_many_epochs_reads_them_all() {
 #[tokio::test]
 async fn two_browsers_that_meet_people_at_once_lose_no_pin() {
     let server = Server::start().await;
-    let (alice, bob, carol) = (
-        server.register("alice").await,
-        server.register("bob").await,
-        server.register("carol").await,
-    );
+    let (alice, bob, carol) =
+        (server.register("alice").await, server.register("bob").await, server.register("carol").await);
     let elsewhere = server.log_in("alice").await;
     let with_bob = alice.open_conversation(bob.id()).await.unwrap().id;
     let with_carol = elsewhere.open_conversation(carol.id()).await.unwrap().id;
     alice.send(with_bob, "hello").await.unwrap();
-    assert!(
-        elsewhere.keychain().await.pinned(bob.id()).is_none(),
-        "the other browser has not seen it"
-    );
+    assert!(elsewhere.keychain().await.pinned(bob.id()).is_none(), "the other browser has not seen it");
     elsewhere.send(with_carol, "hello").await.unwrap();
     let again = server.log_in("alice").await;
     let keychain = again.keychain().await;
@@ -323,10 +263,7 @@ async fn a_message_sent_twice_is_one_message_with_one_answer() {
     other.id = message.id;
     let refused = alice.send_sealed(conversation, &other).await.unwrap_err();
     assert_eq!(refused.code(), Some("bad_envelope"), "{refused}");
-    assert_eq!(
-        texts(&bob.history(conversation, None, 50).await.unwrap()),
-        ["once"]
-    );
+    assert_eq!(texts(&bob.history(conversation, None, 50).await.unwrap()), ["once"]);
     server.stop().await;
 }
 
@@ -336,10 +273,7 @@ async fn after_log_out_the_token_and_the_socket_are_dead() {
     let alice = server.register("alice").await;
     let mut live = alice.events().await.unwrap();
     let (status, session) = alice.raw("GET", "/session", None).await.unwrap();
-    assert_eq!(
-        (status, session["session"].as_str()),
-        (200, Some(alice.session().to_string().as_str()))
-    );
+    assert_eq!((status, session["session"].as_str()), (200, Some(alice.session().to_string().as_str())));
     alice.log_out().await.unwrap();
     let (status, problem) = alice.raw("GET", "/session", None).await.unwrap();
     assert_eq!((status, problem["code"].as_str()), (401, Some("signed_out")));
@@ -360,21 +294,12 @@ async fn wrong_passwords_and_unknown_handles_are_refused_alike() {
     let server = Server::start().await;
     server.register("alice").await;
     for handle in ["alice", "nobody"] {
-        let refused = Client::log_in(&server.address, handle, "wrong horse battery")
-            .await
-            .err()
-            .unwrap();
+        let refused = Client::log_in(&server.address, handle, "wrong horse battery").await.err().unwrap();
         assert_eq!(refused.code(), Some("wrong_credentials"), "{refused}");
     }
-    let taken = Client::register(&server.address, "alice", "Alice", PASSWORD)
-        .await
-        .err()
-        .unwrap();
+    let taken = Client::register(&server.address, "alice", "Alice", PASSWORD).await.err().unwrap();
     assert_eq!(taken.code(), Some("handle_taken"), "{taken}");
-    let short = Client::register(&server.address, "bob", "Bob", "too short")
-        .await
-        .err()
-        .unwrap();
+    let short = Client::register(&server.address, "bob", "Bob", "too short").await.err().unwrap();
     assert_eq!(short.code(), Some("password_too_short"), "{short}");
     server.stop().await;
 }
@@ -388,15 +313,9 @@ async fn what_a_newer_version_wrote_is_no_error() {
     let epoch = alice.conversation(conversation).await.unwrap().epoch.unwrap().id;
     let id = e2ee::new_id(1);
     let poll = json!({"type": "poll", "question": "?"}).to_string();
-    let envelope = alice
-        .keychain()
-        .await
-        .seal(conversation, epoch, id, e2ee::Kind::Message, None, &poll)
-        .unwrap();
-    let message = client::wire::NewMessage {
-        id,
-        envelope: client::wire::Bytes(envelope),
-    };
+    let envelope =
+        alice.keychain().await.seal(conversation, epoch, id, e2ee::Kind::Message, None, &poll).unwrap();
+    let message = client::wire::NewMessage { id, envelope: client::wire::Bytes(envelope) };
     alice.send_sealed(conversation, &message).await.unwrap();
     let history = bob.history(conversation, None, 50).await.unwrap();
     assert_eq!(history[1].content, Content::Newer);
@@ -410,10 +329,7 @@ async fn the_socket_refuses_what_it_does_not_understand() {
     let conversation = alice.open_conversation(bob.id()).await.unwrap().id;
     let mut live = alice.events().await.unwrap();
     live.raw(json!({"type": "dance"}).to_string()).await.unwrap();
-    assert!(matches!(
-        live.next().await,
-        Ok(Event::Error { .. }) | Err(Error::Closed { code: 4400, .. })
-    ));
+    assert!(matches!(live.next().await, Ok(Event::Error { .. }) | Err(Error::Closed { code: 4400, .. })));
     let mut live = alice.events().await.unwrap();
     let mut message = alice.seal(conversation, "hello").await.unwrap();
     message.envelope.0.pop();
@@ -421,19 +337,15 @@ async fn the_socket_refuses_what_it_does_not_understand() {
     live.send_sealed(conversation, message).await.unwrap();
     loop {
         match live.next().await.unwrap() {
-            Event::Refused {
-                id: refused, code, ..
-            } => {
+            Event::Refused { id: refused, code, .. } => {
                 assert_eq!((refused, code.as_str()), (id, "bad_envelope"));
                 break;
             }
             _ => continue,
         }
     }
-    let (status, _): (u16, Value) = alice
-        .raw("PUT", "/keyring", Some(&json!({"entries": []})))
-        .await
-        .unwrap();
+    let (status, _): (u16, Value) =
+        alice.raw("PUT", "/keyring", Some(&json!({"entries": []}))).await.unwrap();
     assert_eq!(status, 204);
     server.stop().await;
 }

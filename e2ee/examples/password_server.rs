@@ -40,8 +40,7 @@ impl Server {
                 .start_registration(handle, &message)
                 .map(|response| URL_SAFE_NO_PAD.encode(response)),
             "register-finish" => {
-                self.records
-                    .insert(handle.to_owned(), finish_registration(&message)?);
+                self.records.insert(handle.to_owned(), finish_registration(&message)?);
                 Ok("ok".to_owned())
             }
             "login-start" => {
@@ -60,16 +59,11 @@ impl Server {
 }
 
 fn main() -> io::Result<()> {
-    let mut server = Server {
-        setup: ServerSetup::generate(),
-        records: HashMap::new(),
-        pending: HashMap::new(),
-    };
+    let mut server =
+        Server { setup: ServerSetup::generate(), records: HashMap::new(), pending: HashMap::new() };
     let mut out = io::stdout().lock();
     for line in io::stdin().lock().lines() {
-        let answer = server
-            .answer(&line?)
-            .unwrap_or_else(|error| format!("error {}", error.code()));
+        let answer = server.answer(&line?).unwrap_or_else(|error| format!("error {}", error.code()));
         writeln!(out, "{answer}")?;
         out.flush()?;
     }

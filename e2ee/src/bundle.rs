@@ -32,11 +32,7 @@ impl KeyBundle {
     pub fn open(signed: &Signed, account: Uuid, handle: &str) -> Result<Self> {
         let bundle = Self::parse(signed).ok_or(Error::BadKeyBundle)?;
         let is_theirs = bundle.account == account && bundle.handle == handle;
-        if is_theirs && signed.is_by(&bundle.identity) {
-            Ok(bundle)
-        } else {
-            Err(Error::BadKeyBundle)
-        }
+        if is_theirs && signed.is_by(&bundle.identity) { Ok(bundle) } else { Err(Error::BadKeyBundle) }
     }
 
     /// Whether this is the bundle to come after `previous` (`None`: whether it can be an account's first).

@@ -42,10 +42,7 @@ pub(crate) fn seal(recipient: &[u8], info: &[u8], aad: &[u8], key: &[u8; 32]) ->
     let (enc, ct) =
         single_shot_seal::<ChaCha20Poly1305, HkdfSha256, XWing>(&OpModeS::Base, &recipient, info, key, aad)
             .ok()?;
-    Some(Capsule {
-        enc: enc.to_bytes().to_vec(),
-        ct,
-    })
+    Some(Capsule { enc: enc.to_bytes().to_vec(), ct })
 }
 
 pub(crate) fn open(seed: &[u8; 32], info: &[u8], aad: &[u8], enc: &[u8], ct: &[u8]) -> Option<Key> {

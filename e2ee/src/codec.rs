@@ -70,10 +70,7 @@ mod tests {
     #[test]
     fn what_was_written_is_read_back_and_nothing_may_follow() {
         let id = Uuid::from_bytes([7; 16]);
-        let mut bytes = enc(
-            "test",
-            &[id.as_bytes(), &5u32.to_be_bytes(), b"", &9u64.to_be_bytes()],
-        );
+        let mut bytes = enc("test", &[id.as_bytes(), &5u32.to_be_bytes(), b"", &9u64.to_be_bytes()]);
         let mut fields = Fields::of("test", &bytes).unwrap();
         assert_eq!(fields.id(), Some(id));
         assert_eq!(fields.u32(), Some(5));

@@ -61,11 +61,7 @@ impl Grant {
 
     /// Whether the creator, who has this identity key, signed the grant.
     pub fn verify(&self, creator_identity: &[u8; 32]) -> Result<()> {
-        if self.signed.is_by(creator_identity) {
-            Ok(())
-        } else {
-            Err(Error::BadGrant)
-        }
+        if self.signed.is_by(creator_identity) { Ok(()) } else { Err(Error::BadGrant) }
     }
 
     /// Whether this grant comes right after the epoch of this number and id (`None`: whether it can be the
@@ -115,11 +111,7 @@ impl Grant {
                 (person.account, &person.identity),
                 &encryption_hash,
             );
-            (
-                person,
-                encryption_hash,
-                capsules::seal(&person.encryption, &info, &commit, key),
-            )
+            (person, encryption_hash, capsules::seal(&person.encryption, &info, &commit, key))
         });
         let number = number.to_be_bytes();
         let now = now.to_be_bytes();
@@ -134,12 +126,7 @@ impl Grant {
         ];
         for (person, encryption_hash, capsule) in &shares {
             let capsule = capsule.as_ref().ok_or(Error::BadKeyBundle)?;
-            fields.extend([
-                person.account.as_bytes(),
-                &encryption_hash[..],
-                &capsule.enc,
-                &capsule.ct,
-            ]);
+            fields.extend([person.account.as_bytes(), &encryption_hash[..], &capsule.enc, &capsule.ct]);
         }
         let signed = Signed::new(creator_seed, enc("epoch-grant", &fields));
         let grant = Self::parse(&signed)?;
@@ -156,14 +143,8 @@ impl Grant {
             (recipient.account, recipient.identity),
             &share.encryption_hash,
         );
-        let key = capsules::open(
-            recipient.encryption_seed,
-            &info,
-            &self.commit,
-            &share.enc,
-            &share.ct,
-        )
-        .ok_or(Error::BadGrant)?;
+        let key = capsules::open(recipient.encryption_seed, &info, &self.commit, &share.enc, &share.ct)
+            .ok_or(Error::BadGrant)?;
         if commitment(self.conversation, self.number, &key) == self.commit {
             Ok(key)
         } else {
@@ -242,10 +223,7 @@ pub(crate) fn capsule_info(
 }
 
 pub(crate) fn commitment(conversation: Uuid, number: u32, key: &Key) -> [u8; 32] {
-    sha256(&enc(
-        "epoch-commit",
-        &[conversation.as_bytes(), &number.to_be_bytes(), &**key],
-    ))
+    sha256(&enc("epoch-commit", &[conversation.as_bytes(), &number.to_be_bytes(), &**key]))
 }
 
 fn id_of(hash: &[u8; 32]) -> Uuid {

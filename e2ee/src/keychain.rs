@@ -80,8 +80,7 @@ impl Keychain {
 
     /// The vault as it is now, sealed for the server as the next version.
     pub fn vault(&self) -> SealedVault {
-        self.vault
-            .seal(&self.account_key, self.account(), self.vault_version + 1)
+        self.vault.seal(&self.account_key, self.account(), self.vault_version + 1)
     }
 
     /// The version of the vault on the server, as far as is known here.

@@ -29,21 +29,13 @@ pub(crate) fn seal(
 ) -> KeyringEntry {
     let aad = aad(account, conversation, epoch);
     let sealed = boxes::seal(&key(account_key, account), "keyring", &aad, &**epoch_key);
-    KeyringEntry {
-        conversation,
-        epoch,
-        sealed,
-    }
+    KeyringEntry { conversation, epoch, sealed }
 }
 
 pub(crate) fn open(account_key: &Key, account: Uuid, entry: &KeyringEntry) -> Result<Key> {
     let aad = aad(account, entry.conversation, entry.epoch);
     let epoch_key = boxes::open(&key(account_key, account), "keyring", &aad, &entry.sealed)?;
-    epoch_key
-        .as_slice()
-        .try_into()
-        .map(Key::new)
-        .map_err(|_| Error::NotAuthentic)
+    epoch_key.as_slice().try_into().map(Key::new).map_err(|_| Error::NotAuthentic)
 }
 
 pub(crate) fn key(account_key: &Key, account: Uuid) -> Key {
@@ -51,8 +43,5 @@ pub(crate) fn key(account_key: &Key, account: Uuid) -> Key {
 }
 
 pub(crate) fn aad(account: Uuid, conversation: Uuid, epoch: Uuid) -> Vec<u8> {
-    enc(
-        "keyring-aad",
-        &[account.as_bytes(), conversation.as_bytes(), epoch.as_bytes()],
-    )
+    enc("keyring-aad", &[account.as_bytes(), conversation.as_bytes(), epoch.as_bytes()])
 }

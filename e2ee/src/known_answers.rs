@@ -101,11 +101,8 @@ pub fn unwrap_key(
     recipient: &KeyBundle,
     encryption_seed: &[u8; 32],
 ) -> Result<[u8; 32]> {
-    let recipient = epochs::Recipient {
-        account: recipient.account,
-        identity: &recipient.identity,
-        encryption_seed,
-    };
+    let recipient =
+        epochs::Recipient { account: recipient.account, identity: &recipient.identity, encryption_seed };
     grant.unwrap_key(creator_identity, &recipient).map(|key| *key)
 }
 
@@ -122,15 +119,11 @@ pub fn envelope(epoch: Uuid, id: Uuid, sealed: &[u8]) -> Vec<u8> {
 }
 
 pub fn open_envelope(key: [u8; 32], context: &Context, envelope: &[u8]) -> Result<Vec<u8>> {
-    crate::Envelope::parse(envelope)?
-        .open(&Key::new(key), context)
-        .map(|text| text.to_vec())
+    crate::Envelope::parse(envelope)?.open(&Key::new(key), context).map(|text| text.to_vec())
 }
 
 pub fn stretch(input: [u8; 64]) -> [u8; 64] {
-    opaque_ke::ksf::Ksf::hash(&opaque::Stretch, input.into())
-        .map(Into::into)
-        .unwrap_or([0; 64])
+    opaque_ke::ksf::Ksf::hash(&opaque::Stretch, input.into()).map(Into::into).unwrap_or([0; 64])
 }
 
 pub fn pad(text: &[u8]) -> Vec<u8> {

@@ -73,11 +73,7 @@ impl<'a> Envelope<'a> {
         }
         let (epoch, id) = ids.split_at(16);
         let uuid = |bytes| Uuid::from_slice(bytes).map_err(|_| Error::BadEnvelope);
-        Ok(Envelope {
-            epoch: uuid(epoch)?,
-            id: uuid(id)?,
-            sealed,
-        })
+        Ok(Envelope { epoch: uuid(epoch)?, id: uuid(id)?, sealed })
     }
 
     pub(crate) fn open(&self, epoch_key: &Key, context: &Context) -> Result<Zeroizing<Vec<u8>>> {
@@ -86,20 +82,14 @@ impl<'a> Envelope<'a> {
         }
         let key = sender_key(epoch_key, self.epoch, context.conversation, context.sender);
         let padded = boxes::open(&key, "message", &aad(self.epoch, context), self.sealed)?;
-        unpad(&padded)
-            .map(|text| Zeroizing::new(text.to_vec()))
-            .ok_or(Error::BadEnvelope)
+        unpad(&padded).map(|text| Zeroizing::new(text.to_vec())).ok_or(Error::BadEnvelope)
     }
 }
 
 pub(crate) fn seal(epoch_key: &Key, epoch: Uuid, context: &Context, text: &[u8]) -> Vec<u8> {
     let key = sender_key(epoch_key, epoch, context.conversation, context.sender);
     let padded = Zeroizing::new(pad(text));
-    with_head(
-        epoch,
-        context.id,
-        &boxes::seal(&key, "message", &aad(epoch, context), &padded),
-    )
+    with_head(epoch, context.id, &boxes::seal(&key, "message", &aad(epoch, context), &padded))
 }
 
 pub(crate) fn with_head(epoch: Uuid, id: Uuid, sealed: &[u8]) -> Vec<u8> {
@@ -113,10 +103,7 @@ pub(crate) fn sender_key(epoch_key: &Key, epoch: Uuid, conversation: Uuid, sende
 }
 
 pub(crate) fn aad(epoch: Uuid, context: &Context) -> Vec<u8> {
-    let target = context
-        .target
-        .as_ref()
-        .map_or(&[][..], |target| target.as_bytes());
+    let target = context.target.as_ref().map_or(&[][..], |target| target.as_bytes());
     enc(
         "message-aad",
         &[

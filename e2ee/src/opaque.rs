@@ -52,10 +52,7 @@ impl Ksf for Stretch {
 }
 
 fn identifiers(handle: &str) -> Identifiers<'_> {
-    Identifiers {
-        client: Some(handle.as_bytes()),
-        server: None,
-    }
+    Identifiers { client: Some(handle.as_bytes()), server: None }
 }
 
 /// The library's parsers do not mind bytes that follow; ours do.

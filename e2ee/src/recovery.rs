@@ -31,35 +31,24 @@ impl RecoveryCode {
     }
 
     pub(crate) fn from_bits(bits: [u8; 16]) -> Self {
-        RecoveryCode {
-            bits: Zeroizing::new(bits),
-        }
+        RecoveryCode { bits: Zeroizing::new(bits) }
     }
 
     /// Reads what a person typed: any case, I and L for 1, O for 0, hyphens and spaces anywhere.
     pub fn parse(typed: &str) -> Result<Self> {
-        let digits = Zeroizing::new(
-            digits(typed)
-                .collect::<Option<Vec<u8>>>()
-                .ok_or(Error::BadRecoveryCode)?,
-        );
+        let digits =
+            Zeroizing::new(digits(typed).collect::<Option<Vec<u8>>>().ok_or(Error::BadRecoveryCode)?);
         if digits.len() != CHARACTERS {
             return Err(Error::BadRecoveryCode);
         }
         let mut bits = [0; 16];
         for (index, bit) in bits.iter_mut().enumerate() {
-            *bit = (0..8).fold(0, |byte, offset| {
-                byte << 1 | digit_bit(&digits, index * 8 + offset)
-            });
+            *bit = (0..8).fold(0, |byte, offset| byte << 1 | digit_bit(&digits, index * 8 + offset));
         }
         let code = Self::from_bits(bits);
         bits.zeroize();
         // Written again it must be the same: this settles the two zero bits and the check characters.
-        if code.digits() == digits {
-            Ok(code)
-        } else {
-            Err(Error::BadRecoveryCode)
-        }
+        if code.digits() == digits { Ok(code) } else { Err(Error::BadRecoveryCode) }
     }
 
     /// What the client shows to the server to prove that it holds the code. The server stores [`verifier`] of
@@ -118,19 +107,14 @@ pub fn same_characters(shown: &str, typed: &str) -> bool {
 }
 
 fn digits(text: &str) -> impl Iterator<Item = Option<u8>> {
-    text.chars()
-        .filter(|c| !matches!(c, '-' | '\u{2010}'..='\u{2015}') && !c.is_whitespace())
-        .map(|c| {
-            let c = match c.to_ascii_uppercase() {
-                'I' | 'L' => '1',
-                'O' => '0',
-                other => other,
-            };
-            ALPHABET
-                .iter()
-                .position(|digit| char::from(*digit) == c)
-                .and_then(|place| u8::try_from(place).ok())
-        })
+    text.chars().filter(|c| !matches!(c, '-' | '\u{2010}'..='\u{2015}') && !c.is_whitespace()).map(|c| {
+        let c = match c.to_ascii_uppercase() {
+            'I' | 'L' => '1',
+            'O' => '0',
+            other => other,
+        };
+        ALPHABET.iter().position(|digit| char::from(*digit) == c).and_then(|place| u8::try_from(place).ok())
+    })
 }
 
 fn digit_bit(digits: &[u8], index: usize) -> u8 {
@@ -155,9 +139,8 @@ mod tests {
 
     #[test]
     fn a_code_is_read_as_people_type() {
-        let bits = [
-            0x08, 0x42, 0x10, 0x84, 0x21, 0x08, 0x42, 0x10, 0x84, 0x21, 0x08, 0x42, 0x10, 0x84, 0x21, 0x00,
-        ];
+        let bits =
+            [0x08, 0x42, 0x10, 0x84, 0x21, 0x08, 0x42, 0x10, 0x84, 0x21, 0x08, 0x42, 0x10, 0x84, 0x21, 0x00];
         let code = RecoveryCode::from_bits(bits);
         let shown = code.to_string();
         assert!(shown.contains('1') && shown.contains('0'));
@@ -190,10 +173,7 @@ mod tests {
             }
         }
         assert_eq!(changed, 28 * 31);
-        assert!(
-            missed <= 5,
-            "{missed} of {changed} wrong characters went unnoticed"
-        );
+        assert!(missed <= 5, "{missed} of {changed} wrong characters went unnoticed");
     }
 
     #[test]

@@ -20,20 +20,9 @@ pub fn safety_number(one: (Uuid, &[u8; 32]), other: (Uuid, &[u8; 32])) -> String
 fn half((account, identity): (Uuid, &[u8; 32])) -> String {
     let mut hash = enc("safety-number", &[&VERSION, account.as_bytes(), identity]);
     for _ in 0..ROUNDS {
-        hash = Sha512::new()
-            .chain_update(&hash)
-            .chain_update(identity)
-            .finalize()
-            .to_vec();
+        hash = Sha512::new().chain_update(&hash).chain_update(identity).finalize().to_vec();
     }
-    let group = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .fold(0u64, |number, byte| number << 8 | u64::from(*byte))
-            % 100_000
-    };
-    hash.chunks_exact(5)
-        .take(6)
-        .map(|bytes| format!("{:05}", group(bytes)))
-        .collect()
+    let group =
+        |bytes: &[u8]| bytes.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte)) % 100_000;
+    hash.chunks_exact(5).take(6).map(|bytes| format!("{:05}", group(bytes))).collect()
 }

@@ -19,10 +19,9 @@ impl Signed {
 
     /// Whether the owner of `public` signed this body. Strict verification is what refuses keys of low order.
     pub(crate) fn is_by(&self, public: &[u8; 32]) -> bool {
-        let (Ok(key), Ok(signature)) = (
-            VerifyingKey::from_bytes(public),
-            Signature::from_slice(&self.signature),
-        ) else {
+        let (Ok(key), Ok(signature)) =
+            (VerifyingKey::from_bytes(public), Signature::from_slice(&self.signature))
+        else {
             return false;
         };
         key.verify_strict(&self.body, &signature).is_ok()
@@ -30,11 +29,7 @@ impl Signed {
 
     /// SHA-256 of body and signature: what the next one in a chain points to.
     pub fn hash(&self) -> [u8; 32] {
-        Sha256::new()
-            .chain_update(&self.body)
-            .chain_update(&self.signature)
-            .finalize()
-            .into()
+        Sha256::new().chain_update(&self.body).chain_update(&self.signature).finalize().into()
     }
 }
 

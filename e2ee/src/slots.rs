@@ -46,25 +46,12 @@ pub const SLOT_LENGTH: usize = 32 + boxes::OVERHEAD;
 /// `secret`: OPAQUE's export key, the recovery code's 16 bytes or the passkey's PRF output.
 pub(crate) fn seal(kind: SlotKind, account: Uuid, id: Uuid, secret: &[u8], account_key: &Key) -> Slot {
     let kek = kek(kind, account, id, secret);
-    Slot {
-        id,
-        kind,
-        sealed: boxes::seal(&kek, "slot", &aad(kind, account, id), &**account_key),
-    }
+    Slot { id, kind, sealed: boxes::seal(&kek, "slot", &aad(kind, account, id), &**account_key) }
 }
 
 pub(crate) fn open(kind: SlotKind, account: Uuid, id: Uuid, secret: &[u8], sealed: &[u8]) -> Result<Key> {
-    let account_key = boxes::open(
-        &kek(kind, account, id, secret),
-        "slot",
-        &aad(kind, account, id),
-        sealed,
-    )?;
-    account_key
-        .as_slice()
-        .try_into()
-        .map(Key::new)
-        .map_err(|_| Error::NotAuthentic)
+    let account_key = boxes::open(&kek(kind, account, id, secret), "slot", &aad(kind, account, id), sealed)?;
+    account_key.as_slice().try_into().map(Key::new).map_err(|_| Error::NotAuthentic)
 }
 
 pub(crate) fn kek(kind: SlotKind, account: Uuid, id: Uuid, secret: &[u8]) -> Key {
@@ -77,8 +64,5 @@ pub(crate) fn kek(kind: SlotKind, account: Uuid, id: Uuid, secret: &[u8]) -> Key
 }
 
 pub(crate) fn aad(kind: SlotKind, account: Uuid, id: Uuid) -> Vec<u8> {
-    enc(
-        "slot-aad",
-        &[account.as_bytes(), id.as_bytes(), kind.name().as_bytes()],
-    )
+    enc("slot-aad", &[account.as_bytes(), id.as_bytes(), kind.name().as_bytes()])
 }

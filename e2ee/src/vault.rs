@@ -37,12 +37,7 @@ pub struct Pin {
 
 impl Pin {
     pub(crate) fn new(identity: [u8; 32], first_seen: u64) -> Self {
-        Pin {
-            identity,
-            first_seen,
-            verified_at: None,
-            unknown: Map::new(),
-        }
+        Pin { identity, first_seen, verified_at: None, unknown: Map::new() }
     }
 
     fn from_json(value: Value) -> Option<Self> {
@@ -55,12 +50,7 @@ impl Pin {
             None | Some(Value::Null) => None,
             Some(time) => Some(time.as_u64()?),
         };
-        Some(Pin {
-            identity,
-            first_seen,
-            verified_at,
-            unknown,
-        })
+        Some(Pin { identity, first_seen, verified_at, unknown })
     }
 
     fn to_json(&self) -> Value {
@@ -93,17 +83,12 @@ impl Vault {
     }
 
     pub fn newest_encryption_seed(&self) -> &Key {
-        self.encryption_seeds
-            .last()
-            .expect("a vault without an encryption seed is never made nor read")
+        self.encryption_seeds.last().expect("a vault without an encryption seed is never made nor read")
     }
 
     pub fn seal(&self, account_key: &Key, account: Uuid, version: u64) -> SealedVault {
         let plaintext = Zeroizing::new(self.to_json());
-        SealedVault {
-            version,
-            sealed: seal(account_key, account, version, plaintext.as_bytes()),
-        }
+        SealedVault { version, sealed: seal(account_key, account, version, plaintext.as_bytes()) }
     }
 
     pub fn open(account_key: &Key, account: Uuid, vault: &SealedVault) -> Result<Self> {
@@ -125,11 +110,7 @@ impl Vault {
                 Some(our_pin) if our_pin.identity == their_pin.identity => {
                     let verified_at = their_pin.verified_at.or(our_pin.verified_at);
                     let first_seen = our_pin.first_seen.min(their_pin.first_seen);
-                    *our_pin = Pin {
-                        first_seen,
-                        verified_at,
-                        ..their_pin
-                    };
+                    *our_pin = Pin { first_seen, verified_at, ..their_pin };
                 }
                 Some(our_pin) if their_pin.first_seen < our_pin.first_seen => {
                     *our_pin = their_pin;
@@ -171,31 +152,15 @@ impl Vault {
         let Value::Object(settings) = unknown.remove("settings")? else {
             return None;
         };
-        Some(Vault {
-            identity_seed,
-            encryption_seeds,
-            contacts,
-            settings,
-            unknown,
-        })
+        Some(Vault { identity_seed, encryption_seeds, contacts, settings, unknown })
     }
 
     fn to_json(&self) -> String {
         let mut document = self.unknown.clone();
-        let seeds: Vec<_> = self
-            .encryption_seeds
-            .iter()
-            .map(|seed| URL_SAFE_NO_PAD.encode(**seed))
-            .collect();
-        let contacts: Map<_, _> = self
-            .contacts
-            .iter()
-            .map(|(id, pin)| (id.to_string(), pin.to_json()))
-            .collect();
-        document.insert(
-            "identity_seed".into(),
-            URL_SAFE_NO_PAD.encode(*self.identity_seed).into(),
-        );
+        let seeds: Vec<_> = self.encryption_seeds.iter().map(|seed| URL_SAFE_NO_PAD.encode(**seed)).collect();
+        let contacts: Map<_, _> =
+            self.contacts.iter().map(|(id, pin)| (id.to_string(), pin.to_json())).collect();
+        document.insert("identity_seed".into(), URL_SAFE_NO_PAD.encode(*self.identity_seed).into());
         document.insert("encryption_seeds".into(), json!(seeds));
         document.insert("contacts".into(), contacts.into());
         document.insert("settings".into(), self.settings.clone().into());
@@ -203,22 +168,13 @@ impl Vault {
         let text = document.to_string();
         // The document's own copies of the seeds must not outlive it.
         wipe(&mut document["identity_seed"]);
-        document["encryption_seeds"]
-            .as_array_mut()
-            .into_iter()
-            .flatten()
-            .for_each(wipe);
+        document["encryption_seeds"].as_array_mut().into_iter().flatten().for_each(wipe);
         text
     }
 }
 
 pub(crate) fn seal(account_key: &Key, account: Uuid, version: u64, plaintext: &[u8]) -> Vec<u8> {
-    boxes::seal(
-        &key(account_key, account),
-        "vault",
-        &aad(account, version),
-        plaintext,
-    )
+    boxes::seal(&key(account_key, account), "vault", &aad(account, version), plaintext)
 }
 
 pub(crate) fn key(account_key: &Key, account: Uuid) -> Key {
@@ -236,10 +192,7 @@ fn secret(mut value: Value) -> Option<Key> {
 }
 
 fn bytes(value: &Value) -> Option<[u8; 32]> {
-    Zeroizing::new(URL_SAFE_NO_PAD.decode(value.as_str()?).ok()?)
-        .as_slice()
-        .try_into()
-        .ok()
+    Zeroizing::new(URL_SAFE_NO_PAD.decode(value.as_str()?).ok()?).as_slice().try_into().ok()
 }
 
 fn wipe(value: &mut Value) {
@@ -257,9 +210,7 @@ mod tests {
 
     fn with_pin(identity: u8, first_seen: u64) -> Vault {
         let mut vault = Vault::generate();
-        vault
-            .contacts
-            .insert(CONTACT, Pin::new([identity; 32], first_seen));
+        vault.contacts.insert(CONTACT, Pin::new([identity; 32], first_seen));
         vault
     }
 
@@ -282,15 +233,9 @@ mod tests {
         let key = random_key();
         let sealed = Vault::generate().seal(&key, ACCOUNT, 4);
         assert!(Vault::open(&key, ACCOUNT, &sealed).is_ok());
-        assert_eq!(
-            Vault::open(&key, CONTACT, &sealed).err(),
-            Some(Error::NotAuthentic)
-        );
+        assert_eq!(Vault::open(&key, CONTACT, &sealed).err(), Some(Error::NotAuthentic));
         let passed_off = SealedVault { version: 5, ..sealed };
-        assert_eq!(
-            Vault::open(&key, ACCOUNT, &passed_off).err(),
-            Some(Error::NotAuthentic)
-        );
+        assert_eq!(Vault::open(&key, ACCOUNT, &passed_off).err(), Some(Error::NotAuthentic));
     }
 
     #[test]
@@ -301,14 +246,8 @@ mod tests {
             let mut document = whole.clone();
             document.as_object_mut().unwrap().remove(field);
             assert!(Vault::from_json(document).is_none(), "{field}");
-            for wrong in [
-                json!(null),
-                json!("short"),
-                json!([]),
-                json!(["short"]),
-                json!({"x": 1}),
-                json!(1),
-            ] {
+            for wrong in [json!(null), json!("short"), json!([]), json!(["short"]), json!({"x": 1}), json!(1)]
+            {
                 let mut document = whole.clone();
                 document[field] = wrong.clone();
                 let allowed = field == "settings" && wrong.is_object();
@@ -329,10 +268,7 @@ mod tests {
         assert_eq!(ours.contacts[&CONTACT].verified_at, Some(6));
         assert!(ours.contacts.contains_key(&newcomer));
 
-        assert!(
-            ours.merge(with_pin(7, 8)).is_empty(),
-            "a later pin changes nothing"
-        );
+        assert!(ours.merge(with_pin(7, 8)).is_empty(), "a later pin changes nothing");
         assert_eq!(ours.contacts[&CONTACT].identity, [3; 32]);
         assert_eq!(ours.merge(with_pin(7, 2)), [CONTACT], "an earlier one is told");
         assert_eq!(ours.contacts[&CONTACT].identity, [7; 32]);

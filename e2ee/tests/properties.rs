@@ -22,13 +22,7 @@ fn kind() -> impl Strategy<Value = Kind> {
 
 fn context() -> impl Strategy<Value = Context> {
     (id(), id(), id(), kind(), proptest::option::of(id())).prop_map(
-        |(conversation, sender, id, kind, target)| Context {
-            conversation,
-            sender,
-            id,
-            kind,
-            target,
-        },
+        |(conversation, sender, id, kind, target)| Context { conversation, sender, id, kind, target },
     )
 }
 
@@ -56,13 +50,7 @@ fn known() -> (Signed, Signed, [u8; 32], Uuid, String) {
     };
     let account = Uuid::from_slice(&hex("/parties/alice/account")).unwrap();
     let identity = hex("/parties/alice/identity_public").try_into().unwrap();
-    (
-        signed("epoch"),
-        signed("key_bundle"),
-        identity,
-        account,
-        "user_alice".to_owned(),
-    )
+    (signed("epoch"), signed("key_bundle"), identity, account, "user_alice".to_owned())
 }
 
 proptest! {

@@ -66,10 +66,7 @@ fn a_key_of_low_order_signs_nothing() {
     // The neutral element as the key, and as R with S = 0: the equation of RFC 8032 holds for every message.
     let mut neutral = [0; 32];
     neutral[0] = 1;
-    let signed = e2ee::Signed {
-        body: b"anything".to_vec(),
-        signature: [neutral, [0; 32]].concat(),
-    };
+    let signed = e2ee::Signed { body: b"anything".to_vec(), signature: [neutral, [0; 32]].concat() };
     let lax = ed25519_dalek::VerifyingKey::from_bytes(&neutral).unwrap();
     let signature = ed25519_dalek::Signature::from_slice(&signed.signature).unwrap();
     assert!(
@@ -109,13 +106,8 @@ fn hpke_opens_as_in_rfc_9180() {
         assert_eq!(receiver.open(&hex(ct), &hex(aad)).unwrap(), text);
     }
     let mut exported = [0; 32];
-    receiver
-        .export(&hex("54657374436f6e74657874"), &mut exported)
-        .unwrap();
-    assert_eq!(
-        exported,
-        array("5acb09211139c43b3090489a9da433e8a30ee7188ba8b0a9a1ccf0c229283e53")
-    );
+    receiver.export(&hex("54657374436f6e74657874"), &mut exported).unwrap();
+    assert_eq!(exported, array("5acb09211139c43b3090489a9da433e8a30ee7188ba8b0a9a1ccf0c229283e53"));
 }
 
 #[test]
@@ -156,33 +148,19 @@ fn run_real(v: &Vectors) {
 
     let mut rng = Script::of([v.scalar("blind_registration")]);
     let client = ClientRegistration::<Unstretched>::start(&mut rng, &password).unwrap();
-    assert_eq!(
-        client.message.serialize().to_vec(),
-        v.bytes("registration_request")
-    );
+    assert_eq!(client.message.serialize().to_vec(), v.bytes("registration_request"));
     let request = RegistrationRequest::deserialize(&v.bytes("registration_request")).unwrap();
-    let response = ServerRegistration::<Unstretched>::start(&setup, request, &credential)
-        .unwrap()
-        .message;
+    let response = ServerRegistration::<Unstretched>::start(&setup, request, &credential).unwrap().message;
     assert_eq!(response.serialize().to_vec(), v.bytes("registration_response"));
     let response = RegistrationResponse::deserialize(&v.bytes("registration_response")).unwrap();
     let mut rng = Script::of([v.bytes("envelope_nonce")]);
     let parameters = ClientRegistrationFinishParameters::new(v.identifiers(), None);
-    let finish = client
-        .state
-        .finish(&mut rng, &password, response, parameters)
-        .unwrap();
-    assert_eq!(
-        finish.message.serialize().to_vec(),
-        v.bytes("registration_upload")
-    );
+    let finish = client.state.finish(&mut rng, &password, response, parameters).unwrap();
+    assert_eq!(finish.message.serialize().to_vec(), v.bytes("registration_upload"));
     assert_eq!(finish.export_key.to_vec(), v.bytes("export_key"));
 
-    let mut rng = Script::of([
-        v.scalar("blind_login"),
-        v.bytes("client_keyshare_seed"),
-        v.bytes("client_nonce"),
-    ]);
+    let mut rng =
+        Script::of([v.scalar("blind_login"), v.bytes("client_keyshare_seed"), v.bytes("client_nonce")]);
     let client = ClientLogin::<Unstretched>::start(&mut rng, &password).unwrap();
     assert_eq!(client.message.serialize().to_vec(), v.bytes("KE1"));
     let record = RegistrationUpload::deserialize(&v.bytes("registration_upload")).unwrap();
@@ -191,22 +169,13 @@ fn run_real(v: &Vectors) {
     let context = v.bytes("context");
     let parameters = ClientLoginFinishParameters::new(Some(&context), v.identifiers(), None);
     let ke2 = CredentialResponse::deserialize(&server.0).unwrap();
-    let finish = client
-        .state
-        .finish(&mut Script::of([]), &password, ke2, parameters)
-        .unwrap();
+    let finish = client.state.finish(&mut Script::of([]), &password, ke2, parameters).unwrap();
     assert_eq!(finish.message.serialize().to_vec(), v.bytes("KE3"));
     assert_eq!(finish.export_key.to_vec(), v.bytes("export_key"));
     assert_eq!(finish.session_key.to_vec(), v.bytes("session_key"));
     let ke3 = CredentialFinalization::deserialize(&v.bytes("KE3")).unwrap();
-    let parameters = ServerLoginParameters {
-        context: Some(&context),
-        identifiers: v.identifiers(),
-    };
-    assert_eq!(
-        server.1.finish(ke3, parameters).unwrap().session_key.to_vec(),
-        v.bytes("session_key")
-    );
+    let parameters = ServerLoginParameters { context: Some(&context), identifiers: v.identifiers() };
+    assert_eq!(server.1.finish(ke3, parameters).unwrap().session_key.to_vec(), v.bytes("session_key"));
 }
 
 /// The answer for somebody who is not registered.
@@ -227,19 +196,9 @@ impl Vectors {
                 vectors.push(Vectors(BTreeMap::new()));
             } else if let Some((field, value)) = line.split_once(": ") {
                 name = field.to_owned();
-                vectors
-                    .last_mut()
-                    .unwrap()
-                    .0
-                    .insert(name.clone(), value.to_owned());
+                vectors.last_mut().unwrap().0.insert(name.clone(), value.to_owned());
             } else {
-                vectors
-                    .last_mut()
-                    .unwrap()
-                    .0
-                    .get_mut(&name)
-                    .unwrap()
-                    .push_str(line.trim());
+                vectors.last_mut().unwrap().0.get_mut(&name).unwrap().push_str(line.trim());
             }
         }
         vectors
@@ -256,24 +215,14 @@ impl Vectors {
 
     fn identifiers(&self) -> Identifiers<'static> {
         let of = |name: &str| self.0.get(name).map(|text| &*Vec::leak(hex(text)));
-        Identifiers {
-            client: of("client_identity"),
-            server: of("server_identity"),
-        }
+        Identifiers { client: of("client_identity"), server: of("server_identity") }
     }
 
     /// `nobody`: the public key that stands for those who are not registered.
     fn server_setup(&self, nobody: &str) -> ServerSetup<Unstretched> {
-        let parts = [
-            self.bytes("oprf_seed"),
-            self.bytes("server_private_key"),
-            self.bytes(nobody),
-        ];
+        let parts = [self.bytes("oprf_seed"), self.bytes("server_private_key"), self.bytes(nobody)];
         let setup = ServerSetup::deserialize(&parts.concat()).unwrap();
-        assert_eq!(
-            setup.keypair().public().serialize().to_vec(),
-            self.bytes("server_public_key")
-        );
+        assert_eq!(setup.keypair().public().serialize().to_vec(), self.bytes("server_public_key"));
         setup
     }
 
@@ -283,19 +232,12 @@ impl Vectors {
         record: Option<ServerRegistration<Unstretched>>,
     ) -> (Vec<u8>, ServerLogin<Unstretched>) {
         // The masking key of nobody is drawn in any case, so that the time taken tells nothing.
-        let nobody = if record.is_none() {
-            self.bytes("masking_key")
-        } else {
-            vec![0; 64]
-        };
+        let nobody = if record.is_none() { self.bytes("masking_key") } else { vec![0; 64] };
         let rest = ["masking_nonce", "server_keyshare_seed", "server_nonce"].map(|name| self.bytes(name));
         let mut rng = Script::of(std::iter::once(nobody).chain(rest));
         let request = CredentialRequest::deserialize(&self.bytes("KE1")).unwrap();
         let context = self.bytes("context");
-        let parameters = ServerLoginParameters {
-            context: Some(&context),
-            identifiers: self.identifiers(),
-        };
+        let parameters = ServerLoginParameters { context: Some(&context), identifiers: self.identifiers() };
         let credential = self.bytes("credential_identifier");
         let start = ServerLogin::start(&mut rng, setup, record, request, &credential, parameters).unwrap();
         (start.message.serialize().to_vec(), start.state)
@@ -321,12 +263,7 @@ impl RngCore for Script {
     }
 
     fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        bytes.copy_from_slice(
-            &self
-                .0
-                .pop_front()
-                .expect("more randomness is drawn than the vector has"),
-        );
+        bytes.copy_from_slice(&self.0.pop_front().expect("more randomness is drawn than the vector has"));
     }
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rand::Error> {

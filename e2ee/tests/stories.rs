@@ -41,11 +41,7 @@ fn register(server: &ServerSetup, handle: &str, password: &str) -> Person {
     Person {
         keychain: registered.keychain,
         recovery_code: registered.recovery_code,
-        stored: Stored {
-            account,
-            material,
-            record,
-        },
+        stored: Stored { account, material, record },
     }
 }
 
@@ -62,21 +58,11 @@ fn log_in(server: &ServerSetup, stored: &Stored, password: &str) -> Result<Keych
 
 fn meet(one: &mut Person, other: &mut Person) {
     one.keychain
-        .pin(
-            other.stored.account.id,
-            &other.stored.account.handle,
-            &other.stored.account.key_bundle,
-            NOW,
-        )
+        .pin(other.stored.account.id, &other.stored.account.handle, &other.stored.account.key_bundle, NOW)
         .unwrap();
     other
         .keychain
-        .pin(
-            one.stored.account.id,
-            &one.stored.account.handle,
-            &one.stored.account.key_bundle,
-            NOW,
-        )
+        .pin(one.stored.account.id, &one.stored.account.handle, &one.stored.account.key_bundle, NOW)
         .unwrap();
 }
 
@@ -89,24 +75,11 @@ fn two_people() -> (ServerSetup, Person, Person) {
 }
 
 fn text(conversation: Uuid, sender: &Keychain) -> Context {
-    Context {
-        conversation,
-        sender: sender.account(),
-        id: new_id(NOW),
-        kind: Kind::Message,
-        target: None,
-    }
+    Context { conversation, sender: sender.account(), id: new_id(NOW), kind: Kind::Message, target: None }
 }
 
 fn seal(keychain: &Keychain, epoch: Uuid, context: &Context, body: &str) -> Result<Vec<u8>> {
-    keychain.seal(
-        context.conversation,
-        epoch,
-        context.id,
-        context.kind,
-        context.target,
-        body,
-    )
+    keychain.seal(context.conversation, epoch, context.id, context.kind, context.target, body)
 }
 
 fn adopt(
@@ -141,20 +114,14 @@ fn two_people_exchange_messages_over_two_epochs() {
         "one's own messages open as well"
     );
 
-    let second = bob
-        .keychain
-        .create_epoch(alice_id, Some(&first.grant), NOW)
-        .unwrap();
+    let second = bob.keychain.create_epoch(alice_id, Some(&first.grant), NOW).unwrap();
     assert_eq!(second.number, 2);
     adopt(&mut alice.keychain, bob_id, &second, Some(first.epoch)).unwrap();
     let answer = text(conversation, &bob.keychain);
     let envelope = seal(&bob.keychain, second.epoch, &answer, "Salut").unwrap();
     assert_eq!(*alice.keychain.open(&answer, &envelope).unwrap(), "Salut");
 
-    assert_eq!(
-        alice.keychain.safety_number(bob_id),
-        bob.keychain.safety_number(alice_id)
-    );
+    assert_eq!(alice.keychain.safety_number(bob_id), bob.keychain.safety_number(alice_id));
 }
 
 #[test]
@@ -168,17 +135,9 @@ fn the_password_alone_opens_everything_elsewhere() {
     alice.stored.account.vault = alice.keychain.vault();
 
     let mut elsewhere = log_in(&server, &alice.stored, PASSWORD).unwrap();
-    assert_eq!(
-        elsewhere.open(&hello, &envelope),
-        Err(Error::UnknownEpoch),
-        "the keyring is not loaded yet"
-    );
+    assert_eq!(elsewhere.open(&hello, &envelope), Err(Error::UnknownEpoch), "the keyring is not loaded yet");
     assert_eq!(elsewhere.load_keyring([&epoch.keyring]).loaded, 1);
-    assert_eq!(
-        elsewhere.load_keyring([&epoch.keyring]).loaded,
-        1,
-        "loading twice is fine"
-    );
+    assert_eq!(elsewhere.load_keyring([&epoch.keyring]).loaded, 1, "loading twice is fine");
     assert_eq!(*elsewhere.open(&hello, &envelope).unwrap(), "the history");
     assert_eq!(elsewhere.pinned(bob_id).unwrap().first_seen, NOW);
     assert!(
@@ -188,32 +147,16 @@ fn the_password_alone_opens_everything_elsewhere() {
     );
     let bundle = &bob.stored.account.key_bundle;
     assert_eq!(elsewhere.pin(bob_id, "bob", bundle, NOW + 1), Ok(Seen::Known));
-    assert_eq!(
-        elsewhere
-            .create_epoch(bob_id, Some(&epoch.grant), NOW)
-            .unwrap()
-            .number,
-        2
-    );
+    assert_eq!(elsewhere.create_epoch(bob_id, Some(&epoch.grant), NOW).unwrap().number, 2);
 }
 
 #[test]
 fn a_keyring_entry_that_does_not_open_does_not_keep_the_others() {
     let (_, mut alice, bob) = two_people();
-    let mine = alice
-        .keychain
-        .create_epoch(bob.keychain.account(), None, NOW)
-        .unwrap()
-        .keyring;
-    let moved = KeyringEntry {
-        conversation: new_id(NOW),
-        ..mine.clone()
-    };
+    let mine = alice.keychain.create_epoch(bob.keychain.account(), None, NOW).unwrap().keyring;
+    let moved = KeyringEntry { conversation: new_id(NOW), ..mine.clone() };
     let result = alice.keychain.load_keyring([&moved, &mine]);
-    assert_eq!(
-        (result.loaded, result.unreadable),
-        (1, vec![(moved.conversation, moved.epoch)])
-    );
+    assert_eq!((result.loaded, result.unreadable), (1, vec![(moved.conversation, moved.epoch)]));
 }
 
 #[test]
@@ -221,26 +164,15 @@ fn a_wrong_password_and_an_unknown_handle_fail_alike() {
     let server = ServerSetup::generate();
     let alice = register(&server, "alice", PASSWORD);
     assert!(log_in(&server, &alice.stored, PASSWORD).is_ok());
-    assert_eq!(
-        log_in(&server, &alice.stored, "wrong horse battery").err(),
-        Some(Error::WrongCredentials)
-    );
+    assert_eq!(log_in(&server, &alice.stored, "wrong horse battery").err(), Some(Error::WrongCredentials));
 
     let login = Login::start(PASSWORD).unwrap();
-    let known = server
-        .start_login("alice", Some(&alice.stored.record), login.request())
-        .unwrap();
+    let known = server.start_login("alice", Some(&alice.stored.record), login.request()).unwrap();
     let unknown = server.start_login("nobody", None, login.request()).unwrap();
     assert_eq!(known.response.len(), unknown.response.len());
     assert_eq!(known.state.len(), unknown.state.len());
-    assert_eq!(
-        login.finish("nobody", &unknown.response).err(),
-        Some(Error::WrongCredentials)
-    );
-    assert_eq!(
-        finish_login(&unknown.state, &[0; 64]),
-        Err(Error::WrongCredentials)
-    );
+    assert_eq!(login.finish("nobody", &unknown.response).err(), Some(Error::WrongCredentials));
+    assert_eq!(finish_login(&unknown.state, &[0; 64]), Err(Error::WrongCredentials));
 }
 
 #[test]
@@ -249,24 +181,15 @@ fn a_log_in_is_bound_to_its_handle_and_to_its_own_messages() {
     let alice = register(&server, "alice", PASSWORD);
     let start = || {
         let login = Login::start(PASSWORD).unwrap();
-        let pending = server
-            .start_login("alice", Some(&alice.stored.record), login.request())
-            .unwrap();
+        let pending = server.start_login("alice", Some(&alice.stored.record), login.request()).unwrap();
         (login, pending)
     };
     let (login, pending) = start();
-    assert_eq!(
-        login.finish("alicia", &pending.response).err(),
-        Some(Error::WrongCredentials)
-    );
+    assert_eq!(login.finish("alicia", &pending.response).err(), Some(Error::WrongCredentials));
     let (login, pending) = start();
     let proven = login.finish("alice", &pending.response).unwrap();
     let (_, another) = start();
-    assert_eq!(
-        finish_login(&another.state, &proven.finalization),
-        Err(Error::WrongCredentials),
-        "replayed"
-    );
+    assert_eq!(finish_login(&another.state, &proven.finalization), Err(Error::WrongCredentials), "replayed");
     assert_eq!(finish_login(&pending.state, &proven.finalization), Ok(()));
 }
 
@@ -285,33 +208,17 @@ fn the_servers_setup_outlives_a_restart() {
 #[test]
 fn a_password_is_the_same_however_its_accents_are_typed() {
     let server = ServerSetup::generate();
-    let composed = register(
-        &server,
-        "zoé".replace('é', "e").as_str(),
-        "caf\u{e9} cr\u{e8}me br\u{fb}l\u{e9}e",
-    );
-    assert!(
-        log_in(
-            &server,
-            &composed.stored,
-            "cafe\u{301} cre\u{300}me bru\u{302}le\u{301}e"
-        )
-        .is_ok()
-    );
+    let composed =
+        register(&server, "zoé".replace('é', "e").as_str(), "caf\u{e9} cr\u{e8}me br\u{fb}l\u{e9}e");
+    assert!(log_in(&server, &composed.stored, "cafe\u{301} cre\u{300}me bru\u{302}le\u{301}e").is_ok());
 }
 
 #[test]
 fn a_password_has_ten_characters_as_people_count_them() {
-    assert_eq!(
-        Registration::start("123456789").err(),
-        Some(Error::PasswordTooShort)
-    );
+    assert_eq!(Registration::start("123456789").err(), Some(Error::PasswordTooShort));
     assert!(Registration::start("1234567890").is_ok());
     // Nine letters, each with its accent typed apart: eighteen code points before normalisation.
-    assert_eq!(
-        Registration::start(&"e\u{301}".repeat(9)).err(),
-        Some(Error::PasswordTooShort)
-    );
+    assert_eq!(Registration::start(&"e\u{301}".repeat(9)).err(), Some(Error::PasswordTooShort));
     assert!(Registration::start(&"é".repeat(10)).is_ok());
 }
 
@@ -319,23 +226,15 @@ fn a_password_has_ten_characters_as_people_count_them() {
 fn the_recovery_code_opens_the_account() {
     let server = ServerSetup::generate();
     let alice = register(&server, "alice", PASSWORD);
-    let Stored {
-        account, material, ..
-    } = &alice.stored;
+    let Stored { account, material, .. } = &alice.stored;
     let slot = (material.slots[1].id, &material.slots[1].sealed[..]);
     let typed = RecoveryCode::parse(&alice.recovery_code.to_string().to_lowercase()).unwrap();
-    assert_eq!(
-        recovery::verifier(&*typed.proof("alice")),
-        material.recovery_verifier
-    );
+    assert_eq!(recovery::verifier(&*typed.proof("alice")), material.recovery_verifier);
     let keychain = Keychain::unlock_with_recovery_code(&typed, slot, account).unwrap();
     assert_eq!(keychain.account(), account.id);
 
     let other = register(&server, "bob", PASSWORD).recovery_code;
-    assert_ne!(
-        recovery::verifier(&*other.proof("alice")),
-        material.recovery_verifier
-    );
+    assert_ne!(recovery::verifier(&*other.proof("alice")), material.recovery_verifier);
     let refused = Keychain::unlock_with_recovery_code(&other, slot, account).err();
     assert_eq!(refused, Some(Error::NotAuthentic));
     let password_slot = (material.slots[0].id, &material.slots[0].sealed[..]);
@@ -350,10 +249,7 @@ fn a_reload_needs_the_share_of_its_session() {
     let sealed = alice.keychain.seal_for_reload(session, &[7; 32]);
     let open =
         |session, share: &[u8]| Keychain::open_from_reload(session, share, &sealed, &alice.stored.account);
-    assert_eq!(
-        open(session, &[7; 32]).unwrap().account(),
-        alice.keychain.account()
-    );
+    assert_eq!(open(session, &[7; 32]).unwrap().account(), alice.keychain.account());
     assert_eq!(open(session, &[8; 32]).err(), Some(Error::NotAuthentic));
     assert_eq!(open(new_id(NOW), &[7; 32]).err(), Some(Error::NotAuthentic));
 }
@@ -383,10 +279,7 @@ fn another_browser_of_ours_adopts_what_we_made() {
     alice.stored.account.vault = alice.keychain.vault();
     let mut elsewhere = log_in(&server, &alice.stored, PASSWORD).unwrap();
     let entry = adopt(&mut elsewhere, bob_id, &epoch, None).unwrap();
-    assert_eq!(
-        (entry.conversation, entry.epoch),
-        (epoch.keyring.conversation, epoch.epoch)
-    );
+    assert_eq!((entry.conversation, entry.epoch), (epoch.keyring.conversation, epoch.epoch));
 }
 
 #[test]
@@ -395,25 +288,16 @@ fn an_epoch_that_does_not_follow_is_refused() {
     let (alice_id, bob_id) = (alice.keychain.account(), bob.keychain.account());
     let first = alice.keychain.create_epoch(bob_id, None, NOW).unwrap();
     let rival = alice.keychain.create_epoch(bob_id, None, NOW).unwrap();
-    let second = alice
-        .keychain
-        .create_epoch(bob_id, Some(&first.grant), NOW)
-        .unwrap();
+    let second = alice.keychain.create_epoch(bob_id, Some(&first.grant), NOW).unwrap();
     let broken = Err(Error::BrokenEpochChain);
-    assert_eq!(
-        adopt(&mut bob.keychain, alice_id, &second, Some(rival.epoch)),
-        broken
-    );
+    assert_eq!(adopt(&mut bob.keychain, alice_id, &second, Some(rival.epoch)), broken);
     assert_eq!(
         adopt(&mut bob.keychain, alice_id, &first, Some(rival.epoch)),
         broken,
         "the first follows nothing"
     );
     assert!(adopt(&mut bob.keychain, alice_id, &second, Some(first.epoch)).is_ok());
-    assert!(
-        adopt(&mut bob.keychain, alice_id, &second, None).is_ok(),
-        "where the one before is not known"
-    );
+    assert!(adopt(&mut bob.keychain, alice_id, &second, None).is_ok(), "where the one before is not known");
 }
 
 #[test]
@@ -422,20 +306,11 @@ fn a_grant_is_for_its_two_people_only() {
     let mut carol = register(&server, "carol", PASSWORD);
     meet(&mut alice, &mut carol);
     meet(&mut bob, &mut carol);
-    let (alice_id, bob_id, carol_id) = (
-        alice.keychain.account(),
-        bob.keychain.account(),
-        carol.keychain.account(),
-    );
+    let (alice_id, bob_id, carol_id) =
+        (alice.keychain.account(), bob.keychain.account(), carol.keychain.account());
     let epoch = alice.keychain.create_epoch(bob_id, None, NOW).unwrap();
-    assert_eq!(
-        adopt(&mut carol.keychain, alice_id, &epoch, None),
-        Err(Error::BadGrant)
-    );
-    assert_eq!(
-        adopt(&mut bob.keychain, carol_id, &epoch, None),
-        Err(Error::BadGrant)
-    );
+    assert_eq!(adopt(&mut carol.keychain, alice_id, &epoch, None), Err(Error::BadGrant));
+    assert_eq!(adopt(&mut bob.keychain, carol_id, &epoch, None), Err(Error::BadGrant));
     let with_carol = alice.keychain.create_epoch(carol_id, None, NOW).unwrap();
     let of_another_pair = alice.keychain.create_epoch(bob_id, Some(&with_carol.grant), NOW);
     assert_eq!(of_another_pair.err(), Some(Error::BrokenEpochChain));
@@ -445,10 +320,7 @@ fn a_grant_is_for_its_two_people_only() {
 #[test]
 fn a_grant_whose_signature_is_broken_is_refused() {
     let (_, mut alice, mut bob) = two_people();
-    let honest = alice
-        .keychain
-        .create_epoch(bob.keychain.account(), None, NOW)
-        .unwrap();
+    let honest = alice.keychain.create_epoch(bob.keychain.account(), None, NOW).unwrap();
     let mut broken = honest.grant.clone();
     broken.signature[40] ^= 1;
     let adopted = bob.keychain.adopt_epoch(alice.keychain.account(), &broken, None);
@@ -478,11 +350,7 @@ fn a_bundle_that_was_replaced_does_not_come_back() {
     let mut encrypts_for = |served: &Signed| {
         alice.keychain.pin(bob, "bob", served, NOW).unwrap();
         let grant = alice.keychain.create_epoch(bob, None, NOW).unwrap().grant;
-        Grant::parse(&grant)
-            .unwrap()
-            .share_of(bob)
-            .unwrap()
-            .encryption_hash
+        Grant::parse(&grant).unwrap().share_of(bob).unwrap().encryption_hash
     };
     let key_hash = |seed| sha256(&inside::encryption_public(&seed));
     assert_eq!(encrypts_for(&first), key_hash([2; 32]));
@@ -497,36 +365,18 @@ fn a_changed_identity_is_told_and_never_used() {
     let before = alice.keychain.safety_number(bob_id).unwrap();
     // The server shows keys of its own under Bob's name.
     let impostor = forged_bundle(&server, bob_id, "bob");
-    assert_eq!(
-        alice.keychain.pin(bob_id, "bob", &impostor.0, NOW + 9),
-        Ok(Seen::Changed)
-    );
-    assert_eq!(
-        alice.keychain.pin(bob_id, "bob", &impostor.0, NOW + 9),
-        Ok(Seen::Changed),
-        "and again"
-    );
+    assert_eq!(alice.keychain.pin(bob_id, "bob", &impostor.0, NOW + 9), Ok(Seen::Changed));
+    assert_eq!(alice.keychain.pin(bob_id, "bob", &impostor.0, NOW + 9), Ok(Seen::Changed), "and again");
     assert_eq!(alice.keychain.pinned(bob_id).unwrap().first_seen, NOW);
     assert_eq!(alice.keychain.safety_number(bob_id).unwrap(), before);
-    assert_eq!(
-        alice.keychain.create_epoch(bob_id, None, NOW).err(),
-        Some(Error::PeerNotPinned)
-    );
+    assert_eq!(alice.keychain.create_epoch(bob_id, None, NOW).err(), Some(Error::PeerNotPinned));
 
     let mut impostor = impostor.1;
-    impostor
-        .pin(alice_id, "alice", &alice.stored.account.key_bundle, NOW)
-        .unwrap();
+    impostor.pin(alice_id, "alice", &alice.stored.account.key_bundle, NOW).unwrap();
     let grant = impostor.create_epoch(alice_id, None, NOW).unwrap();
-    assert_eq!(
-        adopt(&mut alice.keychain, bob_id, &grant, None),
-        Err(Error::BadGrant)
-    );
+    assert_eq!(adopt(&mut alice.keychain, bob_id, &grant, None), Err(Error::BadGrant));
     let honest = bob.keychain.create_epoch(alice_id, None, NOW).unwrap();
-    assert!(
-        adopt(&mut alice.keychain, bob_id, &honest, None).is_ok(),
-        "the pinned identity still counts"
-    );
+    assert!(adopt(&mut alice.keychain, bob_id, &honest, None).is_ok(), "the pinned identity still counts");
 }
 
 fn forged_bundle(server: &ServerSetup, account: Uuid, handle: &str) -> (Signed, Keychain) {
@@ -553,14 +403,8 @@ fn a_pin_is_for_its_account_and_handle() {
     let bundle = &bob.stored.account.key_bundle;
     let bob_id = bob.keychain.account();
     assert_eq!(alice.keychain.pin(bob_id, "bob", bundle, NOW), Ok(Seen::Known));
-    assert_eq!(
-        alice.keychain.pin(bob_id, "robert", bundle, NOW),
-        Err(Error::BadKeyBundle)
-    );
-    assert_eq!(
-        alice.keychain.pin(new_id(NOW), "bob", bundle, NOW),
-        Err(Error::BadKeyBundle)
-    );
+    assert_eq!(alice.keychain.pin(bob_id, "robert", bundle, NOW), Err(Error::BadKeyBundle));
+    assert_eq!(alice.keychain.pin(new_id(NOW), "bob", bundle, NOW), Err(Error::BadKeyBundle));
     let own = alice.stored.account.key_bundle.clone();
     let oneself = alice.keychain.pin(alice.keychain.account(), "alice", &own, NOW);
     assert_eq!(oneself, Err(Error::ConversationWithOneself));
@@ -570,32 +414,15 @@ fn a_pin_is_for_its_account_and_handle() {
 fn two_browsers_write_the_vault_and_no_pin_is_lost() {
     let server = ServerSetup::generate();
     let mut alice = register(&server, "alice", PASSWORD);
-    let (bob, carol) = (
-        register(&server, "bob", PASSWORD),
-        register(&server, "carol", PASSWORD),
-    );
+    let (bob, carol) = (register(&server, "bob", PASSWORD), register(&server, "carol", PASSWORD));
     let mut elsewhere = log_in(&server, &alice.stored, PASSWORD).unwrap();
-    alice
-        .keychain
-        .pin(bob.keychain.account(), "bob", &bob.stored.account.key_bundle, NOW)
-        .unwrap();
-    elsewhere
-        .pin(
-            carol.keychain.account(),
-            "carol",
-            &carol.stored.account.key_bundle,
-            NOW,
-        )
-        .unwrap();
+    alice.keychain.pin(bob.keychain.account(), "bob", &bob.stored.account.key_bundle, NOW).unwrap();
+    elsewhere.pin(carol.keychain.account(), "carol", &carol.stored.account.key_bundle, NOW).unwrap();
 
     let written = alice.keychain.vault();
     assert_eq!(written.version, 2);
     alice.keychain.vault_written(2);
-    assert_eq!(
-        elsewhere.vault().version,
-        2,
-        "which the server refuses: it has a version 2"
-    );
+    assert_eq!(elsewhere.vault().version, 2, "which the server refuses: it has a version 2");
     assert_eq!(elsewhere.merge_vault(&written), Ok(vec![]));
     let union = elsewhere.vault();
     assert_eq!(union.version, 3);
@@ -610,20 +437,11 @@ fn two_browsers_write_the_vault_and_no_pin_is_lost() {
 #[test]
 fn what_is_kept_locally_is_for_its_label_and_account() {
     let server = ServerSetup::generate();
-    let (alice, bob) = (
-        register(&server, "alice", PASSWORD),
-        register(&server, "bob", PASSWORD),
-    );
+    let (alice, bob) = (register(&server, "alice", PASSWORD), register(&server, "bob", PASSWORD));
     let sealed = alice.keychain.seal_local("outbox", b"draft");
     assert_eq!(*alice.keychain.open_local("outbox", &sealed).unwrap(), b"draft");
-    assert_eq!(
-        alice.keychain.open_local("index", &sealed),
-        Err(Error::NotAuthentic)
-    );
-    assert_eq!(
-        bob.keychain.open_local("outbox", &sealed),
-        Err(Error::NotAuthentic)
-    );
+    assert_eq!(alice.keychain.open_local("index", &sealed), Err(Error::NotAuthentic));
+    assert_eq!(bob.keychain.open_local("outbox", &sealed), Err(Error::NotAuthentic));
 }
 
 #[test]
@@ -631,40 +449,16 @@ fn garbled_messages_of_the_password_protocol_are_errors() {
     let server = ServerSetup::generate();
     let alice = register(&server, "alice", PASSWORD);
     let request = Login::start(PASSWORD).unwrap().request().to_vec();
-    assert!(
-        server
-            .start_login("alice", Some(&alice.stored.record), &request)
-            .is_ok()
-    );
-    for garbled in [
-        &b""[..],
-        &[0xff; 96],
-        &request[1..],
-        &[&request[..], &[0]].concat(),
-    ] {
-        assert_eq!(
-            server.start_login("alice", None, garbled).err(),
-            Some(Error::BadOpaque)
-        );
-        assert_eq!(
-            server.start_registration("alice", garbled).err(),
-            Some(Error::BadOpaque)
-        );
+    assert!(server.start_login("alice", Some(&alice.stored.record), &request).is_ok());
+    for garbled in [&b""[..], &[0xff; 96], &request[1..], &[&request[..], &[0]].concat()] {
+        assert_eq!(server.start_login("alice", None, garbled).err(), Some(Error::BadOpaque));
+        assert_eq!(server.start_registration("alice", garbled).err(), Some(Error::BadOpaque));
         assert_eq!(finish_registration(garbled).err(), Some(Error::BadOpaque));
         assert_eq!(finish_login(garbled, garbled).err(), Some(Error::DamagedRecord));
         assert_eq!(ServerSetup::from_bytes(garbled).err(), Some(Error::DamagedRecord));
-        assert_eq!(
-            Login::start(PASSWORD).unwrap().finish("alice", garbled).err(),
-            Some(Error::BadOpaque)
-        );
+        assert_eq!(Login::start(PASSWORD).unwrap().finish("alice", garbled).err(), Some(Error::BadOpaque));
         let registration = Registration::start(PASSWORD).unwrap();
-        assert_eq!(
-            registration.finish("alice", new_id(NOW), garbled, NOW).err(),
-            Some(Error::BadOpaque)
-        );
+        assert_eq!(registration.finish("alice", new_id(NOW), garbled, NOW).err(), Some(Error::BadOpaque));
     }
-    assert_eq!(
-        server.start_login("alice", Some(b"damaged"), &request).err(),
-        Some(Error::DamagedRecord)
-    );
+    assert_eq!(server.start_login("alice", Some(b"damaged"), &request).err(), Some(Error::DamagedRecord));
 }

@@ -39,10 +39,8 @@ fn check(all: &Answers) {
     check_slots(all, &alice);
     check_account(all, &alice);
 
-    let bundle = Signed {
-        body: all.bytes("/key_bundle/body"),
-        signature: all.bytes("/key_bundle/signature"),
-    };
+    let bundle =
+        Signed { body: all.bytes("/key_bundle/body"), signature: all.bytes("/key_bundle/signature") };
     let opened = KeyBundle::open(&bundle, alice.account, &alice.handle).unwrap();
     assert_eq!(u64::from(opened.sequence), all.number("/key_bundle/sequence"));
     assert_eq!(opened.created_at, all.number("/key_bundle/created_ms"));
@@ -65,10 +63,7 @@ fn check(all: &Answers) {
         assert_eq!(padded_length(length), padded);
         assert_eq!(inside::pad(&vec![b'x'; length]).len(), padded);
     }
-    let sides = [
-        (alice.account, &alice.identity_public),
-        (bob.account, &bob.identity_public),
-    ];
+    let sides = [(alice.account, &alice.identity_public), (bob.account, &bob.identity_public)];
     assert_eq!(safety_number(sides[0], sides[1]), all.text("/safety_number"));
     assert_eq!(safety_number(sides[1], sides[0]), all.text("/safety_number"));
 }
@@ -82,23 +77,14 @@ fn check_slots(all: &Answers, alice: &Party) {
         let kek = inside::slot_kek(kind, alice.account, id, &secret);
         assert_eq!(kek, all.array(&at("kek")));
         let aad = inside::slot_aad(kind, alice.account, id);
-        assert_eq!(
-            inside::seal_box(&kek, "slot", &aad, &account_key, all.array(&at("nonce"))),
-            slot
-        );
-        assert_eq!(
-            inside::open_slot(kind, alice.account, id, &secret, &slot),
-            Ok(account_key)
-        );
+        assert_eq!(inside::seal_box(&kek, "slot", &aad, &account_key, all.array(&at("nonce"))), slot);
+        assert_eq!(inside::open_slot(kind, alice.account, id, &secret, &slot), Ok(account_key));
     }
 }
 
 fn check_account(all: &Answers, alice: &Party) {
     let code = inside::recovery_code(all.array("/recovery_verifier/code"));
-    assert_eq!(
-        *code.proof(&all.text("/recovery_verifier/handle")),
-        all.array("/recovery_verifier/auth")
-    );
+    assert_eq!(*code.proof(&all.text("/recovery_verifier/handle")), all.array("/recovery_verifier/auth"));
     assert_eq!(RecoveryCode::parse(&code.to_string()), Ok(code));
 
     let subkeys = inside::subkeys(all.array("/account_subkeys/account_key"), alice.account);
@@ -109,41 +95,19 @@ fn check_account(all: &Answers, alice: &Party) {
 
     let aad = inside::vault_aad(alice.account, all.number("/vault/version"));
     let (plaintext, sealed) = (all.bytes("/vault/plaintext"), all.bytes("/vault/box"));
-    assert_eq!(
-        inside::seal_box(&subkeys[0], "vault", &aad, &plaintext, all.array("/vault/nonce")),
-        sealed
-    );
-    assert_eq!(
-        inside::open_box(&subkeys[0], "vault", &aad, &sealed),
-        Ok(plaintext)
-    );
+    assert_eq!(inside::seal_box(&subkeys[0], "vault", &aad, &plaintext, all.array("/vault/nonce")), sealed);
+    assert_eq!(inside::open_box(&subkeys[0], "vault", &aad, &sealed), Ok(plaintext));
 
-    let aad = inside::keyring_aad(
-        alice.account,
-        all.id("/conversation_id"),
-        all.id("/epoch/epoch_uid"),
-    );
-    let (plaintext, sealed) = (
-        all.bytes("/epoch/conversation_key"),
-        all.bytes("/keyring_entry/box"),
-    );
+    let aad = inside::keyring_aad(alice.account, all.id("/conversation_id"), all.id("/epoch/epoch_uid"));
+    let (plaintext, sealed) = (all.bytes("/epoch/conversation_key"), all.bytes("/keyring_entry/box"));
     let nonce = all.array("/keyring_entry/nonce");
-    assert_eq!(
-        inside::seal_box(&subkeys[1], "keyring", &aad, &plaintext, nonce),
-        sealed
-    );
-    assert_eq!(
-        inside::open_box(&subkeys[1], "keyring", &aad, &sealed),
-        Ok(plaintext)
-    );
+    assert_eq!(inside::seal_box(&subkeys[1], "keyring", &aad, &plaintext, nonce), sealed);
+    assert_eq!(inside::open_box(&subkeys[1], "keyring", &aad, &sealed), Ok(plaintext));
 }
 
 fn check_epoch(all: &Answers, conversation: Uuid, alice: &Party, bob: &Party) {
     let creator = Party::of(all, &all.text("/epoch/creator"));
-    let signed = Signed {
-        body: all.bytes("/epoch/body"),
-        signature: all.bytes("/epoch/signature"),
-    };
+    let signed = Signed { body: all.bytes("/epoch/body"), signature: all.bytes("/epoch/signature") };
     let grant = Grant::parse(&signed).unwrap();
     grant.verify(&creator.identity_public).unwrap();
     assert_eq!(inside::sign(&creator.identity_seed, &signed.body), signed);
@@ -179,12 +143,7 @@ fn check_epoch(all: &Answers, conversation: Uuid, alice: &Party, bob: &Party) {
         assert_eq!(opened, Some(key));
         let bundle = KeyBundle::open(&recipient.bundle(1), recipient.account, &recipient.handle).unwrap();
         assert_eq!(
-            inside::unwrap_key(
-                &grant,
-                &creator.identity_public,
-                &bundle,
-                &recipient.encryption_seed
-            ),
+            inside::unwrap_key(&grant, &creator.identity_public, &bundle, &recipient.encryption_seed),
             Ok(key)
         );
     }
@@ -194,11 +153,7 @@ fn check_message(all: &Answers, conversation: Uuid, index: usize, alice: &Party,
     let at = |field: &str| format!("/messages/{index}/{field}");
     let key: [u8; 32] = all.array("/epoch/conversation_key");
     let epoch = all.id("/epoch/epoch_uid");
-    let sender = if all.text(&at("sender")) == "alice" {
-        alice
-    } else {
-        bob
-    };
+    let sender = if all.text(&at("sender")) == "alice" { alice } else { bob };
     let target = all.text(&at("target"));
     let context = Context {
         conversation,
@@ -209,10 +164,7 @@ fn check_message(all: &Answers, conversation: Uuid, index: usize, alice: &Party,
     };
     let text = all.text(&at("plaintext")).into_bytes();
     let padded = inside::pad(&text);
-    assert_eq!(
-        u64::try_from(padded.len()).unwrap(),
-        all.number(&at("padded_length"))
-    );
+    assert_eq!(u64::try_from(padded.len()).unwrap(), all.number(&at("padded_length")));
     let sender_key = inside::sender_key(key, epoch, conversation, sender.account);
     assert_eq!(sender_key, all.array(&at("sender_key")));
     let aad = inside::message_aad(epoch, &context);
@@ -245,25 +197,13 @@ impl Party {
             encryption_seed: all.array(&at("encryption_seed")),
             encryption_public: all.bytes(&at("encryption_public")),
         };
-        assert_eq!(
-            inside::identity_public(&party.identity_seed),
-            party.identity_public
-        );
-        assert_eq!(
-            inside::encryption_public(&party.encryption_seed),
-            party.encryption_public
-        );
+        assert_eq!(inside::identity_public(&party.identity_seed), party.identity_public);
+        assert_eq!(inside::encryption_public(&party.encryption_seed), party.encryption_public);
         party
     }
 
     fn bundle(&self, now: u64) -> Signed {
-        inside::first_bundle(
-            self.account,
-            &self.handle,
-            &self.identity_seed,
-            &self.encryption_seed,
-            now,
-        )
+        inside::first_bundle(self.account, &self.handle, &self.identity_seed, &self.encryption_seed, now)
     }
 }
 
@@ -275,17 +215,12 @@ struct Answers {
 
 impl Answers {
     fn of(document: Value) -> Self {
-        Answers {
-            document,
-            read: RefCell::default(),
-        }
+        Answers { document, read: RefCell::default() }
     }
 
     fn at(&self, pointer: &str) -> &Value {
         self.read.borrow_mut().insert(pointer.to_owned());
-        self.document
-            .pointer(pointer)
-            .unwrap_or_else(|| panic!("no {pointer}"))
+        self.document.pointer(pointer).unwrap_or_else(|| panic!("no {pointer}"))
     }
 
     fn text(&self, pointer: &str) -> String {
@@ -309,11 +244,7 @@ impl Answers {
     }
 
     fn length(&self, pointer: &str) -> usize {
-        self.document
-            .pointer(pointer)
-            .and_then(Value::as_array)
-            .unwrap()
-            .len()
+        self.document.pointer(pointer).and_then(Value::as_array).unwrap().len()
     }
 
     fn unread(&self) -> BTreeSet<String> {

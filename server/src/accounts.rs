@@ -51,16 +51,8 @@ pub enum Role {
 }
 
 pub fn me(account: accounts::Model) -> Me {
-    let role = if account.administrator {
-        Role::Administrator
-    } else {
-        Role::Person
-    };
-    Me {
-        role,
-        created_at: account.created_at,
-        person: account.into(),
-    }
+    let role = if account.administrator { Role::Administrator } else { Role::Person };
+    Me { role, created_at: account.created_at, person: account.into() }
 }
 
 /// The account key, boxed under the password.
@@ -119,15 +111,10 @@ pub async fn register_start(
     if find(app.db.read(), &start.handle).await?.is_some() {
         return Err(Code::HandleTaken.into());
     }
-    let response = app
-        .opaque
-        .start_registration(&start.handle, &start.request.0)
-        .map_err(|_| Code::BadOpaque)?;
+    let response =
+        app.opaque.start_registration(&start.handle, &start.request.0).map_err(|_| Code::BadOpaque)?;
     let account = remember_handshake(&app, start.handle, None, REGISTRATION_LIFE).await?;
-    Ok(axum::Json(RegisterStarted {
-        account,
-        response: response.into(),
-    }))
+    Ok(axum::Json(RegisterStarted { account, response: response.into() }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -216,9 +203,7 @@ pub async fn register_finish(
                     kind: kind.name().to_owned(),
                     boxed: boxed.0,
                 };
-                slots::Entity::insert(slots::ActiveModel::from(slot))
-                    .exec_without_returning(tx)
-                    .await?;
+                slots::Entity::insert(slots::ActiveModel::from(slot)).exec_without_returning(tx).await?;
             }
             let bundle = key_bundles::Model {
                 account: finish.account,
@@ -263,18 +248,11 @@ pub async fn login_start(
 ) -> Result<axum::Json<LoginStarted>> {
     check_handle(&start.handle)?;
     app.limits.attempt_on(&address, &start.handle)?;
-    let record = find(app.db.read(), &start.handle)
-        .await?
-        .map(|account| account.opaque_record);
-    let pending = app
-        .opaque
-        .start_login(&start.handle, record.as_deref(), &start.request.0)
-        .map_err(refused_opaque)?;
+    let record = find(app.db.read(), &start.handle).await?.map(|account| account.opaque_record);
+    let pending =
+        app.opaque.start_login(&start.handle, record.as_deref(), &start.request.0).map_err(refused_opaque)?;
     let login = remember_handshake(&app, start.handle, Some(pending.state.to_vec()), LOGIN_LIFE).await?;
-    Ok(axum::Json(LoginStarted {
-        login,
-        response: pending.response.into(),
-    }))
+    Ok(axum::Json(LoginStarted { login, response: pending.response.into() }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -296,30 +274,18 @@ pub async fn login_finish(
     let (handle, state) = take_login(&app, finish.login).await?;
     e2ee::opaque::server::finish_login(&state, &finish.finalization.0).map_err(|_| Code::WrongCredentials)?;
     // Only someone who proved the password comes here, and an unknown handle has none to prove.
-    let account = find(app.db.read(), &handle)
-        .await?
-        .ok_or(Code::WrongCredentials)?;
-    let session = app
-        .db
-        .write(async |tx| sessions::begin(tx, &app, account.id).await)
-        .await?;
+    let account = find(app.db.read(), &handle).await?.ok_or(Code::WrongCredentials)?;
+    let session = app.db.write(async |tx| sessions::begin(tx, &app, account.id).await).await?;
     tracing::info!(account = %account.id, "logged in");
     session.answer(&app, &headers, StatusCode::OK).await
 }
 
 async fn find(db: &impl ConnectionTrait, handle: &str) -> Result<Option<accounts::Model>> {
-    Ok(accounts::Entity::find()
-        .filter(accounts::Column::Handle.eq(handle))
-        .one(db)
-        .await?)
+    Ok(accounts::Entity::find().filter(accounts::Column::Handle.eq(handle)).one(db).await?)
 }
 
 fn check_handle(handle: &str) -> Result<()> {
-    if e2ee::is_handle(handle) {
-        Ok(())
-    } else {
-        Err(Code::BadHandle.into())
-    }
+    if e2ee::is_handle(handle) { Ok(()) } else { Err(Code::BadHandle.into()) }
 }
 
 /// Trimmed; 1 to 64 characters, none of them a control character or one that reverses the text around it.
@@ -339,17 +305,11 @@ async fn remember_handshake(
     login_state: Option<Vec<u8>>,
     life: Millis,
 ) -> Result<Uuid> {
-    let row = handshakes::Model {
-        id: Uuid::now_v7(),
-        handle,
-        login_state,
-        expires_at: app.clock.now() + life,
-    };
+    let row =
+        handshakes::Model { id: Uuid::now_v7(), handle, login_state, expires_at: app.clock.now() + life };
     let id = row.id;
     let row = handshakes::ActiveModel::from(row);
-    app.db
-        .write(async |tx| Ok(handshakes::Entity::insert(row).exec_without_returning(tx).await?))
-        .await?;
+    app.db.write(async |tx| Ok(handshakes::Entity::insert(row).exec_without_returning(tx).await?)).await?;
     Ok(id)
 }
 
@@ -378,9 +338,7 @@ async fn take_login(app: &App, login: Uuid) -> Result<(String, Vec<u8>)> {
             Ok(row)
         })
         .await?;
-    let row = row
-        .filter(|row| app.clock.now() < row.expires_at)
-        .ok_or(Code::WrongCredentials)?;
+    let row = row.filter(|row| app.clock.now() < row.expires_at).ok_or(Code::WrongCredentials)?;
     Ok((row.handle, row.login_state.ok_or(Code::WrongCredentials)?))
 }
 
@@ -393,12 +351,7 @@ fn refused_opaque(error: e2ee::Error) -> Error {
 }
 
 fn check_key_material(finish: &RegisterFinish, handle: &str) -> Result<()> {
-    let has = |kind| {
-        finish
-            .slots
-            .iter()
-            .any(|slot| slot.kind == kind && slot.boxed.0.len() == SLOT_BYTES)
-    };
+    let has = |kind| finish.slots.iter().any(|slot| slot.kind == kind && slot.boxed.0.len() == SLOT_BYTES);
     let whole = finish.slots.len() == 2
         && has(SlotKind::Password)
         && has(SlotKind::Recovery)
@@ -416,16 +369,11 @@ fn check_key_material(finish: &RegisterFinish, handle: &str) -> Result<()> {
 }
 
 async fn insert_account(tx: &impl ConnectionTrait, account: accounts::Model) -> Result<()> {
-    accounts::Entity::insert(accounts::ActiveModel::from(account))
-        .exec_without_returning(tx)
-        .await
-        .map_err(|error| {
-            if is_duplicate(&error) {
-                Code::HandleTaken.into()
-            } else {
-                Error::from(error)
-            }
-        })?;
+    accounts::Entity::insert(accounts::ActiveModel::from(account)).exec_without_returning(tx).await.map_err(
+        |error| {
+            if is_duplicate(&error) { Code::HandleTaken.into() } else { Error::from(error) }
+        },
+    )?;
     Ok(())
 }
 
@@ -435,10 +383,7 @@ async fn may_administer(tx: &impl ConnectionTrait, app: &App, code: Option<&str>
         return Ok(false);
     }
     if !app.config.first_comer_is_trusted() {
-        let expected = settings::Entity::find_by_id(SETUP_CODE)
-            .one(tx)
-            .await?
-            .ok_or(Code::WrongSetupCode)?;
+        let expected = settings::Entity::find_by_id(SETUP_CODE).one(tx).await?.ok_or(Code::WrongSetupCode)?;
         let given = code.unwrap_or_default().trim().to_ascii_uppercase();
         // Compared as digests, so that the time tells nothing about the code.
         if Sha256::digest(given) != Sha256::digest(expected.value) {
@@ -461,10 +406,7 @@ pub async fn setup_code(app: &App) -> Result<Option<String>> {
                 return Ok(row);
             }
             let code = Uuid::new_v4().simple().to_string()[..16].to_ascii_uppercase();
-            let row = settings::Model {
-                name: SETUP_CODE.to_owned(),
-                value: code.into_bytes(),
-            };
+            let row = settings::Model { name: SETUP_CODE.to_owned(), value: code.into_bytes() };
             settings::Entity::insert(settings::ActiveModel::from(row.clone()))
                 .exec_without_returning(tx)
                 .await?;
@@ -479,10 +421,7 @@ pub async fn tidy(app: &App) -> Result<()> {
     let now = app.clock.now();
     app.db
         .write(async |tx| {
-            handshakes::Entity::delete_many()
-                .filter(handshakes::Column::ExpiresAt.lte(now))
-                .exec(tx)
-                .await?;
+            handshakes::Entity::delete_many().filter(handshakes::Column::ExpiresAt.lte(now)).exec(tx).await?;
             Ok(())
         })
         .await

@@ -109,10 +109,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(keys::key_bundle))
         .routes(routes!(keys::vault, keys::write_vault))
         .routes(routes!(keys::keyring, keys::add_to_keyring))
-        .routes(routes!(
-            conversations::conversations,
-            conversations::open_conversation
-        ))
+        .routes(routes!(conversations::conversations, conversations::open_conversation))
         .routes(routes!(conversations::conversation))
         .routes(routes!(keys::epochs, keys::open_epoch))
         .routes(routes!(messages::history, messages::send_message))
@@ -143,9 +140,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn(in_time))
         .split_for_parts();
-    let api = api
-        .fallback(async || Error::from(Code::NotFound))
-        .layer(from_fn(uncached));
+    let api = api.fallback(async || Error::from(Code::NotFound)).layer(from_fn(uncached));
     Router::new()
         .nest("/api", api)
         .route("/healthz", axum::routing::get(async || "ok\n"))
@@ -153,16 +148,8 @@ pub fn router(app: App) -> Router {
         .fallback(web_files::serve)
         .method_not_allowed_fallback(async || Error::from(Code::MethodNotAllowed))
         .layer(from_fn_with_state(app.clone(), web_files::strict_headers))
-        .layer(CatchPanicLayer::custom(|_| {
-            Error::internal("a handler panicked").into_response()
-        }))
-        .layer(
-            TraceLayer::new_for_http()
-                .make_span_with(span)
-                .on_request(())
-                .on_failure(())
-                .on_response(log),
-        )
+        .layer(CatchPanicLayer::custom(|_| Error::internal("a handler panicked").into_response()))
+        .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_failure(()).on_response(log))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .with_state(app)
@@ -207,21 +194,14 @@ async fn in_time(request: Request, next: Next) -> Response {
 /// Answers of the API are about one person at one moment, unless they say otherwise.
 async fn uncached(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    response
-        .headers_mut()
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
 /// The path without its query: searches are nobody's business.
 fn span<B>(request: &axum::http::Request<B>) -> tracing::Span {
     const ID: HeaderName = HeaderName::from_static("x-request-id");
-    let id = request
-        .headers()
-        .get(ID)
-        .and_then(|id| id.to_str().ok())
-        .unwrap_or_default();
+    let id = request.headers().get(ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
     tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
 }
 

@@ -23,9 +23,7 @@ pub struct Clock {
 
 impl Clock {
     pub fn now(&self) -> Millis {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or(Duration::ZERO);
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         since.as_millis() as Millis + self.offset.load(Ordering::Relaxed)
     }
 

@@ -116,9 +116,7 @@ impl FromStr for PublicUrl {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let origin = text.trim_end_matches('/').to_ascii_lowercase();
-        let host = origin
-            .strip_prefix("https://")
-            .or_else(|| origin.strip_prefix("http://"));
+        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
         match host {
             Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']) => {
                 Ok(Self { origin })
@@ -170,11 +168,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap:
     let cli = Cli::from_arg_matches(&matches)?;
     match &cli.command {
         Command::Serve(config) if config.config.is_some() => {
-            let path = config
-                .config
-                .as_ref()
-                .map(|path| path.display().to_string())
-                .unwrap_or_default();
+            let path = config.config.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
             with_file(&path, &arguments)
         }
         _ => Ok(cli),
@@ -208,10 +202,8 @@ fn with_file(path: &str, arguments: &[OsString]) -> Result<Cli, clap::Error> {
 fn settings() -> impl Iterator<Item = String> {
     let command = Cli::command();
     let serve = command.find_subcommand("serve").cloned().unwrap_or_default();
-    let names: Vec<String> = serve
-        .get_arguments()
-        .filter_map(|arg| arg.get_long().map(str::to_owned))
-        .collect();
+    let names: Vec<String> =
+        serve.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)).collect();
     names.into_iter()
 }
 
@@ -257,15 +249,9 @@ mod tests {
         let (_folder, path) =
             file("name = 'From the file'\nframes-per-second = 7\npublic-url = 'https://Msg.example.org/'");
         let config = serve(&["--config", &path, "--name", "From the flag"]).unwrap();
-        assert_eq!(
-            (config.name.as_str(), config.frames_per_second),
-            ("From the flag", 7)
-        );
+        assert_eq!((config.name.as_str(), config.frames_per_second), ("From the flag", 7));
         assert_eq!(config.address(), "https://msg.example.org");
-        assert!(
-            !config.first_comer_is_trusted(),
-            "others reach it through the proxy"
-        );
+        assert!(!config.first_comer_is_trusted(), "others reach it through the proxy");
     }
 
     #[test]
@@ -282,22 +268,12 @@ mod tests {
             let error = serve(&["--config", &path]).unwrap_err();
             assert!(error.contains(complaint), "{text}: {error}");
         }
-        assert!(
-            serve(&["--config", "/nowhere.toml"])
-                .unwrap_err()
-                .contains("/nowhere.toml")
-        );
+        assert!(serve(&["--config", "/nowhere.toml"]).unwrap_err().contains("/nowhere.toml"));
     }
 
     #[test]
     fn only_this_machine_may_go_without_https() {
-        for host in [
-            "localhost",
-            "localhost:8080",
-            "127.0.0.1:1",
-            "[::1]:8080",
-            "a.localhost",
-        ] {
+        for host in ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "a.localhost"] {
             assert!(is_local_host(host), "{host}");
         }
         for host in [
@@ -309,13 +285,7 @@ mod tests {
         ] {
             assert!(!is_local_host(host), "{host}");
         }
-        for url in [
-            "example.org",
-            "https://",
-            "https://a/b",
-            "ftp://a",
-            "https://user@a",
-        ] {
+        for url in ["example.org", "https://", "https://a/b", "ftp://a", "https://user@a"] {
             assert!(url.parse::<PublicUrl>().is_err(), "{url}");
         }
     }

@@ -42,25 +42,12 @@ impl Conversation {
 
     /// Load through the membership: a conversation of others is not found.
     pub async fn load(db: &impl ConnectionTrait, id: Uuid, me: Uuid) -> Result<Self> {
-        let row = conversations::Entity::find_by_id(id)
-            .one(db)
-            .await?
-            .ok_or(Code::NotFound)?;
-        Self {
-            id,
-            me,
-            low: row.low,
-            high: row.high,
-        }
-        .of_member()
+        let row = conversations::Entity::find_by_id(id).one(db).await?.ok_or(Code::NotFound)?;
+        Self { id, me, low: row.low, high: row.high }.of_member()
     }
 
     fn of_member(self) -> Result<Self> {
-        if self.both().contains(&self.me) {
-            Ok(self)
-        } else {
-            Err(Code::NotFound.into())
-        }
+        if self.both().contains(&self.me) { Ok(self) } else { Err(Code::NotFound.into()) }
     }
 }
 
@@ -153,11 +140,7 @@ pub async fn open_conversation(
     app.db
         .write(async |tx| {
             conversations::Entity::insert(conversations::ActiveModel::from(new))
-                .on_conflict(
-                    OnConflict::column(conversations::Column::Id)
-                        .do_nothing()
-                        .to_owned(),
-                )
+                .on_conflict(OnConflict::column(conversations::Column::Id).do_nothing().to_owned())
                 .try_insert()
                 .exec_without_returning(tx)
                 .await?;
@@ -206,21 +189,15 @@ pub async fn conversations(
     let mut rows = Vec::new();
     // One index a side, each read in order and no further than the page needs.
     for side in [Column::Low, Column::High] {
-        let mut select = conversations::Entity::find()
-            .filter(side.eq(current.account))
-            .filter(Column::ActiveAt.gt(0));
+        let mut select =
+            conversations::Entity::find().filter(side.eq(current.account)).filter(Column::ActiveAt.gt(0));
         if let Some((active_at, id)) = before {
-            let tie = Condition::all()
-                .add(Column::ActiveAt.eq(active_at))
-                .add(Column::Id.lt(id));
+            let tie = Condition::all().add(Column::ActiveAt.eq(active_at)).add(Column::Id.lt(id));
             select = select
                 .filter(Column::ActiveAt.lte(active_at))
                 .filter(Condition::any().add(Column::ActiveAt.lt(active_at)).add(tie));
         }
-        let ordered = select
-            .order_by_desc(Column::ActiveAt)
-            .order_by_desc(Column::Id)
-            .limit(limit);
+        let ordered = select.order_by_desc(Column::ActiveAt).order_by_desc(Column::Id).limit(limit);
         rows.extend(ordered.all(app.db.read()).await?);
     }
     rows.sort_by_key(|row| std::cmp::Reverse((row.active_at, row.id)));
@@ -228,10 +205,7 @@ pub async fn conversations(
     let next = (rows.len() as u64 == limit)
         .then(|| rows.last().map(|row| format!("{}~{}", row.active_at, row.id)))
         .flatten();
-    Ok(axum::Json(Conversations {
-        conversations: views(app.db.read(), rows, current.account).await?,
-        next,
-    }))
+    Ok(axum::Json(Conversations { conversations: views(app.db.read(), rows, current.account).await?, next }))
 }
 
 /// The accounts that somebody has a conversation with.
@@ -251,21 +225,13 @@ pub async fn contacts(db: &impl ConnectionTrait, account: Uuid) -> Result<Vec<Uu
 }
 
 async fn one(app: &App, id: Uuid, me: Uuid) -> Result<axum::Json<ConversationView>> {
-    let row = conversations::Entity::find_by_id(id)
-        .one(app.db.read())
-        .await?
-        .ok_or(Code::NotFound)?;
-    let view = views(app.db.read(), vec![row], me)
-        .await?
-        .pop()
-        .ok_or(Code::NotFound)?;
+    let row = conversations::Entity::find_by_id(id).one(app.db.read()).await?.ok_or(Code::NotFound)?;
+    let view = views(app.db.read(), vec![row], me).await?.pop().ok_or(Code::NotFound)?;
     Ok(axum::Json(view))
 }
 
 fn parse_cursor(cursor: &str) -> Result<(Millis, Uuid)> {
-    let parsed = cursor
-        .split_once('~')
-        .and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
+    let parsed = cursor.split_once('~').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
     parsed.ok_or_else(|| Code::BadRequest.into())
 }
 
@@ -280,19 +246,10 @@ async fn views(
     let mut last_messages = last_messages(db, &rows).await?;
     let mut last_epochs = last_epochs(db, &rows).await?;
     let view = |row: conversations::Model| {
-        let low = Progress {
-            delivered: row.low_delivered,
-            read: row.low_read,
-        };
-        let high = Progress {
-            delivered: row.high_delivered,
-            read: row.high_read,
-        };
-        let (mine, theirs, unread) = if row.low == me {
-            (low, high, row.low_unread)
-        } else {
-            (high, low, row.high_unread)
-        };
+        let low = Progress { delivered: row.low_delivered, read: row.low_read };
+        let high = Progress { delivered: row.high_delivered, read: row.high_read };
+        let (mine, theirs, unread) =
+            if row.low == me { (low, high, row.low_unread) } else { (high, low, row.high_unread) };
         Some(ConversationView {
             peer: people.get(&peer(&row))?.clone(),
             id: row.id,
@@ -319,10 +276,7 @@ async fn last_messages(
         .filter(Expr::tuple([Expr::col(Column::Conversation), Expr::col(Column::Seq)]).in_tuples(keys))
         .all(db)
         .await?;
-    Ok(found
-        .into_iter()
-        .map(|row| (row.conversation, row.into()))
-        .collect())
+    Ok(found.into_iter().map(|row| (row.conversation, row.into())).collect())
 }
 
 async fn last_epochs(
@@ -330,16 +284,10 @@ async fn last_epochs(
     rows: &[conversations::Model],
 ) -> Result<HashMap<Uuid, Epoch>> {
     use epochs::Column;
-    let keys = rows
-        .iter()
-        .filter(|row| row.epoch > 0)
-        .map(|row| (row.id, row.epoch));
+    let keys = rows.iter().filter(|row| row.epoch > 0).map(|row| (row.id, row.epoch));
     let found = epochs::Entity::find()
         .filter(Expr::tuple([Expr::col(Column::Conversation), Expr::col(Column::Number)]).in_tuples(keys))
         .all(db)
         .await?;
-    Ok(found
-        .iter()
-        .map(|row| (row.conversation, Epoch::from(row)))
-        .collect())
+    Ok(found.iter().map(|row| (row.conversation, Epoch::from(row))).collect())
 }

@@ -48,10 +48,7 @@ impl Db {
             });
         let pool = Database::connect(options).await?;
         Migrator::up(&pool, None).await?;
-        Ok(Self {
-            pool,
-            writer: Arc::default(),
-        })
+        Ok(Self { pool, writer: Arc::default() })
     }
 
     /// For reads.

@@ -102,10 +102,7 @@ impl Error {
         if let Error::Internal(inside) = self {
             tracing::error!(error = %inside, "internal error");
         }
-        Problem {
-            code: self.code(),
-            message: self.code().message().to_owned(),
-        }
+        Problem { code: self.code(), message: self.code().message().to_owned() }
     }
 }
 
@@ -170,9 +167,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = (self.code().status(), axum::Json(self.problem())).into_response();
         if let Error::TooManyAttempts { retry_after_seconds } = self {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
         }
         response
     }

@@ -16,17 +16,9 @@ use crate::wire::Bytes;
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Frame {
     /// As `POST …/messages`; answered by `accepted` or `refused`.
-    Send {
-        conversation: Uuid,
-        id: Uuid,
-        envelope: Bytes,
-    },
+    Send { conversation: Uuid, id: Uuid, envelope: Bytes },
     /// As `POST …/receipts`.
-    Receipt {
-        conversation: Uuid,
-        delivered: Option<i64>,
-        read: Option<i64>,
-    },
+    Receipt { conversation: Uuid, delivered: Option<i64>, read: Option<i64> },
 }
 
 /// To the client.
@@ -38,21 +30,11 @@ pub enum Event {
     /// A message sent over this socket is stored.
     Accepted(Accepted),
     /// A message sent over this socket is not stored.
-    Refused {
-        conversation: Uuid,
-        id: Uuid,
-        code: Code,
-        message: String,
-    },
+    Refused { conversation: Uuid, id: Uuid, code: Code, message: String },
     /// A new message in one of one's conversations, from either side.
     Message { message: Message },
     /// How far `account` has come in a conversation.
-    Receipt {
-        conversation: Uuid,
-        account: Uuid,
-        delivered: i64,
-        read: i64,
-    },
+    Receipt { conversation: Uuid, account: Uuid, delivered: i64, read: i64 },
     /// A conversation has a new epoch.
     Epoch { conversation: Uuid, epoch: Epoch },
     /// A contact, or oneself, changed the profile.

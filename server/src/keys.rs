@@ -42,10 +42,7 @@ pub struct SignedBytes {
 
 impl SignedBytes {
     pub fn signed(&self) -> Signed {
-        Signed {
-            body: self.body.0.clone(),
-            signature: self.signature.0.clone(),
-        }
+        Signed { body: self.body.0.clone(), signature: self.signature.0.clone() }
     }
 }
 
@@ -66,10 +63,7 @@ pub async fn current_bundle(db: &impl ConnectionTrait, account: Uuid) -> Result<
         .one(db)
         .await?
         .ok_or(Code::NotFound)?;
-    Ok(SignedBytes {
-        body: row.body.into(),
-        signature: row.signature.into(),
-    })
+    Ok(SignedBytes { body: row.body.into(), signature: row.signature.into() })
 }
 
 /// Somebody's public keys, signed by themselves.
@@ -87,14 +81,9 @@ pub async fn key_bundle(
 #[utoipa::path(get, path = "/vault", tag = "keys", responses(
     (status = 200, body = Vault), (status = "default", body = Problem)))]
 pub async fn vault(current: CurrentAccount, State(app): State<App>) -> Result<axum::Json<Vault>> {
-    let account = accounts::Entity::find_by_id(current.account)
-        .one(app.db.read())
-        .await?
-        .ok_or(Code::SignedOut)?;
-    Ok(axum::Json(Vault {
-        version: account.vault_version,
-        boxed: account.vault.into(),
-    }))
+    let account =
+        accounts::Entity::find_by_id(current.account).one(app.db.read()).await?.ok_or(Code::SignedOut)?;
+    Ok(axum::Json(Vault { version: account.vault_version, boxed: account.vault.into() }))
 }
 
 /// Write one's vault. Its version must be the next one, so that two browsers cannot undo each other's writes.
@@ -110,10 +99,8 @@ pub async fn write_vault(
     }
     app.db
         .write(async |tx| {
-            let account = accounts::Entity::find_by_id(current.account)
-                .one(tx)
-                .await?
-                .ok_or(Code::SignedOut)?;
+            let account =
+                accounts::Entity::find_by_id(current.account).one(tx).await?.ok_or(Code::SignedOut)?;
             if account.vault_version.checked_add(1) != Some(vault.version) {
                 return Err(Code::VaultConflict.into());
             }
@@ -167,18 +154,13 @@ pub async fn keyring(
         .limit(KEYRING_PAGE)
         .all(app.db.read())
         .await?;
-    let next = (rows.len() as u64 == KEYRING_PAGE)
-        .then(|| rows.last().map(|row| row.epoch))
-        .flatten();
+    let next = (rows.len() as u64 == KEYRING_PAGE).then(|| rows.last().map(|row| row.epoch)).flatten();
     let entry = |row: keyring::Model| KeyringEntry {
         conversation: row.conversation,
         epoch: row.epoch,
         boxed: row.boxed.into(),
     };
-    Ok(axum::Json(Keyring {
-        entries: rows.into_iter().map(entry).collect(),
-        next,
-    }))
+    Ok(axum::Json(Keyring { entries: rows.into_iter().map(entry).collect(), next }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -200,12 +182,7 @@ pub async fn add_to_keyring(
     }
     app.db
         .write(async |tx| {
-            for KeyringEntry {
-                conversation,
-                epoch,
-                boxed,
-            } in new.entries
-            {
+            for KeyringEntry { conversation, epoch, boxed } in new.entries {
                 Conversation::load(tx, conversation, current.account).await?;
                 require_epoch(tx, conversation, epoch).await?;
                 put_on_keyring(tx, current.account, conversation, epoch, boxed).await?;
@@ -216,10 +193,7 @@ pub async fn add_to_keyring(
 }
 
 async fn require_epoch(tx: &impl ConnectionTrait, conversation: Uuid, epoch: Uuid) -> Result<()> {
-    let epoch = epochs::Entity::find()
-        .filter(epochs::Column::Id.eq(epoch))
-        .one(tx)
-        .await?;
+    let epoch = epochs::Entity::find().filter(epochs::Column::Id.eq(epoch)).one(tx).await?;
     match epoch {
         Some(row) if row.conversation == conversation => Ok(()),
         _ => Err(Code::UnknownEpoch.into()),
@@ -236,17 +210,10 @@ async fn put_on_keyring(
     if boxed.0.len() != KEYRING_ENTRY_BYTES {
         return Err(Code::BadKeyMaterial.into());
     }
-    let row = keyring::ActiveModel::from(keyring::Model {
-        account,
-        epoch,
-        conversation,
-        boxed: boxed.0,
-    });
+    let row = keyring::ActiveModel::from(keyring::Model { account, epoch, conversation, boxed: boxed.0 });
     keyring::Entity::insert(row)
         .on_conflict(
-            OnConflict::columns([keyring::Column::Account, keyring::Column::Epoch])
-                .do_nothing()
-                .to_owned(),
+            OnConflict::columns([keyring::Column::Account, keyring::Column::Epoch]).do_nothing().to_owned(),
         )
         .try_insert()
         .exec_without_returning(tx)
@@ -266,12 +233,7 @@ pub struct Epoch {
 
 impl From<&epochs::Model> for Epoch {
     fn from(row: &epochs::Model) -> Self {
-        Self {
-            id: row.id,
-            number: row.number,
-            created_at: row.created_at,
-            first_seq: row.first_seq,
-        }
+        Self { id: row.id, number: row.number, created_at: row.created_at, first_seq: row.first_seq }
     }
 }
 
@@ -315,19 +277,14 @@ pub async fn epochs(
         .limit(limit)
         .all(app.db.read())
         .await?;
-    let next = (rows.len() as u64 == limit)
-        .then(|| rows.last().map(|row| row.number))
-        .flatten();
+    let next = (rows.len() as u64 == limit).then(|| rows.last().map(|row| row.number)).flatten();
     let granted = |row: epochs::Model| GrantedEpoch {
         id: row.id,
         number: row.number,
         body: row.body.into(),
         signature: row.signature.into(),
     };
-    Ok(axum::Json(GrantedEpochs {
-        epochs: rows.into_iter().map(granted).collect(),
-        next,
-    }))
+    Ok(axum::Json(GrantedEpochs { epochs: rows.into_iter().map(granted).collect(), next }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -354,10 +311,8 @@ pub async fn open_epoch(
         .db
         .write(async |tx| {
             let number = check_grant(tx, &conversation, &grant).await?;
-            let state = conversations::Entity::find_by_id(conversation.id)
-                .one(tx)
-                .await?
-                .ok_or(Code::NotFound)?;
+            let state =
+                conversations::Entity::find_by_id(conversation.id).one(tx).await?.ok_or(Code::NotFound)?;
             let row = epochs::Model {
                 conversation: conversation.id,
                 number,
@@ -379,13 +334,8 @@ pub async fn open_epoch(
         })
         .await?;
     let epoch = Epoch::from(&row);
-    app.live.publish(
-        &conversation.both(),
-        &Event::Epoch {
-            conversation: conversation.id,
-            epoch: epoch.clone(),
-        },
-    );
+    app.live
+        .publish(&conversation.both(), &Event::Epoch { conversation: conversation.id, epoch: epoch.clone() });
     Ok((StatusCode::CREATED, axum::Json(epoch)))
 }
 
@@ -405,11 +355,7 @@ async fn check_grant(tx: &impl ConnectionTrait, conversation: &Conversation, gra
         return Err(Code::EpochConflict.into());
     }
     let previous_hash = match last {
-        Some(last) => Signed {
-            body: last.body,
-            signature: last.signature,
-        }
-        .hash(),
+        Some(last) => Signed { body: last.body, signature: last.signature }.hash(),
         None => [0; 32],
     };
     if grant.previous_hash != previous_hash {
@@ -438,9 +384,8 @@ async fn open_bundle(tx: &impl ConnectionTrait, account: Uuid) -> Result<KeyBund
 }
 
 async fn insert_epoch(tx: &impl ConnectionTrait, row: &epochs::Model) -> Result<()> {
-    let inserted = epochs::Entity::insert(epochs::ActiveModel::from(row.clone()))
-        .exec_without_returning(tx)
-        .await;
+    let inserted =
+        epochs::Entity::insert(epochs::ActiveModel::from(row.clone())).exec_without_returning(tx).await;
     match inserted {
         Err(error) if is_duplicate(&error) => Err(Code::EpochConflict.into()),
         other => Ok(other.map(drop)?),

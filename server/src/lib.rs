@@ -71,10 +71,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Open what the configuration names: the data folder, the server's key, the database.
 pub async fn open(config: Config, clock: Clock) -> Result<App, Failure> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&config.data)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(&config.data)?;
     let opaque = opaque_server(&config.data.join("server.key"))?;
     let db = Db::open(&config.data).await?;
     Ok(App::new(config, clock, db, opaque))
@@ -168,13 +165,13 @@ fn opaque_server(path: &Path) -> Result<Opaque, Failure> {
         Ok(key) => Ok(Opaque::from_bytes(&key).map_err(|error| format!("{}: {error}", path.display()))?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let server = Opaque::generate();
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(path)?;
+            // Whole under another name first: a crash half-way must not leave half a key.
+            let new = path.with_extension("key.new");
+            let mut file =
+                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
             file.write_all(&server.to_bytes())?;
             file.sync_all()?;
+            fs::rename(&new, path)?;
             Ok(server)
         }
         Err(error) => Err(format!("{}: {error}", path.display()).into()),

@@ -34,10 +34,7 @@ impl Limits {
         Self {
             by_address: keyed(config.attempts_per_address, &clock),
             by_handle: keyed(config.attempts_per_handle, &clock),
-            looks: keyed(
-                config.attempts_per_address.saturating_mul(LOOKS_PER_ATTEMPT),
-                &clock,
-            ),
+            looks: keyed(config.attempts_per_address.saturating_mul(LOOKS_PER_ATTEMPT), &clock),
             clock,
         }
     }
@@ -68,9 +65,7 @@ impl Limits {
     fn check<K: Hash + Eq + Clone>(&self, limiter: &Keyed<K>, key: &K) -> Result<()> {
         limiter.check_key(key).map_err(|early| {
             let wait = early.wait_time_from(governor::clock::Clock::now(&self.clock));
-            Error::TooManyAttempts {
-                retry_after_seconds: wait.as_secs() + 1,
-            }
+            Error::TooManyAttempts { retry_after_seconds: wait.as_secs() + 1 }
         })
     }
 }

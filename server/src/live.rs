@@ -63,10 +63,7 @@ impl CloseReason {
             CloseReason::TooSlow => (1013, "too slow: connect again and catch up"),
             CloseReason::Restarting => (1012, "the server restarts"),
         };
-        CloseFrame {
-            code,
-            reason: reason.into(),
-        }
+        CloseFrame { code, reason: reason.into() }
     }
 }
 
@@ -95,11 +92,7 @@ impl Live {
     pub fn publish(&self, accounts: &[Uuid], event: &Event) {
         let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);
         let mut text: Option<Utf8Bytes> = None;
-        for connection in accounts
-            .iter()
-            .filter_map(|account| connections.get(account))
-            .flatten()
-        {
+        for connection in accounts.iter().filter_map(|account| connections.get(account)).flatten() {
             connection.push(text.get_or_insert_with(|| json(event)).clone());
         }
     }
@@ -116,10 +109,7 @@ impl Live {
     /// Close every socket.
     pub fn close_all(&self, reason: CloseReason) {
         let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);
-        connections
-            .values()
-            .flatten()
-            .for_each(|connection| connection.close(reason));
+        connections.values().flatten().for_each(|connection| connection.close(reason));
     }
 
     fn join(&self, account: Uuid, session: Uuid) -> Membership {
@@ -132,11 +122,7 @@ impl Live {
         });
         let mut connections = self.connections.write().unwrap_or_else(PoisonError::into_inner);
         connections.entry(account).or_default().push(connection.clone());
-        Membership {
-            live: self.clone(),
-            account,
-            connection,
-        }
+        Membership { live: self.clone(), account, connection }
     }
 }
 
@@ -149,11 +135,7 @@ struct Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        let mut connections = self
-            .live
-            .connections
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut connections = self.live.connections.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(of_account) = connections.get_mut(&self.account) {
             of_account.retain(|other| other.id != self.connection.id);
             if of_account.is_empty() {
@@ -227,9 +209,7 @@ pub async fn live(
     Ok(upgrade.on_upgrade(async move |socket| {
         let membership = app.live.join(current.account, current.session);
         let tasks = app.tasks.clone();
-        tasks
-            .track_future(Talk::new(app, current, membership).run(socket))
-            .await;
+        tasks.track_future(Talk::new(app, current, membership).run(socket)).await;
     }))
 }
 
@@ -242,13 +222,8 @@ fn check_origin(app: &App, headers: &HeaderMap) -> Result<()> {
     let ours = match &app.config.public_url {
         Some(url) => origin == url.origin,
         None => {
-            let host = headers
-                .get(header::HOST)
-                .and_then(|host| host.to_str().ok())
-                .unwrap_or_default();
-            origin
-                .split_once("://")
-                .is_some_and(|(_, authority)| authority == host)
+            let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+            origin.split_once("://").is_some_and(|(_, authority)| authority == host)
         }
     };
     if ours { Ok(()) } else { Err(Code::BadOrigin.into()) }
@@ -364,17 +339,9 @@ impl Talk {
         let Ok(permit) = self.under_way.clone().acquire_owned().await else {
             return;
         };
-        let (app, me, connection) = (
-            &self.app,
-            self.current.account,
-            self.membership.connection.clone(),
-        );
+        let (app, me, connection) = (&self.app, self.current.account, self.membership.connection.clone());
         match frame {
-            Frame::Send {
-                conversation: to,
-                id,
-                envelope,
-            } => {
+            Frame::Send { conversation: to, id, envelope } => {
                 let answer = move |stored| {
                     connection.push(json(&outcome(to, id, stored)));
                     drop(permit);
@@ -387,11 +354,7 @@ impl Talk {
                     self.tell(&outcome(to, id, Err(error)));
                 }
             }
-            Frame::Receipt {
-                conversation,
-                delivered,
-                read,
-            } => {
+            Frame::Receipt { conversation, delivered, read } => {
                 let answer = move |noted: Result<()>| {
                     if let Err(error) = noted {
                         connection.push(json(&failed(&error)));
@@ -431,12 +394,7 @@ fn outcome(conversation: Uuid, id: Uuid, stored: Result<Accepted>) -> Event {
         Ok(accepted) => Event::Accepted(accepted),
         Err(error) => {
             let Problem { code, message } = error.problem();
-            Event::Refused {
-                conversation,
-                id,
-                code,
-                message,
-            }
+            Event::Refused { conversation, id, code, message }
         }
     }
 }

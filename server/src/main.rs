@@ -33,23 +33,13 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn serve(config: Config) -> Result<(), Failure> {
     log_to_stderr(&config)?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| format!("{}: {error}", config.listen))?;
-    let config = Config {
-        listen: listener.local_addr()?,
-        ..config
-    };
+    let listener =
+        TcpListener::bind(config.listen).await.map_err(|error| format!("{}: {error}", config.listen))?;
+    let config = Config { listen: listener.local_addr()?, ..config };
     let address = config.address();
     let name = config.name.clone();
     let app = entrenous::open(config, Clock::default()).await?;
-    welcome(
-        &name,
-        &address,
-        accounts::setup_code(&app)
-            .await
-            .map_err(|error| error.to_string())?,
-    );
+    welcome(&name, &address, accounts::setup_code(&app).await.map_err(|error| error.to_string())?);
     let mut terminate = signal(SignalKind::terminate())?;
     let shutdown = async move {
         tokio::select! {
@@ -64,19 +54,14 @@ async fn serve(config: Config) -> Result<(), Failure> {
 fn welcome(name: &str, address: &str, setup_code: Option<String>) {
     say(&format!("\n  {name} is ready: {address}\n"));
     match setup_code {
-        Some(code) => say(&format!(
-            "  The first account administers this server. Its set-up code: {code}\n"
-        )),
+        Some(code) => say(&format!("  The first account administers this server. Its set-up code: {code}\n")),
         None => say(
             "  Open the address and create an account; the first one administers this server.\n  Ctrl+C stops it.\n",
         ),
     }
 }
 
-#[allow(
-    clippy::print_stdout,
-    reason = "the one place that talks to whoever started the program"
-)]
+#[allow(clippy::print_stdout, reason = "the one place that talks to whoever started the program")]
 fn say(text: &str) {
     println!("{text}");
 }

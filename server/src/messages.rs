@@ -39,26 +39,8 @@ pub struct Message {
 
 impl From<messages::Model> for Message {
     fn from(row: messages::Model) -> Self {
-        let messages::Model {
-            conversation,
-            seq,
-            rev,
-            id,
-            sender,
-            epoch,
-            envelope,
-            sent_at,
-        } = row;
-        Self {
-            conversation,
-            seq,
-            rev,
-            id,
-            sender,
-            epoch,
-            envelope: envelope.into(),
-            sent_at,
-        }
+        let messages::Model { conversation, seq, rev, id, sender, epoch, envelope, sent_at } = row;
+        Self { conversation, seq, rev, id, sender, epoch, envelope: envelope.into(), sent_at }
     }
 }
 
@@ -89,9 +71,7 @@ pub async fn send_message(
     State(app): State<App>,
     Json(new): Json<NewMessage>,
 ) -> Result<axum::Json<Accepted>> {
-    answered(|answer| send(&app, conversation, new, answer))
-        .await
-        .map(axum::Json)
+    answered(|answer| send(&app, conversation, new, answer)).await.map(axum::Json)
 }
 
 /// The one way into the message path, for requests and sockets alike. Returns when the message has its place in
@@ -104,9 +84,7 @@ pub async fn send(
 ) -> Result<()> {
     let epoch = check_envelope(new.id, &new.envelope.0)?;
     app.require_epoch(conversation.id, epoch).await?;
-    app.writer
-        .append(conversation, new.id, epoch, new.envelope.0, answer)
-        .await
+    app.writer.append(conversation, new.id, epoch, new.envelope.0, answer).await
 }
 
 fn check_envelope(id: Uuid, envelope: &[u8]) -> Result<Uuid> {
@@ -114,11 +92,7 @@ fn check_envelope(id: Uuid, envelope: &[u8]) -> Result<Uuid> {
         return Err(Code::MessageTooLarge.into());
     }
     let parsed = Envelope::parse(envelope).map_err(|_| Code::BadEnvelope)?;
-    if parsed.id == id {
-        Ok(parsed.epoch)
-    } else {
-        Err(Code::BadEnvelope.into())
-    }
+    if parsed.id == id { Ok(parsed.epoch) } else { Err(Code::BadEnvelope.into()) }
 }
 
 impl App {
@@ -127,19 +101,12 @@ impl App {
         let owner = match self.epochs.get(&epoch) {
             Some(owner) => Some(owner),
             None => {
-                let row = epochs::Entity::find()
-                    .filter(epochs::Column::Id.eq(epoch))
-                    .one(self.db.read())
-                    .await?;
-                row.map(|row| row.conversation)
-                    .inspect(|owner| self.epochs.insert(epoch, *owner))
+                let row =
+                    epochs::Entity::find().filter(epochs::Column::Id.eq(epoch)).one(self.db.read()).await?;
+                row.map(|row| row.conversation).inspect(|owner| self.epochs.insert(epoch, *owner))
             }
         };
-        if owner == Some(conversation) {
-            Ok(())
-        } else {
-            Err(Code::UnknownEpoch.into())
-        }
+        if owner == Some(conversation) { Ok(()) } else { Err(Code::UnknownEpoch.into()) }
     }
 }
 
@@ -192,10 +159,7 @@ async fn back(
         .all(app.db.read())
         .await?;
     let next = rows.last().map(|oldest| oldest.seq).filter(|seq| *seq > 1);
-    Ok(axum::Json(History {
-        messages: rows.into_iter().rev().map(Message::from).collect(),
-        next,
-    }))
+    Ok(axum::Json(History { messages: rows.into_iter().rev().map(Message::from).collect(), next }))
 }
 
 /// Each change is at most one new message, so the messages that came after change `rev` are among the last
@@ -206,10 +170,8 @@ async fn catch_up(
     rev: i64,
     limit: u64,
 ) -> Result<axum::Json<History>> {
-    let now = conversations::Entity::find_by_id(conversation.id)
-        .one(app.db.read())
-        .await?
-        .ok_or(Code::NotFound)?;
+    let now =
+        conversations::Entity::find_by_id(conversation.id).one(app.db.read()).await?.ok_or(Code::NotFound)?;
     let first = now.seq - now.rev.saturating_sub(rev.max(0));
     let rows = messages::Entity::find()
         .filter(messages::Column::Conversation.eq(conversation.id))
@@ -220,14 +182,8 @@ async fn catch_up(
         .all(app.db.read())
         .await?;
     let full = rows.len() as u64 == limit;
-    let next = rows
-        .last()
-        .map(|last| last.rev)
-        .filter(|last| full && *last < now.rev);
-    Ok(axum::Json(History {
-        messages: rows.into_iter().map(Message::from).collect(),
-        next,
-    }))
+    let next = rows.last().map(|last| last.rev).filter(|last| full && *last < now.rev);
+    Ok(axum::Json(History { messages: rows.into_iter().map(Message::from).collect(), next }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -248,10 +204,6 @@ pub async fn send_receipt(
     State(app): State<App>,
     Json(receipt): Json<NewReceipt>,
 ) -> Result<StatusCode> {
-    answered(|answer| {
-        app.writer
-            .receipt(conversation, receipt.delivered, receipt.read, answer)
-    })
-    .await?;
+    answered(|answer| app.writer.receipt(conversation, receipt.delivered, receipt.read, answer)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -48,23 +48,8 @@ pub struct Person {
 
 impl From<accounts::Model> for Person {
     fn from(account: accounts::Model) -> Self {
-        let accounts::Model {
-            id,
-            handle,
-            display_name,
-            status,
-            bio,
-            avatar,
-            ..
-        } = account;
-        Self {
-            id,
-            handle,
-            display_name,
-            status,
-            bio,
-            avatar,
-        }
+        let accounts::Model { id, handle, display_name, status, bio, avatar, .. } = account;
+        Self { id, handle, display_name, status, bio, avatar }
     }
 }
 
@@ -94,16 +79,10 @@ pub async fn search(
 ) -> Result<axum::Json<Found>> {
     let words = words_of(&search.q);
     let limit = search.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
-    let mut place = search
-        .cursor
-        .as_deref()
-        .map_or(Ok(Place::start()), Place::parse)?;
+    let mut place = search.cursor.as_deref().map_or(Ok(Place::start()), Place::parse)?;
     // The longest word has the fewest matches; the others only sift them.
     let Some(prefix) = words.iter().max_by_key(|word| word.len()) else {
-        return Ok(axum::Json(Found {
-            people: Vec::new(),
-            next: None,
-        }));
+        return Ok(axum::Json(Found { people: Vec::new(), next: None }));
     };
     let mut people = Vec::new();
     while people.len() < limit {
@@ -129,10 +108,7 @@ pub async fn search(
             }
         }
     }
-    Ok(axum::Json(Found {
-        people,
-        next: Some(place.to_string()),
-    }))
+    Ok(axum::Json(Found { people, next: Some(place.to_string()) }))
 }
 
 /// Somebody's public profile.
@@ -147,42 +123,28 @@ pub async fn person(
 }
 
 pub async fn load(db: &impl ConnectionTrait, account: Uuid) -> Result<Person> {
-    Ok(accounts::Entity::find_by_id(account)
-        .one(db)
-        .await?
-        .ok_or(Code::NotFound)?
-        .into())
+    Ok(accounts::Entity::find_by_id(account).one(db).await?.ok_or(Code::NotFound)?.into())
 }
 
 pub async fn by_id(
     db: &impl ConnectionTrait,
     ids: impl IntoIterator<Item = Uuid>,
 ) -> Result<HashMap<Uuid, Person>> {
-    let rows = accounts::Entity::find()
-        .filter(accounts::Column::Id.is_in(ids))
-        .all(db)
-        .await?;
+    let rows = accounts::Entity::find().filter(accounts::Column::Id.is_in(ids)).all(db).await?;
     Ok(rows.into_iter().map(|row| (row.id, row.into())).collect())
 }
 
 /// Make an account findable under its present names.
 pub async fn index(tx: &impl ConnectionTrait, account: &accounts::Model) -> Result<()> {
-    search_terms::Entity::delete_many()
-        .filter(search_terms::Column::Account.eq(account.id))
-        .exec(tx)
-        .await?;
-    let rows = terms(&account.handle, &account.display_name)
-        .into_iter()
-        .map(|(weight, term)| {
-            search_terms::ActiveModel::from(search_terms::Model {
-                weight: weight as i16,
-                term,
-                account: account.id,
-            })
-        });
-    search_terms::Entity::insert_many(rows)
-        .exec_without_returning(tx)
-        .await?;
+    search_terms::Entity::delete_many().filter(search_terms::Column::Account.eq(account.id)).exec(tx).await?;
+    let rows = terms(&account.handle, &account.display_name).into_iter().map(|(weight, term)| {
+        search_terms::ActiveModel::from(search_terms::Model {
+            weight: weight as i16,
+            term,
+            account: account.id,
+        })
+    });
+    search_terms::Entity::insert_many(rows).exec_without_returning(tx).await?;
     Ok(())
 }
 
@@ -194,10 +156,7 @@ struct Place {
 
 impl Place {
     fn start() -> Self {
-        Self {
-            weight: 0,
-            after: None,
-        }
+        Self { weight: 0, after: None }
     }
 
     fn parse(cursor: &str) -> Result<Self> {
@@ -205,10 +164,7 @@ impl Place {
             let (weight, rest) = cursor.split_once('~')?;
             let (account, term) = rest.split_once('~')?;
             let weight = weight.parse().ok().filter(|weight| *weight < WEIGHTS.len())?;
-            Some(Self {
-                weight,
-                after: Some((term.to_owned(), account.parse().ok()?)),
-            })
+            Some(Self { weight, after: Some((term.to_owned(), account.parse().ok()?)) })
         };
         parse().ok_or_else(|| Code::BadRequest.into())
     }
@@ -229,9 +185,7 @@ impl Place {
         limit: usize,
     ) -> Result<Option<Vec<search_terms::Model>>> {
         loop {
-            let rows = matches(self.weight(), prefix, self.after.as_ref(), limit)
-                .all(db)
-                .await?;
+            let rows = matches(self.weight(), prefix, self.after.as_ref(), limit).all(db).await?;
             if !rows.is_empty() {
                 return Ok(Some(rows));
             }
@@ -269,11 +223,9 @@ fn matches(
         .limit(limit as u64);
     select = match after {
         None => select.filter(Column::Term.gte(prefix)),
-        Some((term, account)) => select.filter(Column::Term.gte(term.as_str())).filter(
-            Condition::any()
-                .add(Column::Term.gt(term.as_str()))
-                .add(Column::Account.gt(*account)),
-        ),
+        Some((term, account)) => select
+            .filter(Column::Term.gte(term.as_str()))
+            .filter(Condition::any().add(Column::Term.gt(term.as_str())).add(Column::Account.gt(*account))),
     };
     select
 }
@@ -282,10 +234,9 @@ fn matches(
 fn terms(handle: &str, display_name: &str) -> Vec<(Weight, String)> {
     let name = fold(display_name);
     let mut terms: Vec<(Weight, String)> = Vec::new();
-    for (text, whole, word) in [
-        (handle, Weight::Handle, Weight::HandleWord),
-        (&name, Weight::Name, Weight::NameWord),
-    ] {
+    for (text, whole, word) in
+        [(handle, Weight::Handle, Weight::HandleWord), (&name, Weight::Name, Weight::NameWord)]
+    {
         let starts = text.char_indices().filter(|(at, c)| {
             c.is_alphanumeric() && !text[..*at].chars().next_back().is_some_and(char::is_alphanumeric)
         });
@@ -314,9 +265,7 @@ fn words_of(query: &str) -> Vec<String> {
 /// Whether each word begins a word of the person's name or handle.
 fn matches_all(person: &Person, words: &[String]) -> bool {
     let terms = terms(&person.handle, &person.display_name);
-    words
-        .iter()
-        .all(|word| terms.iter().any(|(_, term)| term.starts_with(word.as_str())))
+    words.iter().all(|word| terms.iter().any(|(_, term)| term.starts_with(word.as_str())))
 }
 
 fn shorten(text: &str) -> &str {
@@ -325,10 +274,7 @@ fn shorten(text: &str) -> &str {
 
 /// Without case and without accents: "Éloïse" and "ELOISE" are both "eloise".
 pub fn fold(text: &str) -> String {
-    let plain = text
-        .nfkd()
-        .filter(|c| !is_combining_mark(*c))
-        .flat_map(char::to_lowercase);
+    let plain = text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase);
     let mut folded = String::with_capacity(text.len());
     for c in plain {
         match c {
@@ -374,17 +320,9 @@ mod tests {
 
     #[test]
     fn names_are_found_without_case_and_accents() {
-        for query in [
-            "elo",
-            "ÉLO",
-            "Éloï",
-            "eloise",
-            "@eloise",
-            "march",
-            "eloise mar",
-            "marchand éloïse",
-            "e.m",
-        ] {
+        for query in
+            ["elo", "ÉLO", "Éloï", "eloise", "@eloise", "march", "eloise mar", "marchand éloïse", "e.m"]
+        {
             assert!(found_by("e.marchand_eloise", "Éloïse Marchand", query), "{query}");
         }
         assert!(found_by("coeur", "Cœur Strauß", "coeur strauss"));
@@ -403,10 +341,7 @@ mod tests {
     #[test]
     fn the_whole_handle_ranks_before_a_word_of_the_name() {
         let terms = terms("marc", "Anne Marc");
-        assert_eq!(
-            terms.iter().find(|(_, term)| term == "marc"),
-            Some(&(Weight::Handle, "marc".to_owned()))
-        );
+        assert_eq!(terms.iter().find(|(_, term)| term == "marc"), Some(&(Weight::Handle, "marc".to_owned())));
     }
 
     /// With 100,000 accounts a search reads a stretch of the primary key, and neither the whole of it nor the
@@ -419,57 +354,34 @@ mod tests {
             let people = (0..1_000).map(|n| format!("user{:05}", thousand * 1_000 + n));
             let terms = people.flat_map(|handle| {
                 terms(&handle, "Somebody Else").into_iter().map(|(weight, term)| {
-                    let row = search_terms::Model {
-                        weight: weight as i16,
-                        term,
-                        account: Uuid::now_v7(),
-                    };
+                    let row = search_terms::Model { weight: weight as i16, term, account: Uuid::now_v7() };
                     search_terms::ActiveModel::from(row)
                 })
             });
             let terms: Vec<_> = terms.collect();
             db.write(async |tx| {
-                Ok(search_terms::Entity::insert_many(terms)
-                    .exec_without_returning(tx)
-                    .await?)
+                Ok(search_terms::Entity::insert_many(terms).exec_without_returning(tx).await?)
             })
             .await
             .unwrap();
         }
-        let found = Place::start()
-            .next_rows(db.read(), "user0424", 20)
-            .await
-            .unwrap()
-            .unwrap();
+        let found = Place::start().next_rows(db.read(), "user0424", 20).await.unwrap().unwrap();
         assert_eq!(found.len(), 10);
 
         let after = (found[3].term.clone(), found[3].account);
         for after in [None, Some(&after)] {
             let query = matches(Weight::Handle, "user0424", after, 20).build(DatabaseBackend::Sqlite);
-            let explain = Statement {
-                sql: format!("EXPLAIN QUERY PLAN {}", query.sql),
-                ..query
-            };
+            let explain = Statement { sql: format!("EXPLAIN QUERY PLAN {}", query.sql), ..query };
             let rows = db.read().query_all_raw(explain).await.unwrap();
-            let plan: Vec<String> = rows
-                .iter()
-                .map(|row| row.try_get("", "detail").unwrap())
-                .collect();
-            assert_eq!(
-                plan,
-                ["SEARCH search_terms USING PRIMARY KEY (weight=? AND term>? AND term<?)"]
-            );
+            let plan: Vec<String> = rows.iter().map(|row| row.try_get("", "detail").unwrap()).collect();
+            assert_eq!(plan, ["SEARCH search_terms USING PRIMARY KEY (weight=? AND term>? AND term<?)"]);
         }
     }
 
     #[test]
     fn very_long_names_stay_within_the_column() {
         let name = "漢".repeat(64);
-        assert!(
-            terms("han", &name)
-                .iter()
-                .all(|(_, term)| term.len() <= MAX_TERM_BYTES)
-        );
+        assert!(terms("han", &name).iter().all(|(_, term)| term.len() <= MAX_TERM_BYTES));
     }
 
     #[test]

@@ -54,11 +54,7 @@ pub async fn change_profile(
     State(app): State<App>,
     Json(change): Json<ProfileChange>,
 ) -> Result<axum::Json<Me>> {
-    let display_name = change
-        .display_name
-        .as_deref()
-        .map(check_display_name)
-        .transpose()?;
+    let display_name = change.display_name.as_deref().map(check_display_name).transpose()?;
     let status = change.status.as_deref().map(check_status).transpose()?;
     let bio = change.bio.as_deref().map(check_bio).transpose()?;
     save(&app, &current, async |_, account| {
@@ -82,20 +78,12 @@ pub async fn set_avatar(
 ) -> Result<axum::Json<Me>> {
     let file = file.map_err(|_| Code::TooLarge)?;
     let _turn = DECODING.acquire().await.map_err(Error::internal)?;
-    let jpeg = tokio::task::spawn_blocking(move || re_encode(&file))
-        .await
-        .map_err(Error::internal)??;
-    let avatar = avatars::Model {
-        id: Uuid::now_v7(),
-        account: current.account,
-        jpeg,
-    };
+    let jpeg = tokio::task::spawn_blocking(move || re_encode(&file)).await.map_err(Error::internal)??;
+    let avatar = avatars::Model { id: Uuid::now_v7(), account: current.account, jpeg };
     save(&app, &current, async |tx, account| {
         account.avatar = Some(avatar.id);
         delete_avatars(tx, account.id).await?;
-        avatars::Entity::insert(avatars::ActiveModel::from(avatar))
-            .exec_without_returning(tx)
-            .await?;
+        avatars::Entity::insert(avatars::ActiveModel::from(avatar)).exec_without_returning(tx).await?;
         Ok(())
     })
     .await
@@ -120,10 +108,7 @@ pub async fn avatar(
     State(app): State<App>,
     Path(avatar): Path<Uuid>,
 ) -> Result<impl IntoResponse> {
-    let avatar = avatars::Entity::find_by_id(avatar)
-        .one(app.db.read())
-        .await?
-        .ok_or(Code::NotFound)?;
+    let avatar = avatars::Entity::find_by_id(avatar).one(app.db.read()).await?.ok_or(Code::NotFound)?;
     let headers = [
         (header::CONTENT_TYPE, "image/jpeg"),
         (header::CACHE_CONTROL, "private, max-age=31536000, immutable"),
@@ -139,10 +124,8 @@ async fn save(
     let account = app
         .db
         .write(async |tx| {
-            let before = accounts::Entity::find_by_id(current.account)
-                .one(tx)
-                .await?
-                .ok_or(Code::SignedOut)?;
+            let before =
+                accounts::Entity::find_by_id(current.account).one(tx).await?.ok_or(Code::SignedOut)?;
             let mut account = before.clone();
             change(tx, &mut account).await?;
             if account.display_name != before.display_name {
@@ -164,20 +147,12 @@ async fn save(
     let me = me(account);
     let mut audience = conversations::contacts(app.db.read(), current.account).await?;
     audience.push(current.account);
-    app.live.publish(
-        &audience,
-        &Event::Profile {
-            person: me.person.clone(),
-        },
-    );
+    app.live.publish(&audience, &Event::Profile { person: me.person.clone() });
     Ok(axum::Json(me))
 }
 
 async fn delete_avatars(tx: &DatabaseTransaction, account: Uuid) -> Result<()> {
-    avatars::Entity::delete_many()
-        .filter(avatars::Column::Account.eq(account))
-        .exec(tx)
-        .await?;
+    avatars::Entity::delete_many().filter(avatars::Column::Account.eq(account)).exec(tx).await?;
     Ok(())
 }
 
@@ -199,9 +174,7 @@ fn check_words(text: &str, most: usize, plain: impl Fn(&str) -> bool) -> Result<
 
 fn re_encode(file: &[u8]) -> Result<Vec<u8>> {
     let picture = decode(file).ok_or(Code::NotAnImage)?;
-    let square = picture
-        .resize_to_fill(AVATAR_PIXELS, AVATAR_PIXELS, FilterType::CatmullRom)
-        .into_rgba8();
+    let square = picture.resize_to_fill(AVATAR_PIXELS, AVATAR_PIXELS, FilterType::CatmullRom).into_rgba8();
     let mut on_white = image::RgbImage::from_pixel(AVATAR_PIXELS, AVATAR_PIXELS, image::Rgb([255; 3]));
     for (x, y, pixel) in square.enumerate_pixels() {
         let [r, g, b, a] = pixel.0.map(u32::from);
@@ -209,18 +182,13 @@ fn re_encode(file: &[u8]) -> Result<Vec<u8>> {
         on_white.put_pixel(x, y, image::Rgb([over(r), over(g), over(b)]));
     }
     let mut jpeg = Vec::new();
-    on_white
-        .write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, 85))
-        .map_err(Error::internal)?;
+    on_white.write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, 85)).map_err(Error::internal)?;
     Ok(jpeg)
 }
 
 fn decode(file: &[u8]) -> Option<DynamicImage> {
     let mut reader = ImageReader::new(Cursor::new(file)).with_guessed_format().ok()?;
-    if !matches!(
-        reader.format()?,
-        ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP
-    ) {
+    if !matches!(reader.format()?, ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP) {
         return None;
     }
     let mut limits = Limits::default();

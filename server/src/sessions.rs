@@ -54,21 +54,14 @@ impl FromRequestParts<App> for CurrentAccount {
         if now >= session.seen_at + HOUR {
             touch(app, session.id).await?;
         }
-        Ok(Self {
-            account: session.account,
-            session: session.id,
-            expires_at: now + ABSENCE,
-        })
+        Ok(Self { account: session.account, session: session.id, expires_at: now + ABSENCE })
     }
 }
 
 /// Note that a session is in use.
 pub async fn touch(app: &App, session: Uuid) -> Result<()> {
-    let seen = sessions::ActiveModel {
-        id: Set(session),
-        seen_at: Set(app.clock.now()),
-        ..Default::default()
-    };
+    let seen =
+        sessions::ActiveModel { id: Set(session), seen_at: Set(app.clock.now()), ..Default::default() };
     app.db
         .write(async |tx| {
             Ok(sessions::Entity::update_many()
@@ -119,9 +112,7 @@ pub async fn begin(tx: &impl ConnectionTrait, app: &App, account: Uuid) -> Resul
         seen_at: now,
     };
     let id = session.id;
-    sessions::Entity::insert(sessions::ActiveModel::from(session))
-        .exec_without_returning(tx)
-        .await?;
+    sessions::Entity::insert(sessions::ActiveModel::from(session)).exec_without_returning(tx).await?;
     Ok(NewSession { id, token })
 }
 
@@ -129,12 +120,7 @@ impl NewSession {
     /// The answer that opens the session in the browser.
     pub async fn answer(self, app: &App, headers: &HeaderMap, status: StatusCode) -> Result<Response> {
         let body = Json(load(app, self.id).await?);
-        Ok((
-            status,
-            [(header::SET_COOKIE, cookie(headers, app, Some(&self.token))?)],
-            body,
-        )
-            .into_response())
+        Ok((status, [(header::SET_COOKIE, cookie(headers, app, Some(&self.token))?)], body).into_response())
     }
 }
 
@@ -149,10 +135,7 @@ pub async fn session(
     let token = token(&headers, &app).ok_or(Code::SignedOut)?;
     touch(&app, current.session).await?;
     let body = Json(load(&app, current.session).await?);
-    Ok((
-        [(header::SET_COOKIE, cookie(&headers, &app, Some(&token))?)],
-        body,
-    ))
+    Ok(([(header::SET_COOKIE, cookie(&headers, &app, Some(&token))?)], body))
 }
 
 /// End this session, on every socket it has open.
@@ -163,27 +146,15 @@ pub async fn logout(
     State(app): State<App>,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse> {
-    app.db
-        .write(async |tx| Ok(sessions::Entity::delete_by_id(current.session).exec(tx).await?))
-        .await?;
-    app.live
-        .close_session(current.account, current.session, CloseReason::SignedOut);
-    Ok((
-        StatusCode::NO_CONTENT,
-        [(header::SET_COOKIE, cookie(&headers, &app, None)?)],
-    ))
+    app.db.write(async |tx| Ok(sessions::Entity::delete_by_id(current.session).exec(tx).await?)).await?;
+    app.live.close_session(current.account, current.session, CloseReason::SignedOut);
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie(&headers, &app, None)?)]))
 }
 
 async fn load(app: &App, session: Uuid) -> Result<Session> {
     let db = app.db.read();
-    let session = sessions::Entity::find_by_id(session)
-        .one(db)
-        .await?
-        .ok_or(Code::SignedOut)?;
-    let account = accounts::Entity::find_by_id(session.account)
-        .one(db)
-        .await?
-        .ok_or(Code::SignedOut)?;
+    let session = sessions::Entity::find_by_id(session).one(db).await?.ok_or(Code::SignedOut)?;
+    let account = accounts::Entity::find_by_id(session.account).one(db).await?.ok_or(Code::SignedOut)?;
     let slot = slots::Entity::find()
         .filter(slots::Column::Account.eq(account.id))
         .filter(slots::Column::Kind.eq("password"))
@@ -193,14 +164,8 @@ async fn load(app: &App, session: Uuid) -> Result<Session> {
     Ok(Session {
         session: session.id,
         share: session.share.into(),
-        slot: Slot {
-            id: slot.id,
-            boxed: slot.boxed.into(),
-        },
-        vault: Vault {
-            version: account.vault_version,
-            boxed: account.vault.clone().into(),
-        },
+        slot: Slot { id: slot.id, boxed: slot.boxed.into() },
+        vault: Vault { version: account.vault_version, boxed: account.vault.clone().into() },
         key_bundle: crate::keys::current_bundle(db, account.id).await?,
         me: me(account),
     })
@@ -212,19 +177,13 @@ async fn load(app: &App, session: Uuid) -> Result<Session> {
 fn is_local(headers: &HeaderMap, app: &App) -> bool {
     match &app.config.public_url {
         Some(url) => url.is_local(),
-        None => headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok())
-            .is_some_and(is_local_host),
+        None => headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(is_local_host),
     }
 }
 
 fn cookie(headers: &HeaderMap, app: &App, token: Option<&str>) -> Result<HeaderValue> {
-    let (name, secure) = if is_local(headers, app) {
-        ("session", "")
-    } else {
-        ("__Host-session", "; Secure")
-    };
+    let (name, secure) =
+        if is_local(headers, app) { ("session", "") } else { ("__Host-session", "; Secure") };
     let (value, max_age) = token.map_or(("", 0), |token| (token, ABSENCE / 1_000));
     let cookie = format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::from_str(&cookie).map_err(Error::internal)
@@ -234,20 +193,10 @@ fn token(headers: &HeaderMap, app: &App) -> Option<String> {
     if let Some(authorization) = headers.get(header::AUTHORIZATION) {
         return Some(authorization.to_str().ok()?.strip_prefix("Bearer ")?.to_owned());
     }
-    let name = if is_local(headers, app) {
-        "session"
-    } else {
-        "__Host-session"
-    };
-    let cookies = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|line| line.to_str().ok());
+    let name = if is_local(headers, app) { "session" } else { "__Host-session" };
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     cookies.flat_map(|line| line.split("; ")).find_map(|cookie| {
-        cookie
-            .split_once('=')
-            .filter(|(key, _)| *key == name)
-            .map(|(_, value)| value.to_owned())
+        cookie.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
     })
 }
 
@@ -266,10 +215,7 @@ pub async fn tidy(app: &App) -> Result<()> {
     let ended = app.clock.now() - ABSENCE;
     app.db
         .write(async |tx| {
-            sessions::Entity::delete_many()
-                .filter(sessions::Column::SeenAt.lte(ended))
-                .exec(tx)
-                .await?;
+            sessions::Entity::delete_many().filter(sessions::Column::SeenAt.lte(ended)).exec(tx).await?;
             Ok(())
         })
         .await

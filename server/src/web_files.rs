@@ -37,11 +37,9 @@ pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     }
     match Files::get("index.html") {
         Some(page) => answer("index.html", page, &headers),
-        None => (
-            StatusCode::NOT_FOUND,
-            "This binary was built without the web application.\n",
-        )
-            .into_response(),
+        None => {
+            (StatusCode::NOT_FOUND, "This binary was built without the web application.\n").into_response()
+        }
     }
 }
 
@@ -50,37 +48,22 @@ fn answer(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
         .get_all(header::ACCEPT_ENCODING)
         .iter()
         .filter_map(|value| value.to_str().ok())
-        .any(|value| {
-            value
-                .split(',')
-                .any(|coding| coding.trim().split(';').next() == Some("br"))
-        });
-    let compressed = accepts_brotli
-        .then(|| Files::get(&format!("{path}.br")))
-        .flatten();
+        .any(|value| value.split(',').any(|coding| coding.trim().split(';').next() == Some("br")));
+    let compressed = accepts_brotli.then(|| Files::get(&format!("{path}.br"))).flatten();
     let encoded = compressed.is_some();
     let kind = file.metadata.mimetype().to_owned();
     let file = compressed.unwrap_or(file);
 
-    let hash: String = file.metadata.sha256_hash()[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash: String = file.metadata.sha256_hash()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     let etag = format!("\"{hash}\"");
     // Names under assets/ carry a hash of their content; everything else is asked for again.
-    let cache = if path.starts_with("assets/") {
-        "public, max-age=31536000, immutable"
-    } else {
-        "no-cache"
-    };
-    let mut response = if headers
-        .get(header::IF_NONE_MATCH)
-        .is_some_and(|known| known.as_bytes() == etag.as_bytes())
-    {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        ([(header::CONTENT_TYPE, kind)], file.data).into_response()
-    };
+    let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let mut response =
+        if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            ([(header::CONTENT_TYPE, kind)], file.data).into_response()
+        };
     let answer = response.headers_mut();
     answer.extend(HeaderValue::from_str(&etag).map(|etag| (header::ETAG, etag)));
     answer.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
@@ -98,14 +81,8 @@ pub async fn strict_headers(State(app): State<App>, request: Request, next: Next
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (
-            HeaderName::from_static("cross-origin-opener-policy"),
-            "same-origin",
-        ),
-        (
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         (
             HeaderName::from_static("permissions-policy"),
             "camera=(), microphone=(), geolocation=(), payment=(), usb=()",

@@ -29,10 +29,7 @@ impl Serialize for Bytes {
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        BASE64
-            .decode(text.as_bytes())
-            .map(Bytes)
-            .map_err(|_| D::Error::custom("not base64url"))
+        BASE64.decode(text.as_bytes()).map(Bytes).map_err(|_| D::Error::custom("not base64url"))
     }
 }
 

@@ -80,14 +80,8 @@ impl Writer {
         envelope: Vec<u8>,
         answer: impl FnOnce(Result<Accepted>) + Send + Sync + 'static,
     ) -> Result<()> {
-        self.put(Work::Message(NewMessage {
-            conversation,
-            id,
-            epoch,
-            envelope,
-            answer: Box::new(answer),
-        }))
-        .await
+        self.put(Work::Message(NewMessage { conversation, id, epoch, envelope, answer: Box::new(answer) }))
+            .await
     }
 
     /// Queue how far the caller has come; `answer` gets `BadReceipt` for a message that does not exist.
@@ -98,13 +92,7 @@ impl Writer {
         read: Option<i64>,
         answer: impl FnOnce(Result<()>) + Send + Sync + 'static,
     ) -> Result<()> {
-        self.put(Work::Receipt(NewReceipt {
-            conversation,
-            delivered,
-            read,
-            answer: Box::new(answer),
-        }))
-        .await
+        self.put(Work::Receipt(NewReceipt { conversation, delivered, read, answer: Box::new(answer) })).await
     }
 
     /// Returns when all that was queued before is stored and answered.
@@ -187,21 +175,13 @@ async fn store(db: &Db, live: &Live, now: Millis, work: Vec<Work>) {
 
 impl Batch {
     async fn load(tx: &impl ConnectionTrait, sent: &[NewMessage], receipts: &[NewReceipt]) -> Result<Self> {
-        let ids = sent
-            .iter()
-            .map(|new| new.conversation.id)
-            .chain(receipts.iter().map(|new| new.conversation.id));
+        let ids =
+            sent.iter().map(|new| new.conversation.id).chain(receipts.iter().map(|new| new.conversation.id));
         let mut ids: Vec<Uuid> = ids.collect();
         ids.sort_unstable();
         ids.dedup();
-        let rows = conversations::Entity::find()
-            .filter(conversations::Column::Id.is_in(ids))
-            .all(tx)
-            .await?;
-        Ok(Self {
-            states: rows.into_iter().map(|row| (row.id, row)).collect(),
-            ..Self::default()
-        })
+        let rows = conversations::Entity::find().filter(conversations::Column::Id.is_in(ids)).all(tx).await?;
+        Ok(Self { states: rows.into_iter().map(|row| (row.id, row)).collect(), ..Self::default() })
     }
 
     /// Number the messages and insert those that are new.
@@ -231,9 +211,7 @@ impl Batch {
         }
         if !self.inserts.is_empty() {
             let rows = self.inserts.iter().cloned().map(messages::ActiveModel::from);
-            messages::Entity::insert_many(rows)
-                .exec_without_returning(tx)
-                .await?;
+            messages::Entity::insert_many(rows).exec_without_returning(tx).await?;
         }
         Ok(answers)
     }
@@ -268,9 +246,7 @@ impl Batch {
         for new in receipts {
             answers.push(match self.states.get_mut(&new.conversation.id) {
                 None => Err(Code::NotFound.into()),
-                Some(state) => advance(tx, state, new)
-                    .await?
-                    .map(|event| self.receipts.extend(event)),
+                Some(state) => advance(tx, state, new).await?.map(|event| self.receipts.extend(event)),
             });
         }
         Ok(answers)
@@ -283,11 +259,7 @@ impl Batch {
         if self.states.is_empty() {
             return Ok(());
         }
-        let rows = self
-            .states
-            .values()
-            .cloned()
-            .map(conversations::ActiveModel::from);
+        let rows = self.states.values().cloned().map(conversations::ActiveModel::from);
         let changed = [
             Column::Seq,
             Column::Rev,
@@ -300,10 +272,7 @@ impl Batch {
             Column::HighUnread,
         ];
         let update = OnConflict::column(Column::Id).update_columns(changed).to_owned();
-        conversations::Entity::insert_many(rows)
-            .on_conflict(update)
-            .exec_without_returning(tx)
-            .await?;
+        conversations::Entity::insert_many(rows).on_conflict(update).exec_without_returning(tx).await?;
         Ok(())
     }
 
@@ -311,12 +280,7 @@ impl Batch {
         let both = |id: &Uuid| self.states.get(id).map(|state| [state.low, state.high]);
         for row in self.inserts {
             if let Some(both) = both(&row.conversation) {
-                live.publish(
-                    &both,
-                    &Event::Message {
-                        message: Message::from(row),
-                    },
-                );
+                live.publish(&both, &Event::Message { message: Message::from(row) });
             }
         }
         for event in self.receipts {
@@ -338,24 +302,12 @@ async fn known(
         return Ok(HashMap::new());
     }
     let ids = sent.iter().map(|new| new.id);
-    let rows = messages::Entity::find()
-        .filter(messages::Column::Id.is_in(ids))
-        .all(tx)
-        .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| ((row.id, row.conversation), row))
-        .collect())
+    let rows = messages::Entity::find().filter(messages::Column::Id.is_in(ids)).all(tx).await?;
+    Ok(rows.into_iter().map(|row| ((row.id, row.conversation), row)).collect())
 }
 
 fn accepted(row: &messages::Model) -> Accepted {
-    Accepted {
-        conversation: row.conversation,
-        id: row.id,
-        seq: row.seq,
-        rev: row.rev,
-        sent_at: row.sent_at,
-    }
+    Accepted { conversation: row.conversation, id: row.id, seq: row.seq, rev: row.rev, sent_at: row.sent_at }
 }
 
 async fn advance(
@@ -385,27 +337,15 @@ async fn advance(
         _ => Some(unread_after(tx, state.id, me, now_read).await?),
     };
     let (delivered, read, count) = if me == low {
-        (
-            &mut state.low_delivered,
-            &mut state.low_read,
-            &mut state.low_unread,
-        )
+        (&mut state.low_delivered, &mut state.low_read, &mut state.low_unread)
     } else {
-        (
-            &mut state.high_delivered,
-            &mut state.high_read,
-            &mut state.high_unread,
-        )
+        (&mut state.high_delivered, &mut state.high_read, &mut state.high_unread)
     };
     *delivered = now_delivered;
     *read = now_read;
     *count = unread.unwrap_or(*count);
-    let event = Event::Receipt {
-        conversation: state.id,
-        account: me,
-        delivered: now_delivered,
-        read: now_read,
-    };
+    let event =
+        Event::Receipt { conversation: state.id, account: me, delivered: now_delivered, read: now_read };
     Ok(Ok(Some(event)))
 }
 

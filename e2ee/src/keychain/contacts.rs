@@ -41,18 +41,12 @@ impl Keychain {
                 return Ok(Seen::Changed);
             }
             None => {
-                self.vault
-                    .contacts
-                    .insert(account, Pin::new(bundle.identity, now));
+                self.vault.contacts.insert(account, Pin::new(bundle.identity, now));
                 Seen::New
             }
         };
         // A bundle that was replaced must not come back: the server may be the one who replays it.
-        if self
-            .peers
-            .get(&account)
-            .is_none_or(|known| known.sequence <= bundle.sequence)
-        {
+        if self.peers.get(&account).is_none_or(|known| known.sequence <= bundle.sequence) {
             self.peers.insert(account, bundle);
         }
         Ok(seen)
@@ -74,9 +68,6 @@ impl Keychain {
     /// 60 digits, the same for both people if nobody sits between them.
     pub fn safety_number(&self, peer: Uuid) -> Result<String> {
         let pin = self.pinned(peer).ok_or(Error::PeerNotPinned)?;
-        Ok(safety_number(
-            (self.account(), &self.bundle.identity),
-            (peer, &pin.identity),
-        ))
+        Ok(safety_number((self.account(), &self.bundle.identity), (peer, &pin.identity)))
     }
 }

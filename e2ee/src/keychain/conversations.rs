@@ -63,28 +63,14 @@ impl Keychain {
     pub fn create_epoch(&mut self, peer: Uuid, previous: Option<&Signed>, now: u64) -> Result<CreatedEpoch> {
         let peer = self.peers.get(&peer).ok_or(Error::PeerNotPinned)?;
         let previous = previous.map(Grant::parse).transpose()?;
-        if previous
-            .as_ref()
-            .is_some_and(|grant| grant.conversation != self.conversation_id(peer.account))
-        {
+        if previous.as_ref().is_some_and(|grant| grant.conversation != self.conversation_id(peer.account)) {
             return Err(Error::BrokenEpochChain);
         }
         let key = random_key();
-        let (signed, grant) = Grant::create(
-            &self.bundle,
-            &self.vault.identity_seed,
-            peer,
-            previous.as_ref(),
-            &key,
-            now,
-        )?;
+        let (signed, grant) =
+            Grant::create(&self.bundle, &self.vault.identity_seed, peer, previous.as_ref(), &key, now)?;
         let keyring = self.keep(&grant, key);
-        Ok(CreatedEpoch {
-            epoch: grant.epoch,
-            number: grant.number,
-            grant: signed,
-            keyring,
-        })
+        Ok(CreatedEpoch { epoch: grant.epoch, number: grant.number, grant: signed, keyring })
     }
 
     /// Takes an epoch's key out of its grant, after every check: both people, the creator's pinned identity
@@ -107,11 +93,7 @@ impl Keychain {
         }
         let key = self.unwrap_key(&grant, &creator_identity)?;
         let keyring = self.keep(&grant, key);
-        Ok(Adopted {
-            epoch: grant.epoch,
-            number: grant.number,
-            keyring,
-        })
+        Ok(Adopted { epoch: grant.epoch, number: grant.number, keyring })
     }
 
     /// The envelope of a message. The same id must never be sealed with two texts: keep the envelope for the
@@ -125,56 +107,26 @@ impl Keychain {
         target: Option<Uuid>,
         text: &str,
     ) -> Result<Vec<u8>> {
-        let key = self
-            .epochs
-            .get(&(conversation, epoch))
-            .ok_or(Error::UnknownEpoch)?;
-        let context = Context {
-            conversation,
-            sender: self.account(),
-            id,
-            kind,
-            target,
-        };
+        let key = self.epochs.get(&(conversation, epoch)).ok_or(Error::UnknownEpoch)?;
+        let context = Context { conversation, sender: self.account(), id, kind, target };
         Ok(messages::seal(key, epoch, &context, text.as_bytes()))
     }
 
     /// The text of a message, if all that surrounds it is as its sender sealed it.
     pub fn open(&self, context: &Context, envelope: &[u8]) -> Result<Zeroizing<String>> {
         let envelope = Envelope::parse(envelope)?;
-        let key = self
-            .epochs
-            .get(&(context.conversation, envelope.epoch))
-            .ok_or(Error::UnknownEpoch)?;
+        let key = self.epochs.get(&(context.conversation, envelope.epoch)).ok_or(Error::UnknownEpoch)?;
         let text = envelope.open(key, context)?;
-        str::from_utf8(&text)
-            .map(|text| Zeroizing::new(text.to_owned()))
-            .map_err(|_| Error::BadEnvelope)
+        str::from_utf8(&text).map(|text| Zeroizing::new(text.to_owned())).map_err(|_| Error::BadEnvelope)
     }
 
     fn unwrap_key(&self, grant: &Grant, creator_identity: &[u8; 32]) -> Result<Key> {
-        let wanted = grant
-            .share_of(self.account())
-            .ok_or(Error::BadGrant)?
-            .encryption_hash;
+        let wanted = grant.share_of(self.account()).ok_or(Error::BadGrant)?.encryption_hash;
         let opens = |seed: &&Key| sha256(&capsules::public_of(seed)) == wanted;
         // Newest first: nearly always the one.
-        let encryption_seed = self
-            .vault
-            .encryption_seeds
-            .iter()
-            .rev()
-            .find(opens)
-            .ok_or(Error::BadGrant)?;
+        let encryption_seed = self.vault.encryption_seeds.iter().rev().find(opens).ok_or(Error::BadGrant)?;
         let identity = &self.bundle.identity;
-        grant.unwrap_key(
-            creator_identity,
-            &Recipient {
-                account: self.account(),
-                identity,
-                encryption_seed,
-            },
-        )
+        grant.unwrap_key(creator_identity, &Recipient { account: self.account(), identity, encryption_seed })
     }
 
     fn keep(&mut self, grant: &Grant, key: Key) -> KeyringEntry {

@@ -61,29 +61,12 @@ impl Registration {
         let account_key = random_key();
         let recovery_code = RecoveryCode::generate();
         let slots = [
-            slots::seal(
-                SlotKind::Password,
-                account,
-                new_id(now),
-                &*export_key,
-                &account_key,
-            ),
-            slots::seal(
-                SlotKind::Recovery,
-                account,
-                new_id(now),
-                recovery_code.secret(),
-                &account_key,
-            ),
+            slots::seal(SlotKind::Password, account, new_id(now), &*export_key, &account_key),
+            slots::seal(SlotKind::Recovery, account, new_id(now), recovery_code.secret(), &account_key),
         ];
         let vault = Vault::generate();
-        let key_bundle = KeyBundle::first(
-            account,
-            handle,
-            &vault.identity_seed,
-            vault.newest_encryption_seed(),
-            now,
-        );
+        let key_bundle =
+            KeyBundle::first(account, handle, &vault.identity_seed, vault.newest_encryption_seed(), now);
         let vault = vault.seal(&account_key, account, 1);
         let recovery_verifier = recovery::verifier(&*recovery_code.proof(handle));
         let keychain = Keychain::unlock(
@@ -95,18 +78,8 @@ impl Registration {
                 key_bundle: key_bundle.clone(),
             },
         )?;
-        let material = Material {
-            record,
-            slots,
-            vault,
-            key_bundle,
-            recovery_verifier,
-        };
-        Ok(Registered {
-            material,
-            recovery_code,
-            keychain,
-        })
+        let material = Material { record, slots, vault, key_bundle, recovery_verifier };
+        Ok(Registered { material, recovery_code, keychain })
     }
 }
 
@@ -135,10 +108,7 @@ impl Login {
     /// `WrongCredentials` for a wrong password as for an unknown handle. Takes the time of one Argon2id.
     pub fn finish(self, handle: &str, response: &[u8]) -> Result<ProvenLogin> {
         let (finalization, export_key) = self.state.finish(handle, response)?;
-        Ok(ProvenLogin {
-            finalization,
-            export_key,
-        })
+        Ok(ProvenLogin { finalization, export_key })
     }
 }
 
@@ -175,20 +145,13 @@ impl Keychain {
     pub fn open_from_reload(session: Uuid, share: &[u8], sealed: &[u8], account: &Account) -> Result<Self> {
         let key = reload_key(account.id, session, share);
         let account_key = boxes::open(&key, "reload", &reload_aad(account.id, session), sealed)?;
-        let account_key = account_key
-            .as_slice()
-            .try_into()
-            .map(Key::new)
-            .map_err(|_| Error::NotAuthentic)?;
+        let account_key = account_key.as_slice().try_into().map(Key::new).map_err(|_| Error::NotAuthentic)?;
         Self::unlock(account_key, account)
     }
 }
 
 fn reload_key(account: Uuid, session: Uuid, share: &[u8]) -> Key {
-    derive(
-        share,
-        &enc("kek/reload", &[account.as_bytes(), session.as_bytes()]),
-    )
+    derive(share, &enc("kek/reload", &[account.as_bytes(), session.as_bytes()]))
 }
 
 fn reload_aad(account: Uuid, session: Uuid) -> Vec<u8> {

@@ -42,13 +42,7 @@ pub(crate) struct Registering {
 /// The first message, for the server, and what to keep until its answer.
 pub(crate) fn start_registration(password: Password) -> Result<(Vec<u8>, Registering)> {
     let start = ClientRegistration::start(&mut OsRng, password.bytes()).map_err(|_| Error::BadOpaque)?;
-    Ok((
-        start.message.serialize().to_vec(),
-        Registering {
-            password,
-            state: start.state,
-        },
-    ))
+    Ok((start.message.serialize().to_vec(), Registering { password, state: start.state }))
 }
 
 impl Registering {
@@ -74,13 +68,7 @@ pub(crate) struct LoggingIn {
 
 pub(crate) fn start_login(password: Password) -> Result<(Vec<u8>, LoggingIn)> {
     let start = ClientLogin::start(&mut OsRng, password.bytes()).map_err(|_| Error::BadOpaque)?;
-    Ok((
-        start.message.serialize().to_vec(),
-        LoggingIn {
-            password,
-            state: start.state,
-        },
-    ))
+    Ok((start.message.serialize().to_vec(), LoggingIn { password, state: start.state }))
 }
 
 impl LoggingIn {
@@ -91,12 +79,12 @@ impl LoggingIn {
         let response = exactly::<KE2>(response).ok_or(Error::BadOpaque)?;
         let response = CredentialResponse::deserialize(response).map_err(|_| Error::BadOpaque)?;
         let parameters = ClientLoginFinishParameters::new(Some(CONTEXT), identifiers(handle), None);
-        let mut finish = self
-            .state
-            .finish(&mut OsRng, self.password.bytes(), response, parameters)
-            .map_err(|error| match error {
-                ProtocolError::InvalidLoginError => Error::WrongCredentials,
-                _ => Error::BadOpaque,
+        let mut finish =
+            self.state.finish(&mut OsRng, self.password.bytes(), response, parameters).map_err(|error| {
+                match error {
+                    ProtocolError::InvalidLoginError => Error::WrongCredentials,
+                    _ => Error::BadOpaque,
+                }
             })?;
         let export_key = Zeroizing::new(finish.export_key.into());
         finish.export_key.zeroize();

@@ -37,9 +37,7 @@ impl ServerSetup {
 
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let bytes = exactly::<SETUP>(bytes).ok_or(Error::DamagedRecord)?;
-        opaque_ke::ServerSetup::deserialize(bytes)
-            .map(ServerSetup)
-            .map_err(|_| Error::DamagedRecord)
+        opaque_ke::ServerSetup::deserialize(bytes).map(ServerSetup).map_err(|_| Error::DamagedRecord)
     }
 
     /// Answers the first message of a registration. Nothing is to be kept.
@@ -54,21 +52,12 @@ impl ServerSetup {
     /// Answers the first message of a log-in. For a handle that does not exist, `record` is `None`: the
     /// answer looks the same, and the log-in fails at its end, as with a wrong password.
     pub fn start_login(&self, handle: &str, record: Option<&[u8]>, request: &[u8]) -> Result<PendingLogin> {
-        let record = record
-            .map(read_record)
-            .transpose()
-            .map_err(|_| Error::DamagedRecord)?;
+        let record = record.map(read_record).transpose().map_err(|_| Error::DamagedRecord)?;
         let request = exactly::<KE1>(request).ok_or(Error::BadOpaque)?;
         let request = CredentialRequest::deserialize(request).map_err(|_| Error::BadOpaque)?;
-        let start = ServerLogin::start(
-            &mut OsRng,
-            &self.0,
-            record,
-            request,
-            handle.as_bytes(),
-            parameters(handle),
-        )
-        .map_err(|_| Error::BadOpaque)?;
+        let start =
+            ServerLogin::start(&mut OsRng, &self.0, record, request, handle.as_bytes(), parameters(handle))
+                .map_err(|_| Error::BadOpaque)?;
         Ok(PendingLogin {
             response: start.message.serialize().to_vec(),
             state: Zeroizing::new(start.state.serialize().to_vec()),
@@ -96,14 +85,9 @@ pub fn finish_login(state: &[u8], finalization: &[u8]) -> Result<()> {
 
 fn read_record(bytes: &[u8]) -> Result<ServerRegistration<Suite>> {
     let upload = exactly::<RECORD>(bytes).ok_or(Error::BadOpaque)?;
-    RegistrationUpload::deserialize(upload)
-        .map(ServerRegistration::finish)
-        .map_err(|_| Error::BadOpaque)
+    RegistrationUpload::deserialize(upload).map(ServerRegistration::finish).map_err(|_| Error::BadOpaque)
 }
 
 fn parameters(handle: &str) -> ServerLoginParameters<'_, '_> {
-    ServerLoginParameters {
-        context: Some(CONTEXT),
-        identifiers: identifiers(handle),
-    }
+    ServerLoginParameters { context: Some(CONTEXT), identifiers: identifiers(handle) }
 }

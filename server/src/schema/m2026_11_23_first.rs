@@ -61,30 +61,16 @@ fn tables() -> Vec<TableCreateStatement> {
                 big_integer("created_at"),
             ],
         ),
-        table(
-            "slots",
-            &["id"],
-            vec![uuid("id"), uuid("account"), string_len("kind", 16), blob("boxed")],
-        ),
+        table("slots", &["id"], vec![uuid("id"), uuid("account"), string_len("kind", 16), blob("boxed")]),
         table(
             "key_bundles",
             &["account", "sequence"],
-            vec![
-                uuid("account"),
-                big_integer("sequence"),
-                blob("body"),
-                blob("signature"),
-            ],
+            vec![uuid("account"), big_integer("sequence"), blob("body"), blob("signature")],
         ),
         table(
             "handshakes",
             &["id"],
-            vec![
-                uuid("id"),
-                string_len("handle", 32),
-                blob_null("login_state"),
-                big_integer("expires_at"),
-            ],
+            vec![uuid("id"), string_len("handle", 32), blob_null("login_state"), big_integer("expires_at")],
         ),
         table(
             "sessions",
@@ -98,11 +84,7 @@ fn tables() -> Vec<TableCreateStatement> {
                 big_integer("seen_at"),
             ],
         ),
-        table(
-            "avatars",
-            &["id"],
-            vec![uuid("id"), uuid("account"), blob("jpeg")],
-        ),
+        table("avatars", &["id"], vec![uuid("id"), uuid("account"), blob("jpeg")]),
         table(
             "search_terms",
             &["weight", "term", "account"],
@@ -143,12 +125,7 @@ fn tables() -> Vec<TableCreateStatement> {
         table(
             "keyring",
             &["account", "epoch"],
-            vec![
-                uuid("account"),
-                uuid("epoch"),
-                uuid("conversation"),
-                blob("boxed"),
-            ],
+            vec![uuid("account"), uuid("epoch"), uuid("conversation"), blob("boxed")],
         ),
         table(
             "messages",

@@ -51,10 +51,7 @@ async fn notes_to_oneself_and_to_nobody_are_refused() {
         (json!(Uuid::now_v7()), 404, "not_found"),
         (json!("bob"), 400, "bad_request"),
     ] {
-        let answer = alice
-            .raw("POST", "/conversations", Some(&json!({"with": with})))
-            .await
-            .unwrap();
+        let answer = alice.raw("POST", "/conversations", Some(&json!({"with": with}))).await.unwrap();
         assert_eq!(raw_refusal(answer), refused(status, code));
     }
 }
@@ -67,10 +64,7 @@ async fn the_list_shows_conversations_with_messages_the_latest_first() {
     for name in ["Bob", "Carol", "Dave", "Erin"] {
         let peer = app.person(name).await;
         let conversation = alice.open_conversation(peer.id()).await.unwrap().id;
-        assert!(
-            peer.conversations().await.unwrap().is_empty(),
-            "an opened one is nobody's business yet"
-        );
+        assert!(peer.conversations().await.unwrap().is_empty(), "an opened one is nobody's business yet");
         app.clock.advance(1_000);
         peer.send(conversation, &format!("from {name}")).await.unwrap();
         conversations.push((conversation, peer));
@@ -79,36 +73,20 @@ async fn the_list_shows_conversations_with_messages_the_latest_first() {
     alice.send(conversations[1].0, "to Carol").await.unwrap();
 
     let expected: Vec<Uuid> = [1, 3, 2, 0].map(|at| conversations[at].0).to_vec();
-    let listed: Vec<Uuid> = alice
-        .conversations()
-        .await
-        .unwrap()
-        .iter()
-        .map(|view| view.id)
-        .collect();
+    let listed: Vec<Uuid> = alice.conversations().await.unwrap().iter().map(|view| view.id).collect();
     assert_eq!(listed, expected);
 
     let (mut paged, mut cursor) = (Vec::new(), String::new());
     loop {
-        let (_, page) = alice
-            .raw("GET", &format!("/conversations?limit=1{cursor}"), None)
-            .await
-            .unwrap();
+        let (_, page) = alice.raw("GET", &format!("/conversations?limit=1{cursor}"), None).await.unwrap();
         let views = page["conversations"].as_array().unwrap();
-        paged.extend(
-            views
-                .iter()
-                .map(|view| view["id"].as_str().unwrap().parse::<Uuid>().unwrap()),
-        );
+        paged.extend(views.iter().map(|view| view["id"].as_str().unwrap().parse::<Uuid>().unwrap()));
         let Some(next) = page["next"].as_str() else { break };
         cursor = format!("&cursor={next}");
     }
     assert_eq!(paged, expected);
     for cursor in ["x", "1~x", "x~00000000-0000-0000-0000-000000000000"] {
-        let answer = alice
-            .raw("GET", &format!("/conversations?cursor={cursor}"), None)
-            .await
-            .unwrap();
+        let answer = alice.raw("GET", &format!("/conversations?cursor={cursor}"), None).await.unwrap();
         assert_eq!(raw_refusal(answer), refused(400, "bad_request"));
     }
 }

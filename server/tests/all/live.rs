@@ -54,10 +54,7 @@ async fn messages_of_one_socket_keep_their_order() {
     }
     for number in 0..150 {
         let message = reader.next_message().await.unwrap();
-        assert_eq!(
-            (message.seq, message.text()),
-            (number + 1, Some(number.to_string().as_str()))
-        );
+        assert_eq!((message.seq, message.text()), (number + 1, Some(number.to_string().as_str())));
     }
 }
 
@@ -72,24 +69,11 @@ async fn receipts_and_profiles_are_told_to_those_they_concern() {
     let mut bobs = bob.events().await.unwrap();
     bobs.receipt(conversation, Some(1), Some(1)).await.unwrap();
     let event = watching.next().await.unwrap();
-    assert_eq!(
-        event,
-        Event::Receipt {
-            conversation,
-            account: bob.id(),
-            delivered: 1,
-            read: 1
-        }
-    );
-    bob.raw("PATCH", "/profile", Some(&json!({"status": "away"})))
-        .await
-        .unwrap();
+    assert_eq!(event, Event::Receipt { conversation, account: bob.id(), delivered: 1, read: 1 });
+    bob.raw("PATCH", "/profile", Some(&json!({"status": "away"}))).await.unwrap();
     assert!(matches!(watching.next().await.unwrap(), Event::Profile(person) if person.status == "away"));
     // The stranger's first event is their own: nothing of the above reached them.
-    stranger
-        .raw("PATCH", "/profile", Some(&json!({"status": "mine"})))
-        .await
-        .unwrap();
+    stranger.raw("PATCH", "/profile", Some(&json!({"status": "mine"}))).await.unwrap();
     assert!(matches!(strangers.next().await.unwrap(), Event::Profile(person) if person.status == "mine"));
 }
 
@@ -102,10 +86,7 @@ async fn what_cannot_be_sent_is_refused_by_its_id_and_the_socket_lives_on() {
     let id = Uuid::now_v7();
     for (to, code) in [(conversation, "bad_envelope"), (Uuid::now_v7(), "not_found")] {
         let message = if to == conversation {
-            NewMessage {
-                id,
-                envelope: Bytes(vec![1; 100]),
-            }
+            NewMessage { id, envelope: Bytes(vec![1; 100]) }
         } else {
             alice.seal(conversation, "lost").await.unwrap()
         };
@@ -118,15 +99,7 @@ async fn what_cannot_be_sent_is_refused_by_its_id_and_the_socket_lives_on() {
         }
     }
     let unknown = format!(r#"{{"type":"receipt","conversation":"{conversation}","read":1,"unheard_of":1}}"#);
-    for garbage in [
-        "",
-        "nonsense",
-        "[]",
-        "{}",
-        r#"{"type":"unheard_of"}"#,
-        r#"{"type":"send"}"#,
-        &unknown,
-    ] {
+    for garbage in ["", "nonsense", "[]", "{}", r#"{"type":"unheard_of"}"#, r#"{"type":"send"}"#, &unknown] {
         live.raw(garbage).await.unwrap();
         let Event::Error { code, .. } = live.next().await.unwrap() else {
             panic!("{garbage} was understood")
@@ -190,10 +163,7 @@ async fn a_stop_tells_the_sockets_that_the_server_comes_back() {
     app.start_again().await;
     alice.send(conversation, "after").await.unwrap();
     let changes = bob.changes(conversation, 1, 10).await.unwrap();
-    assert_eq!(
-        changes.iter().map(client::Message::text).collect::<Vec<_>>(),
-        [Some("after")]
-    );
+    assert_eq!(changes.iter().map(client::Message::text).collect::<Vec<_>>(), [Some("after")]);
 }
 
 #[tokio::test]
@@ -201,9 +171,8 @@ async fn only_our_own_page_may_open_a_socket() {
     let app = TestApp::start().await;
     let alice = app.person("Alice").await;
     let open = async |origin: Option<&str>, token: &str| {
-        let mut request = format!("{}/api/live", app.url.replacen("http", "ws", 1))
-            .into_client_request()
-            .unwrap();
+        let mut request =
+            format!("{}/api/live", app.url.replacen("http", "ws", 1)).into_client_request().unwrap();
         let headers = request.headers_mut();
         headers.insert("cookie", format!("session={token}").parse().unwrap());
         if let Some(origin) = origin {
@@ -220,11 +189,6 @@ async fn only_our_own_page_may_open_a_socket() {
         assert_eq!(open(Some(origin), alice.token()).await, 403, "{origin}");
     }
     assert_eq!(open(None, "wrong").await, 401);
-    let plain = app
-        .request(Method::GET, "/api/live")
-        .bearer_auth(alice.token())
-        .send()
-        .await
-        .unwrap();
+    let plain = app.request(Method::GET, "/api/live").bearer_auth(alice.token()).send().await.unwrap();
     assert!(plain.status().is_client_error(), "a socket that is none");
 }

@@ -7,23 +7,12 @@ use crate::support::{TestApp, refusal, refused};
 #[tokio::test]
 async fn every_answer_carries_the_strict_headers_and_an_id() {
     let app = TestApp::start().await;
-    for path in [
-        "/",
-        "/c/anything",
-        "/api/config",
-        "/api/session",
-        "/api/nothing",
-        "/assets/nothing.js",
-        "/healthz",
-    ] {
+    for path in
+        ["/", "/c/anything", "/api/config", "/api/session", "/api/nothing", "/assets/nothing.js", "/healthz"]
+    {
         let answer = app.request(Method::GET, path).send().await.unwrap();
-        let header = |name: &str| {
-            answer
-                .headers()
-                .get(name)
-                .map_or("", |value| value.to_str().unwrap())
-                .to_owned()
-        };
+        let header =
+            |name: &str| answer.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
         let policy = header("content-security-policy");
         for part in [
             "default-src 'none'",
@@ -41,12 +30,7 @@ async fn every_answer_carries_the_strict_headers_and_an_id() {
     }
     let app = TestApp::start_with(|config| config.public_url = "https://chat.example.org".parse().ok()).await;
     let answer = app.request(Method::GET, "/").send().await.unwrap();
-    assert!(
-        answer.headers()["strict-transport-security"]
-            .to_str()
-            .unwrap()
-            .starts_with("max-age=31536000")
-    );
+    assert!(answer.headers()["strict-transport-security"].to_str().unwrap().starts_with("max-age=31536000"));
 }
 
 #[tokio::test]
@@ -56,14 +40,7 @@ async fn it_says_whether_it_lives_and_whether_it_can_work() {
         assert_eq!(app.request(Method::GET, path).send().await.unwrap().status(), 200);
     }
     app.app.db.clone().close().await.unwrap();
-    assert_eq!(
-        app.request(Method::GET, "/healthz")
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        200
-    );
+    assert_eq!(app.request(Method::GET, "/healthz").send().await.unwrap().status(), 200);
     let answer = app.request(Method::GET, "/readyz").send().await.unwrap();
     assert_eq!(refusal(answer).await, refused(503, "unavailable"));
 }
@@ -75,17 +52,9 @@ async fn what_is_not_there_is_refused_in_json_under_api_and_shows_the_page_elsew
         let answer = app.request(Method::GET, path).send().await.unwrap();
         assert_eq!(refusal(answer).await, refused(404, "not_found"), "{path}");
     }
-    for (method, path) in [
-        (Method::POST, "/"),
-        (Method::DELETE, "/api/config"),
-        (Method::PUT, "/c/x"),
-    ] {
+    for (method, path) in [(Method::POST, "/"), (Method::DELETE, "/api/config"), (Method::PUT, "/c/x")] {
         let answer = app.request(method, path).send().await.unwrap();
-        assert_eq!(
-            refusal(answer).await,
-            refused(405, "method_not_allowed"),
-            "{path}"
-        );
+        assert_eq!(refusal(answer).await, refused(405, "method_not_allowed"), "{path}");
     }
     let page = app.request(Method::GET, "/c/anything").send().await.unwrap();
     assert_eq!(page.headers()["content-type"], "text/html");
@@ -96,9 +65,7 @@ async fn other_sites_cannot_act_in_a_persons_name() {
     let app = TestApp::start().await;
     let alice = app.person("Alice").await;
     let change = async |headers: &[(&str, &str)]| {
-        let mut request = app
-            .request(Method::PATCH, "/api/profile")
-            .json(&json!({"status": "changed"}));
+        let mut request = app.request(Method::PATCH, "/api/profile").json(&json!({"status": "changed"}));
         request = request.header("cookie", format!("session={}", alice.token()));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -121,13 +88,8 @@ async fn other_sites_cannot_act_in_a_persons_name() {
 async fn bodies_and_headers_have_limits() {
     let app = TestApp::start().await;
     let large = json!({"handle": "x".repeat(2 << 20), "request": ""});
-    assert_eq!(
-        app.post("/api/login/start", &large).await,
-        refused(413, "too_large")
-    );
-    let headers = app
-        .request(Method::GET, "/healthz")
-        .header("x-large", "x".repeat(64 << 10));
+    assert_eq!(app.post("/api/login/start", &large).await, refused(413, "too_large"));
+    let headers = app.request(Method::GET, "/healthz").header("x-large", "x".repeat(64 << 10));
     let status = headers.send().await.map(|answer| answer.status().as_u16());
     assert!(status.is_err() || status.is_ok_and(|status| status == 431));
     let mut many = app.request(Method::GET, "/healthz");
@@ -151,18 +113,11 @@ fn the_description_names_every_code_and_every_event() {
     let description = serde_json::to_value(app::description()).unwrap();
     let schemas = &description["components"]["schemas"];
     let codes = schemas["Code"].to_string();
-    for code in [
-        "signed_out",
-        "message_id_reused",
-        "epoch_conflict",
-        "too_many_attempts",
-    ] {
+    for code in ["signed_out", "message_id_reused", "epoch_conflict", "too_many_attempts"] {
         assert!(codes.contains(code), "{code}");
     }
     let events = schemas["Event"].to_string();
-    for event in [
-        "ready", "accepted", "refused", "message", "receipt", "epoch", "profile", "error",
-    ] {
+    for event in ["ready", "accepted", "refused", "message", "receipt", "epoch", "profile", "error"] {
         assert!(events.contains(&format!("\"{event}\"")), "{event}");
     }
     for (path, operations) in description["paths"].as_object().unwrap() {

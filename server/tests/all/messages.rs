@@ -69,34 +69,19 @@ async fn an_envelope_must_be_whole_and_of_this_conversation() {
     let with = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut envelope = good.envelope.0.clone();
         change(&mut envelope);
-        NewMessage {
-            id: good.id,
-            envelope: Bytes(envelope),
-        }
+        NewMessage { id: good.id, envelope: Bytes(envelope) }
     };
     let cases = [
         (with(&Vec::clear), "bad_envelope"),
         (with(&|envelope| envelope.truncate(20)), "bad_envelope"),
-        (
-            with(&|envelope| envelope.truncate(envelope.len() - 1)),
-            "bad_envelope",
-        ),
+        (with(&|envelope| envelope.truncate(envelope.len() - 1)), "bad_envelope"),
         (with(&|envelope| envelope[0] = 2), "bad_envelope"),
         (with(&|envelope| envelope[1] = 9), "bad_envelope"),
         (with(&|envelope| envelope[5] ^= 1), "unknown_epoch"),
         (with(&|envelope| envelope[20] ^= 1), "bad_envelope"),
-        (
-            with(&|envelope| envelope.resize(64 << 10, 0)),
-            "message_too_large",
-        ),
+        (with(&|envelope| envelope.resize(64 << 10, 0)), "message_too_large"),
         (with(&|envelope| envelope.resize(1 << 20, 0)), "too_large"),
-        (
-            NewMessage {
-                id: Uuid::now_v7(),
-                envelope: good.envelope.clone(),
-            },
-            "bad_envelope",
-        ),
+        (NewMessage { id: Uuid::now_v7(), envelope: good.envelope.clone() }, "bad_envelope"),
         (foreign, "unknown_epoch"),
     ];
     for (at, (message, code)) in cases.iter().enumerate() {
@@ -136,29 +121,13 @@ async fn bodies_that_are_not_what_they_should_be_are_refused() {
     }
     let url = format!("/api{path}");
     let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
-    for body in [
-        b"\xff\xfe{}".to_vec(),
-        deep.into_bytes(),
-        b"{".to_vec(),
-        Vec::new(),
-    ] {
-        let request = app
-            .request(reqwest::Method::POST, &url)
-            .bearer_auth(alice.token());
+    for body in [b"\xff\xfe{}".to_vec(), deep.into_bytes(), b"{".to_vec(), Vec::new()] {
+        let request = app.request(reqwest::Method::POST, &url).bearer_auth(alice.token());
         let request = request.header("content-type", "application/json").body(body);
-        assert_eq!(
-            crate::support::refusal(request.send().await.unwrap()).await,
-            refused(400, "bad_request")
-        );
+        assert_eq!(crate::support::refusal(request.send().await.unwrap()).await, refused(400, "bad_request"));
     }
-    let untyped = app
-        .request(reqwest::Method::POST, &url)
-        .bearer_auth(alice.token())
-        .body(good.to_string());
-    assert_eq!(
-        crate::support::refusal(untyped.send().await.unwrap()).await,
-        refused(400, "bad_request")
-    );
+    let untyped = app.request(reqwest::Method::POST, &url).bearer_auth(alice.token()).body(good.to_string());
+    assert_eq!(crate::support::refusal(untyped.send().await.unwrap()).await, refused(400, "bad_request"));
     assert_eq!(alice.raw("POST", &path, Some(&good)).await.unwrap().1["seq"], 2);
 }
 
@@ -171,21 +140,10 @@ async fn history_pages_back_and_catches_up_without_gaps() {
         from.send(conversation, &number.to_string()).await.unwrap();
     }
     let page = async |query: &str| {
-        bob.raw(
-            "GET",
-            &format!("/conversations/{conversation}/messages?{query}"),
-            None,
-        )
-        .await
-        .unwrap()
+        bob.raw("GET", &format!("/conversations/{conversation}/messages?{query}"), None).await.unwrap()
     };
     let seqs = |page: &Value| -> Vec<i64> {
-        page["messages"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|message| message["seq"].as_i64().unwrap())
-            .collect()
+        page["messages"].as_array().unwrap().iter().map(|message| message["seq"].as_i64().unwrap()).collect()
     };
     let (mut back, mut before) = (Vec::new(), String::new());
     loop {
@@ -209,17 +167,8 @@ async fn history_pages_back_and_catches_up_without_gaps() {
         assert_eq!(page(&format!("changed_after={beyond}")).await.0, 200, "{beyond}");
         assert_eq!(page(&format!("before={beyond}")).await.0, 200, "{beyond}");
     }
-    for wrong in [
-        "before=x",
-        "before=1&changed_after=1",
-        "limit=-1",
-        "changed_after=99999999999999999999",
-    ] {
-        assert_eq!(
-            raw_refusal(page(wrong).await),
-            refused(400, "bad_request"),
-            "{wrong}"
-        );
+    for wrong in ["before=x", "before=1&changed_after=1", "limit=-1", "changed_after=99999999999999999999"] {
+        assert_eq!(raw_refusal(page(wrong).await), refused(400, "bad_request"), "{wrong}");
     }
 }
 
@@ -241,19 +190,9 @@ async fn receipts_go_forward_only_and_name_messages_that_exist() {
     assert_eq!(theirs().await, (3, 3), "what was read was delivered");
     bob.receipt(conversation, Some(1), Some(1)).await.unwrap();
     assert_eq!(theirs().await, (3, 3));
-    for wrong in [
-        json!({"read": 4}),
-        json!({"delivered": -1}),
-        json!({"read": i64::MAX}),
-    ] {
-        let answer = bob
-            .raw(
-                "POST",
-                &format!("/conversations/{conversation}/receipts"),
-                Some(&wrong),
-            )
-            .await
-            .unwrap();
+    for wrong in [json!({"read": 4}), json!({"delivered": -1}), json!({"read": i64::MAX})] {
+        let answer =
+            bob.raw("POST", &format!("/conversations/{conversation}/receipts"), Some(&wrong)).await.unwrap();
         assert_eq!(raw_refusal(answer), refused(422, "bad_receipt"), "{wrong}");
     }
 }
@@ -291,10 +230,7 @@ async fn a_stop_under_load_loses_nothing_that_was_acknowledged() {
     loop {
         let page = bob.history(conversation, before, 100).await.unwrap();
         before = page.first().map(|message| message.seq);
-        kept.splice(
-            0..0,
-            page.iter().map(|message| message.text().unwrap().to_owned()),
-        );
+        kept.splice(0..0, page.iter().map(|message| message.text().unwrap().to_owned()));
         if before.is_none_or(|seq| seq == 1) {
             break;
         }

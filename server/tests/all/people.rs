@@ -4,13 +4,7 @@ use uuid::Uuid;
 use crate::support::{TestApp, raw_refusal, refused};
 
 async fn names(client: &client::Client, query: &str) -> Vec<String> {
-    client
-        .search(query)
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|person| person.display_name)
-        .collect()
+    client.search(query).await.unwrap().into_iter().map(|person| person.display_name).collect()
 }
 
 #[tokio::test]
@@ -24,25 +18,13 @@ async fn people_are_found_by_name_and_handle_without_accents_best_first() {
         ("e.elodie", "Yann Petit"),
         ("other", "Jean Eloy"),
     ] {
-        client::Client::register(&app.url, handle, name, crate::support::PASSWORD)
-            .await
-            .unwrap();
+        client::Client::register(&app.url, handle, name, crate::support::PASSWORD).await.unwrap();
     }
     // Handle, then names, then words of names, then words of handles.
-    let found = [
-        "Zoé Dupont",
-        "Élodie Velours",
-        "Éloïse Marchand",
-        "Jean Eloy",
-        "Yann Petit",
-    ];
+    let found = ["Zoé Dupont", "Élodie Velours", "Éloïse Marchand", "Jean Eloy", "Yann Petit"];
     assert_eq!(names(&alice, "elo").await, found);
     assert_eq!(names(&alice, " ÉLOÏSE m").await, ["Éloïse Marchand"]);
-    assert_eq!(
-        names(&alice, "@marchand").await,
-        ["Éloïse Marchand"],
-        "once, though name and handle match"
-    );
+    assert_eq!(names(&alice, "@marchand").await, ["Éloïse Marchand"], "once, though name and handle match");
     assert_eq!(names(&alice, "loise").await, [""; 0]);
     assert_eq!(names(&alice, "  ").await, [""; 0]);
 }
@@ -52,10 +34,7 @@ async fn a_new_name_replaces_the_old_one_in_the_search() {
     let app = TestApp::start().await;
     let alice = app.person("Alice").await;
     assert_eq!(names(&alice, "Ali").await, ["Alice"]);
-    alice
-        .raw("PATCH", "/profile", Some(&json!({"display_name": "Bérénice"})))
-        .await
-        .unwrap();
+    alice.raw("PATCH", "/profile", Some(&json!({"display_name": "Bérénice"}))).await.unwrap();
     assert_eq!(names(&alice, "beren").await, ["Bérénice"]);
     assert_eq!(names(&alice, "alice").await, ["Bérénice"], "still by the handle");
 }
@@ -78,18 +57,9 @@ async fn pages_show_everyone_once() {
     }
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
-        let (status, page) = alice
-            .raw("GET", &format!("/people?q=ann&limit=3{cursor}"), None)
-            .await
-            .unwrap();
+        let (status, page) = alice.raw("GET", &format!("/people?q=ann&limit=3{cursor}"), None).await.unwrap();
         assert_eq!(status, 200, "{page}");
-        seen.extend(
-            page["people"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|person| person["handle"].to_string()),
-        );
+        seen.extend(page["people"].as_array().unwrap().iter().map(|person| person["handle"].to_string()));
         let Value::String(next) = &page["next"] else { break };
         cursor = format!("&cursor={next}");
     }
@@ -101,25 +71,13 @@ async fn pages_show_everyone_once() {
 async fn others_see_the_public_profile_and_nothing_more() {
     let app = TestApp::start().await;
     let (alice, bob) = (app.person("Alice").await, app.person("Bob").await);
-    let (_, person) = alice
-        .raw("GET", &format!("/people/{}", bob.id()), None)
-        .await
-        .unwrap();
+    let (_, person) = alice.raw("GET", &format!("/people/{}", bob.id()), None).await.unwrap();
     let fields: Vec<&String> = person.as_object().unwrap().keys().collect();
-    assert_eq!(
-        fields,
-        ["avatar", "bio", "display_name", "handle", "id", "status"]
-    );
-    let (_, found) = alice
-        .raw("GET", &format!("/people?q={}", bob.handle()), None)
-        .await
-        .unwrap();
+    assert_eq!(fields, ["avatar", "bio", "display_name", "handle", "id", "status"]);
+    let (_, found) = alice.raw("GET", &format!("/people?q={}", bob.handle()), None).await.unwrap();
     assert_eq!(found["people"][0], person);
     for nobody in [Uuid::now_v7().to_string(), "me".to_owned(), "%00".to_owned()] {
-        let answer = alice
-            .raw("GET", &format!("/people/{nobody}"), None)
-            .await
-            .unwrap();
+        let answer = alice.raw("GET", &format!("/people/{nobody}"), None).await.unwrap();
         assert_eq!(raw_refusal(answer), refused(404, "not_found"), "{nobody}");
     }
 }
@@ -128,21 +86,12 @@ async fn others_see_the_public_profile_and_nothing_more() {
 async fn searches_that_make_no_sense_are_refused() {
     let app = TestApp::start().await;
     let alice = app.person("Alice").await;
-    for query in [
-        "",
-        "?q=a&q=b",
-        "?q=a&limit=-1",
-        "?q=a&cursor=9~x~y",
-        "?q=a&cursor=%ff",
-        "?q=a&unheard=of",
-    ] {
+    for query in ["", "?q=a&q=b", "?q=a&limit=-1", "?q=a&cursor=9~x~y", "?q=a&cursor=%ff", "?q=a&unheard=of"]
+    {
         let answer = alice.raw("GET", &format!("/people{query}"), None).await.unwrap();
         assert_eq!(raw_refusal(answer), refused(400, "bad_request"), "{query}");
     }
     let long = "é".repeat(3_000);
-    let answer = alice
-        .raw("GET", &format!("/people?q={long}"), None)
-        .await
-        .unwrap();
+    let answer = alice.raw("GET", &format!("/people?q={long}"), None).await.unwrap();
     assert_eq!(answer.0, 200, "a long word finds nobody, and that is all");
 }

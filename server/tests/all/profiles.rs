@@ -7,25 +7,14 @@ use serde_json::{Value, json};
 use crate::support::{TestApp, raw_refusal, refusal, refused};
 
 fn picture(format: ImageFormat) -> Vec<u8> {
-    let image = RgbImage::from_fn(600, 400, |x, _| {
-        if x < 300 {
-            Rgb([200, 0, 0])
-        } else {
-            Rgb([0, 0, 200])
-        }
-    });
+    let image = RgbImage::from_fn(600, 400, |x, _| if x < 300 { Rgb([200, 0, 0]) } else { Rgb([0, 0, 200]) });
     let mut bytes = Cursor::new(Vec::new());
     image.write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
 
 async fn upload(app: &TestApp, token: &str, bytes: Vec<u8>) -> reqwest::Response {
-    app.request(Method::PUT, "/api/profile/avatar")
-        .bearer_auth(token)
-        .body(bytes)
-        .send()
-        .await
-        .unwrap()
+    app.request(Method::PUT, "/api/profile/avatar").bearer_auth(token).body(bytes).send().await.unwrap()
 }
 
 #[tokio::test]
@@ -34,14 +23,8 @@ async fn one_changes_what_one_names_and_keeps_the_rest() {
     let alice = app.person("Alice").await;
     let change = json!({"display_name": "  Alice M. ", "status": "In the garden", "bio": "One\nTwo"});
     let (_, me) = alice.raw("PATCH", "/profile", Some(&change)).await.unwrap();
-    assert_eq!(
-        (&me["display_name"], &me["bio"]),
-        (&json!("Alice M."), &json!("One\nTwo"))
-    );
-    let (_, me) = alice
-        .raw("PATCH", "/profile", Some(&json!({"status": ""})))
-        .await
-        .unwrap();
+    assert_eq!((&me["display_name"], &me["bio"]), (&json!("Alice M."), &json!("One\nTwo")));
+    let (_, me) = alice.raw("PATCH", "/profile", Some(&json!({"status": ""}))).await.unwrap();
     assert_eq!(
         (&me["display_name"], &me["status"], &me["bio"]),
         (&json!("Alice M."), &json!(""), &json!("One\nTwo"))
@@ -74,17 +57,10 @@ async fn a_picture_is_stored_square_small_and_without_its_metadata() {
         }
         let me: Value = upload(&app, alice.token(), bytes).await.json().await.unwrap();
         let avatar = me["avatar"].as_str().unwrap();
-        let request = app
-            .request(Method::GET, &format!("/api/avatars/{avatar}"))
-            .bearer_auth(alice.token());
+        let request = app.request(Method::GET, &format!("/api/avatars/{avatar}")).bearer_auth(alice.token());
         let stored = request.send().await.unwrap();
         assert_eq!(stored.headers()["content-type"], "image/jpeg");
-        assert!(
-            stored.headers()["cache-control"]
-                .to_str()
-                .unwrap()
-                .contains("immutable")
-        );
+        assert!(stored.headers()["cache-control"].to_str().unwrap().contains("immutable"));
         let stored = stored.bytes().await.unwrap();
         assert!(!stored.windows(5).any(|window| window == b"48.85"));
         let decoded = image::load_from_memory(&stored).unwrap();
@@ -96,31 +72,16 @@ async fn a_picture_is_stored_square_small_and_without_its_metadata() {
 async fn a_picture_that_is_none_is_refused_and_the_old_one_stays() {
     let app = TestApp::start().await;
     let alice = app.person("Alice").await;
-    let me: Value = upload(&app, alice.token(), picture(ImageFormat::Png))
-        .await
-        .json()
-        .await
-        .unwrap();
+    let me: Value = upload(&app, alice.token(), picture(ImageFormat::Png)).await.json().await.unwrap();
 
     let mut truncated = picture(ImageFormat::Png);
     truncated.truncate(100);
     let mut gif = b"GIF89a".to_vec();
     gif.extend([0; 100]);
-    for bytes in [
-        Vec::new(),
-        b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(),
-        gif,
-        truncated,
-        bomb(),
-    ] {
+    for bytes in [Vec::new(), b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(), gif, truncated, bomb()] {
         let head = bytes.len().min(8);
         let answer = upload(&app, alice.token(), bytes.clone()).await;
-        assert_eq!(
-            refusal(answer).await,
-            refused(422, "not_an_image"),
-            "{:?}",
-            &bytes[..head]
-        );
+        assert_eq!(refusal(answer).await, refused(422, "not_an_image"), "{:?}", &bytes[..head]);
     }
     let large = upload(&app, alice.token(), vec![0; (8 << 20) + 1]).await;
     assert_eq!(refusal(large).await, refused(413, "too_large"));

@@ -13,25 +13,17 @@ async fn a_session_ends_after_thirty_days_without_a_request() {
         assert_eq!(alice.raw("GET", "/session", None).await.unwrap().0, 200);
     }
     app.clock.advance(30 * DAY + HOUR);
-    assert_eq!(
-        raw_refusal(alice.raw("GET", "/session", None).await.unwrap()),
-        refused(401, "signed_out")
-    );
+    assert_eq!(raw_refusal(alice.raw("GET", "/session", None).await.unwrap()), refused(401, "signed_out"));
 }
 
 #[tokio::test]
 async fn logging_out_ends_this_session_and_no_other() {
     let app = TestApp::start().await;
     let here = app.person("Alice").await;
-    let there = client::Client::log_in(&app.url, here.handle(), PASSWORD)
-        .await
-        .unwrap();
+    let there = client::Client::log_in(&app.url, here.handle(), PASSWORD).await.unwrap();
     let mut socket = here.events().await.unwrap();
     here.log_out().await.unwrap();
-    assert!(matches!(
-        socket.next().await,
-        Err(client::Error::Closed { code: 4401, .. })
-    ));
+    assert!(matches!(socket.next().await, Err(client::Error::Closed { code: 4401, .. })));
     for path in ["/session", "/vault", "/keyring", "/conversations", "/people?q=a"] {
         assert_eq!(
             raw_refusal(here.raw("GET", path, None).await.unwrap()),
@@ -63,10 +55,8 @@ async fn the_cookie_is_strict_and_secure_except_on_plain_localhost() {
     let app = TestApp::start().await;
     let alice = app.person("Alice").await;
     let renew = async |host: &str| {
-        let request = app
-            .request(Method::GET, "/api/session")
-            .bearer_auth(alice.token())
-            .header("host", host);
+        let request =
+            app.request(Method::GET, "/api/session").bearer_auth(alice.token()).header("host", host);
         let response = request.send().await.unwrap();
         response.headers()["set-cookie"].to_str().unwrap().to_owned()
     };
@@ -76,28 +66,15 @@ async fn the_cookie_is_strict_and_secure_except_on_plain_localhost() {
         assert_eq!(renew(host).await, format!("session={token}; {rest}"));
     }
     for host in ["chat.example.org", "192.168.1.7:8080", "localhost.example.org"] {
-        assert_eq!(
-            renew(host).await,
-            format!("__Host-session={token}; {rest}; Secure")
-        );
+        assert_eq!(renew(host).await, format!("__Host-session={token}; {rest}; Secure"));
     }
     let with_cookie = async |host: &str, name: &str| {
         let request = app.request(Method::GET, "/api/session").header("host", host);
-        request
-            .header("cookie", format!("a=b; {name}={token}"))
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16()
+        request.header("cookie", format!("a=b; {name}={token}")).send().await.unwrap().status().as_u16()
     };
     assert_eq!(with_cookie("localhost", "session").await, 200);
     assert_eq!(with_cookie("chat.example.org", "__Host-session").await, 200);
-    assert_eq!(
-        with_cookie("chat.example.org", "session").await,
-        401,
-        "the weaker name counts only here"
-    );
+    assert_eq!(with_cookie("chat.example.org", "session").await, 401, "the weaker name counts only here");
 }
 
 #[tokio::test]
@@ -105,14 +82,8 @@ async fn tokens_that_are_none_are_refused() {
     let app = TestApp::start().await;
     app.person("Alice").await;
     for header in ["Bearer ", "Bearer x", "Basic abc", "bearer", "Bearer \u{e9}"] {
-        let request = app
-            .request(Method::GET, "/api/session")
-            .header("authorization", header);
-        assert_eq!(
-            refusal(request.send().await.unwrap()).await,
-            refused(401, "signed_out"),
-            "{header}"
-        );
+        let request = app.request(Method::GET, "/api/session").header("authorization", header);
+        assert_eq!(refusal(request.send().await.unwrap()).await, refused(401, "signed_out"), "{header}");
     }
 }
 
@@ -120,9 +91,7 @@ async fn tokens_that_are_none_are_refused() {
 async fn each_session_has_a_share_of_its_own() {
     let app = TestApp::start().await;
     let alice = app.person("Alice").await;
-    let elsewhere = client::Client::log_in(&app.url, alice.handle(), PASSWORD)
-        .await
-        .unwrap();
+    let elsewhere = client::Client::log_in(&app.url, alice.handle(), PASSWORD).await.unwrap();
     let share = async |client: &client::Client| -> Value {
         client.raw("GET", "/session", None).await.unwrap().1["share"].clone()
     };

@@ -46,15 +46,7 @@ impl TestApp {
         let clock = Clock::default();
         let url = format!("http://{}", config.listen);
         let (app, running) = run(listener, &config, &clock).await;
-        Self {
-            url,
-            clock,
-            config,
-            app,
-            running: Some(running),
-            http: reqwest::Client::new(),
-            _data: data,
-        }
+        Self { url, clock, config, app, running: Some(running), http: reqwest::Client::new(), _data: data }
     }
 
     /// Stop as on SIGTERM.
@@ -75,14 +67,8 @@ impl TestApp {
     /// Somebody new. Their handle is their name and a number.
     pub async fn person(&self, name: &str) -> Client {
         static COUNT: AtomicU16 = AtomicU16::new(0);
-        let handle = format!(
-            "{}{}",
-            name.to_ascii_lowercase(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
-        Client::register(&self.url, &handle, name, PASSWORD)
-            .await
-            .unwrap()
+        let handle = format!("{}{}", name.to_ascii_lowercase(), COUNT.fetch_add(1, Ordering::Relaxed));
+        Client::register(&self.url, &handle, name, PASSWORD).await.unwrap()
     }
 
     /// Two people and their conversation.
@@ -109,13 +95,7 @@ pub async fn refusal(response: Response) -> Refusal {
     let status = response.status().as_u16();
     let problem: Value = response.json().await.unwrap_or_default();
     // Every refusal is a code and a sentence.
-    assert!(
-        status < 400
-            || problem["message"]
-                .as_str()
-                .is_some_and(|text| text.ends_with('.')),
-        "{problem}"
-    );
+    assert!(status < 400 || problem["message"].as_str().is_some_and(|text| text.ends_with('.')), "{problem}");
     (status, problem["code"].as_str().unwrap_or_default().to_owned())
 }
 

@@ -13,14 +13,8 @@ fn main() -> Result<()> {
     let usage = "usage: wasm-bindgen-tool <input.wasm> <out-dir>";
     let (input, out) = arguments.next().zip(arguments.next()).context(usage)?;
     let mut bindgen = Bindgen::new();
-    bindgen
-        .input_path(&input)
-        .out_name("wasm")
-        .typescript(true)
-        .web(true)?;
+    bindgen.input_path(&input).out_name("wasm").typescript(true).web(true)?;
     // Names and producers would only be loaded by every browser for nothing.
     bindgen.remove_name_section(true).remove_producers_section(true);
-    bindgen
-        .generate(&out)
-        .with_context(|| format!("cannot bind {}", input.display()))
+    bindgen.generate(&out).with_context(|| format!("cannot bind {}", input.display()))
 }

@@ -23,9 +23,7 @@ fn bad_argument(what: &str) -> JsValue {
 }
 
 pub fn bytes(text: &str) -> Thrown<Vec<u8>> {
-    URL_SAFE_NO_PAD
-        .decode(text)
-        .map_err(|_| bad_argument("not base64url"))
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| bad_argument("not base64url"))
 }
 
 pub fn text(bytes: impl AsRef<[u8]>) -> String {

@@ -36,11 +36,8 @@ impl Keychain {
     }
 
     pub fn open_from_reload(account: &JsReloadedAccount) -> Thrown<Keychain> {
-        let (session, share, sealed) = (
-            id(&account.session())?,
-            bytes(&account.share())?,
-            bytes(&account.sealed())?,
-        );
+        let (session, share, sealed) =
+            (id(&account.session())?, bytes(&account.share())?, bytes(&account.sealed())?);
         e2ee::Keychain::open_from_reload(session, &share, &sealed, &account.read()?)
             .map(Keychain)
             .map_err(thrown)
@@ -73,10 +70,7 @@ impl Keychain {
 
     /// Entries that do not open are named in `unreadable`; nothing is thrown for them.
     pub fn load_keyring(&mut self, entries: Vec<JsKeyringEntry>) -> Thrown<JsLoadedKeyring> {
-        let entries = entries
-            .iter()
-            .map(JsKeyringEntry::read)
-            .collect::<Thrown<Vec<_>>>()?;
+        let entries = entries.iter().map(JsKeyringEntry::read).collect::<Thrown<Vec<_>>>()?;
         let result = self.0.load_keyring(&entries);
         let unreadable: js_sys::Array = result
             .unreadable
@@ -88,10 +82,7 @@ impl Keychain {
                 ])
             })
             .collect();
-        Ok(object(&[
-            ("loaded", (result.loaded as f64).into()),
-            ("unreadable", unreadable.into()),
-        ]))
+        Ok(object(&[("loaded", (result.loaded as f64).into()), ("unreadable", unreadable.into())]))
     }
 
     pub fn has_epoch(&self, conversation: &str, epoch: &str) -> Thrown<bool> {
@@ -110,10 +101,7 @@ impl Keychain {
         now: f64,
     ) -> Thrown<JsCreatedEpoch> {
         let previous = previous.map(|grant| grant.read()).transpose()?;
-        let created = self
-            .0
-            .create_epoch(id(peer)?, previous.as_ref(), milliseconds(now))
-            .map_err(thrown)?;
+        let created = self.0.create_epoch(id(peer)?, previous.as_ref(), milliseconds(now)).map_err(thrown)?;
         Ok(object(&[
             ("epoch", created.epoch.to_string().into()),
             ("number", created.number.into()),
@@ -130,10 +118,7 @@ impl Keychain {
         previous_epoch: Option<String>,
     ) -> Thrown<JsAdoptedEpoch> {
         let previous = previous_epoch.as_deref().map(id).transpose()?;
-        let adopted = self
-            .0
-            .adopt_epoch(id(peer)?, &grant.read()?, previous)
-            .map_err(thrown)?;
+        let adopted = self.0.adopt_epoch(id(peer)?, &grant.read()?, previous).map_err(thrown)?;
         Ok(object(&[
             ("epoch", adopted.epoch.to_string().into()),
             ("number", adopted.number.into()),
@@ -153,14 +138,7 @@ impl Keychain {
     ) -> Thrown<String> {
         let target = target.as_deref().map(id).transpose()?;
         self.0
-            .seal(
-                id(conversation)?,
-                id(epoch)?,
-                id(message_id)?,
-                kind(kind_number)?,
-                target,
-                text_json,
-            )
+            .seal(id(conversation)?, id(epoch)?, id(message_id)?, kind(kind_number)?, target, text_json)
             .map(text)
             .map_err(thrown)
     }
@@ -185,10 +163,7 @@ impl Keychain {
             kind: kind(kind_number)?,
             target: target.as_deref().map(id).transpose()?,
         };
-        self.0
-            .open(&context, &envelope)
-            .map(|text| text.to_string())
-            .map_err(thrown)
+        self.0.open(&context, &envelope).map(|text| text.to_string()).map_err(thrown)
     }
 
     /// For what is kept in this browser only; `label` names the use.
@@ -197,10 +172,7 @@ impl Keychain {
     }
 
     pub fn open_local(&self, label: &str, sealed: &[u8]) -> Thrown<Vec<u8>> {
-        self.0
-            .open_local(label, sealed)
-            .map(|content| content.to_vec())
-            .map_err(thrown)
+        self.0.open_local(label, sealed).map(|content| content.to_vec()).map_err(thrown)
     }
 
     /// 60 digits.

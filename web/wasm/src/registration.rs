@@ -15,9 +15,7 @@ pub struct Registration(e2ee::Registration);
 impl Registration {
     /// Throws `password_too_short` under 10 characters.
     pub fn start(password: &str) -> Thrown<Registration> {
-        e2ee::Registration::start(password)
-            .map(Registration)
-            .map_err(thrown)
+        e2ee::Registration::start(password).map(Registration).map_err(thrown)
     }
 
     #[wasm_bindgen(getter)]
@@ -27,10 +25,8 @@ impl Registration {
 
     /// Takes a second or so. The object cannot be used afterwards.
     pub fn finish(self, handle: &str, account: &str, response: &str, now: f64) -> Thrown<JsRegistered> {
-        let registered = self
-            .0
-            .finish(handle, id(account)?, &bytes(response)?, milliseconds(now))
-            .map_err(thrown)?;
+        let registered =
+            self.0.finish(handle, id(account)?, &bytes(response)?, milliseconds(now)).map_err(thrown)?;
         let material = &registered.material;
         let slots: js_sys::Array = material
             .slots
@@ -71,9 +67,7 @@ enum State {
 #[wasm_bindgen]
 impl Login {
     pub fn start(password: &str) -> Thrown<Login> {
-        e2ee::Login::start(password)
-            .map(|login| Login(State::Started(Box::new(login))))
-            .map_err(thrown)
+        e2ee::Login::start(password).map(|login| Login(State::Started(Box::new(login)))).map_err(thrown)
     }
 
     #[wasm_bindgen(getter)]
@@ -102,9 +96,6 @@ impl Login {
             return Err(thrown(e2ee::Error::WrongCredentials));
         };
         let (slot, sealed) = account.slot().read()?;
-        login
-            .unlock((slot, &sealed), &account.read()?)
-            .map(Keychain::new)
-            .map_err(thrown)
+        login.unlock((slot, &sealed), &account.read()?).map(Keychain::new).map_err(thrown)
     }
 }

@@ -107,33 +107,21 @@ extern "C" {
 
 impl JsSigned {
     pub fn read(&self) -> Thrown<e2ee::Signed> {
-        Ok(e2ee::Signed {
-            body: bytes(&self.body())?,
-            signature: bytes(&self.signature())?,
-        })
+        Ok(e2ee::Signed { body: bytes(&self.body())?, signature: bytes(&self.signature())? })
     }
 
     pub fn write(signed: &e2ee::Signed) -> Self {
-        object(&[
-            ("body", text(&signed.body).into()),
-            ("signature", text(&signed.signature).into()),
-        ])
+        object(&[("body", text(&signed.body).into()), ("signature", text(&signed.signature).into())])
     }
 }
 
 impl JsVault {
     pub fn read(&self) -> Thrown<SealedVault> {
-        Ok(SealedVault {
-            version: edge::milliseconds(self.version()),
-            sealed: bytes(&self.sealed())?,
-        })
+        Ok(SealedVault { version: edge::milliseconds(self.version()), sealed: bytes(&self.sealed())? })
     }
 
     pub fn write(vault: &SealedVault) -> Self {
-        object(&[
-            ("version", edge::number(vault.version)),
-            ("box", text(&vault.sealed).into()),
-        ])
+        object(&[("version", edge::number(vault.version)), ("box", text(&vault.sealed).into())])
     }
 }
 
