@@ -4,6 +4,11 @@ import type { Person } from '../../lib/api/types';
 class People {
   searching = $state(false);
   shown: Person | null = $state.raw(null);
+
+  close(): void {
+    this.searching = false;
+    this.shown = null;
+  }
 }
 
 export const people = new People();
