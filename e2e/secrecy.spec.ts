@@ -32,7 +32,7 @@ test('the words typed and the password appear nowhere in what the server saw', a
   expect(contains(tap.traffic, alice.handle), 'in the base64 of the key bundle').toBe(true);
   expect(contains(tap.traffic, '"type":"send"'), 'in the frames of the sockets').toBe(true);
   expect(contains(Buffer.from(server.log), '/api/register/finish')).toBe(true);
-  const session = /Set-Cookie: session=([^;]+)/i.exec(tap.traffic.toString('latin1'))?.[1] ?? '';
+  const session = /Set-Cookie: entrenous=([^;]+)/i.exec(tap.traffic.toString('latin1'))?.[1] ?? '';
   expect(session).toHaveLength(43);
 
   const secrets = ['jabberwock', 'callooh', 'chortled', alice.password, bob.password];

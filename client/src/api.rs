@@ -60,7 +60,7 @@ impl Api {
             .get_all(SET_COOKIE)
             .iter()
             .filter_map(|cookie| cookie.to_str().ok()?.split(';').next()?.split_once('='))
-            .find(|(name, _)| matches!(*name, "session" | "__Host-session"))
+            .find(|(name, _)| matches!(*name, "entrenous" | "__Host-entrenous"))
             .map(|(_, token)| token.to_owned())
             .ok_or_else(|| Error::Connection("the session came without its cookie".to_owned()))?;
         Ok((token, response.json().await?))

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use e2ee::KeyBundle;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::clock::{HOUR, MINUTE, Millis};
 use crate::error::{Code, Error, Problem, Result, is_duplicate};
-use crate::keys::{MAX_VAULT_BYTES, SignedBytes, Vault};
+use crate::keys::{self, MAX_VAULT_BYTES, SignedBytes, Vault};
 use crate::limits::ClientAddress;
 use crate::people::{self, Person};
 use crate::schema::tables::{accounts, handshakes, key_bundles, settings, slots};
@@ -190,12 +190,11 @@ pub async fn register_finish(
                 administrator,
                 opaque_record,
                 recovery_verifier: finish.recovery_verifier.0,
-                vault_version: finish.vault.version,
-                vault: finish.vault.boxed.0,
                 created_at: app.clock.now(),
             };
             people::index(tx, &account).await?;
             insert_account(tx, account).await?;
+            keys::insert_vault(tx, finish.account, finish.vault).await?;
             for NewSlot { id, kind, boxed } in finish.slots {
                 let slot = slots::Model {
                     id,
@@ -267,10 +266,12 @@ pub struct LoginFinish {
 #[utoipa::path(post, path = "/login/finish", tag = "accounts", request_body = LoginFinish, responses(
     (status = 200, body = Session), (status = "default", body = Problem)))]
 pub async fn login_finish(
+    address: ClientAddress,
     State(app): State<App>,
     headers: HeaderMap,
     Json(finish): Json<LoginFinish>,
 ) -> Result<Response> {
+    app.limits.look(&address)?;
     let (handle, state) = take_login(&app, finish.login).await?;
     e2ee::opaque::server::finish_login(&state, &finish.finalization.0).map_err(|_| Code::WrongCredentials)?;
     // Only someone who proved the password comes here, and an unknown handle has none to prove.
@@ -284,15 +285,26 @@ async fn find(db: &impl ConnectionTrait, handle: &str) -> Result<Option<accounts
     Ok(accounts::Entity::find().filter(accounts::Column::Handle.eq(handle)).one(db).await?)
 }
 
+/// Whether anybody has signed up yet.
+pub async fn exist(db: &impl ConnectionTrait) -> Result<bool> {
+    Ok(accounts::Entity::find()
+        .select_only()
+        .column(accounts::Column::Id)
+        .into_tuple::<Uuid>()
+        .one(db)
+        .await?
+        .is_some())
+}
+
 fn check_handle(handle: &str) -> Result<()> {
     if e2ee::is_handle(handle) { Ok(()) } else { Err(Code::BadHandle.into()) }
 }
 
-/// Trimmed; 1 to 64 characters, none of them a control character or one that reverses the text around it.
+/// Trimmed; 1 to 64 characters, one of them at least to be seen, none of them a control character or one that reverses the text around it.
 pub fn check_display_name(name: &str) -> Result<String> {
     let name = name.trim();
     let length = name.chars().count();
-    if (1..=64).contains(&length) && people::is_plain_text(name) {
+    if (1..=64).contains(&length) && people::is_plain_text(name) && people::is_visible(name) {
         Ok(name.to_owned())
     } else {
         Err(Code::BadDisplayName.into())
@@ -306,7 +318,7 @@ async fn remember_handshake(
     life: Millis,
 ) -> Result<Uuid> {
     let row =
-        handshakes::Model { id: Uuid::now_v7(), handle, login_state, expires_at: app.clock.now() + life };
+        handshakes::Model { id: app.clock.new_id(), handle, login_state, expires_at: app.clock.now() + life };
     let id = row.id;
     let row = handshakes::ActiveModel::from(row);
     app.db.write(async |tx| Ok(handshakes::Entity::insert(row).exec_without_returning(tx).await?)).await?;
@@ -379,7 +391,7 @@ async fn insert_account(tx: &impl ConnectionTrait, account: accounts::Model) -> 
 
 /// The first account administers; on a server that others can reach, only with the code that it printed.
 async fn may_administer(tx: &impl ConnectionTrait, app: &App, code: Option<&str>) -> Result<bool> {
-    if accounts::Entity::find().count(tx).await? > 0 {
+    if exist(tx).await? {
         return Ok(false);
     }
     if !app.config.first_comer_is_trusted() {
@@ -396,7 +408,7 @@ async fn may_administer(tx: &impl ConnectionTrait, app: &App, code: Option<&str>
 
 /// The set-up code, as long as it is needed: made once, kept until the first account exists.
 pub async fn setup_code(app: &App) -> Result<Option<String>> {
-    if app.config.first_comer_is_trusted() || accounts::Entity::find().count(app.db.read()).await? > 0 {
+    if app.config.first_comer_is_trusted() || exist(app.db.read()).await? {
         return Ok(None);
     }
     let row = app

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use e2ee::opaque::server::ServerSetup as Opaque;
 use quick_cache::sync::Cache;
@@ -37,6 +37,8 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 const MAX_REQUEST_TIME: Duration = Duration::from_secs(30);
 /// Conversations and epochs kept in memory: 48 bytes each.
 const REMEMBERED: usize = 100_000;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What every handler can reach; cheap to clone.
 #[derive(Clone)]
@@ -132,7 +134,7 @@ pub fn router(app: App) -> Router {
     let csrf = CsrfLayer::new();
     let csrf = match &app.config.public_url {
         // Behind a proxy that rewrites `Host`, the public origin is still ours.
-        Some(url) => csrf.add_trusted_origin(&url.origin).unwrap_or_default(),
+        Some(url) => csrf.add_trusted_origin(&url.origin).expect("a public URL is an origin"),
         None => csrf,
     };
     let (api, _) = api()
@@ -152,6 +154,7 @@ pub fn router(app: App) -> Router {
         .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_failure(()).on_response(log))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(map_request(without_request_id))
         .with_state(app)
 }
 
@@ -198,10 +201,15 @@ async fn uncached(request: Request, next: Next) -> Response {
     response
 }
 
+/// Ours is the only one: what a client calls its request has no place in our log.
+async fn without_request_id(mut request: Request) -> Request {
+    request.headers_mut().remove(REQUEST_ID);
+    request
+}
+
 /// The path without its query: searches are nobody's business.
 fn span<B>(request: &axum::http::Request<B>) -> tracing::Span {
-    const ID: HeaderName = HeaderName::from_static("x-request-id");
-    let id = request.headers().get(ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+    let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
     tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
 }
 

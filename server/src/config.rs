@@ -118,7 +118,9 @@ impl FromStr for PublicUrl {
         let origin = text.trim_end_matches('/').to_ascii_lowercase();
         let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
         match host {
-            Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']) => {
+            Some(host)
+                if !host.is_empty() && host.is_ascii() && !host.contains(['/', '?', '#', '@', ' ']) =>
+            {
                 Ok(Self { origin })
             }
             _ => Err("give scheme and host alone, as in https://messages.example.org".to_owned()),

@@ -43,19 +43,22 @@ impl Conversation {
     /// Load through the membership: a conversation of others is not found.
     pub async fn load(db: &impl ConnectionTrait, id: Uuid, me: Uuid) -> Result<Self> {
         let row = conversations::Entity::find_by_id(id).one(db).await?.ok_or(Code::NotFound)?;
-        Self { id, me, low: row.low, high: row.high }.of_member()
-    }
-
-    fn of_member(self) -> Result<Self> {
-        if self.both().contains(&self.me) { Ok(self) } else { Err(Code::NotFound.into()) }
+        if row.low == me || row.high == me {
+            Ok(Self { id, me, low: row.low, high: row.high })
+        } else {
+            Err(Code::NotFound.into())
+        }
     }
 }
 
 impl App {
     /// As [`Conversation::load`], from memory where possible: who belongs to a conversation never changes.
     pub async fn conversation(&self, id: Uuid, me: Uuid) -> Result<Conversation> {
-        if let Some((low, high)) = self.members.get(&id) {
-            return Conversation { id, me, low, high }.of_member();
+        // Only for its members: an outsider waits for the same query whether the conversation exists or not.
+        if let Some((low, high)) = self.members.get(&id)
+            && (low == me || high == me)
+        {
+            return Ok(Conversation { id, me, low, high });
         }
         let conversation = Conversation::load(self.db.read(), id, me).await?;
         self.members.insert(id, (conversation.low, conversation.high));

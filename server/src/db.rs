@@ -4,6 +4,8 @@
 //! in at a time and takes the write lock *before* the first read: a transaction that reads and only then
 //! writes would otherwise fail half-way when another one was faster.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +33,13 @@ impl Db {
     /// Open (or create) `entrenous.db` in the data folder and bring its schema up to date.
     pub async fn open(data: &Path) -> Result<Self, DbErr> {
         let path = data.join("entrenous.db");
+        // Made here, so that nobody else may read it; SQLite gives its companions the same rights.
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| DbErr::Custom(format!("{}: {error}", path.display())))?;
         let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
         options
             .max_connections(CONNECTIONS)
@@ -42,7 +51,6 @@ impl Db {
                     .pragma("journal_mode", "WAL")
                     // Acknowledged means synced: NORMAL would lose the last commits in a power cut.
                     .pragma("synchronous", "FULL")
-                    .pragma("foreign_keys", "ON")
                     .pragma("cache_size", "-2000")
                     .busy_timeout(Duration::from_secs(10))
             });

@@ -20,7 +20,7 @@ use crate::conversations::Conversation;
 use crate::error::{Code, Error, Problem, Result, is_duplicate};
 use crate::event::Event;
 use crate::people;
-use crate::schema::tables::{accounts, conversations, epochs, key_bundles, keyring};
+use crate::schema::tables::{conversations, epochs, key_bundles, keyring, vaults};
 use crate::sessions::CurrentAccount;
 use crate::wire::{Bytes, Json, Path, Query};
 
@@ -81,9 +81,18 @@ pub async fn key_bundle(
 #[utoipa::path(get, path = "/vault", tag = "keys", responses(
     (status = 200, body = Vault), (status = "default", body = Problem)))]
 pub async fn vault(current: CurrentAccount, State(app): State<App>) -> Result<axum::Json<Vault>> {
-    let account =
-        accounts::Entity::find_by_id(current.account).one(app.db.read()).await?.ok_or(Code::SignedOut)?;
-    Ok(axum::Json(Vault { version: account.vault_version, boxed: account.vault.into() }))
+    Ok(axum::Json(own_vault(app.db.read(), current.account).await?))
+}
+
+pub async fn own_vault(db: &impl ConnectionTrait, account: Uuid) -> Result<Vault> {
+    let row = vaults::Entity::find_by_id(account).one(db).await?.ok_or(Code::SignedOut)?;
+    Ok(Vault { version: row.version, boxed: row.boxed.into() })
+}
+
+pub async fn insert_vault(tx: &impl ConnectionTrait, account: Uuid, vault: Vault) -> Result<()> {
+    let row = vaults::Model { account, version: vault.version, boxed: vault.boxed.0 };
+    vaults::Entity::insert(vaults::ActiveModel::from(row)).exec_without_returning(tx).await?;
+    Ok(())
 }
 
 /// Write one's vault. Its version must be the next one, so that two browsers cannot undo each other's writes.
@@ -99,18 +108,19 @@ pub async fn write_vault(
     }
     app.db
         .write(async |tx| {
-            let account =
-                accounts::Entity::find_by_id(current.account).one(tx).await?.ok_or(Code::SignedOut)?;
-            if account.vault_version.checked_add(1) != Some(vault.version) {
+            let version = vaults::Entity::find_by_id(current.account)
+                .select_only()
+                .column(vaults::Column::Version)
+                .into_tuple::<i64>()
+                .one(tx)
+                .await?
+                .ok_or(Code::SignedOut)?;
+            if version.checked_add(1) != Some(vault.version) {
                 return Err(Code::VaultConflict.into());
             }
-            let change = accounts::ActiveModel {
-                id: Set(account.id),
-                vault_version: Set(vault.version),
-                vault: Set(vault.boxed.0),
-                ..Default::default()
-            };
-            change.update_without_returning(tx).await?;
+            let row =
+                vaults::Model { account: current.account, version: vault.version, boxed: vault.boxed.0 };
+            vaults::ActiveModel::from(row).reset_all().update_without_returning(tx).await?;
             Ok(StatusCode::NO_CONTENT)
         })
         .await

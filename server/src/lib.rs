@@ -46,12 +46,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use e2ee::opaque::server::ServerSetup as Opaque;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::app::App;
@@ -64,6 +65,8 @@ use crate::live::CloseReason;
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 /// A client that sends its headers slower than this is holding the connection, not using it.
 const HEADER_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a peer may leave unacknowledged what was sent to it.
+const PEER_PATIENCE: Duration = Duration::from_secs(30);
 const MAX_HEADER_BYTES: usize = 16 << 10;
 const MAX_HEADERS: usize = 64;
 
@@ -72,8 +75,9 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Open what the configuration names: the data folder, the server's key, the database.
 pub async fn open(config: Config, clock: Clock) -> Result<App, Failure> {
     DirBuilder::new().recursive(true).mode(0o700).create(&config.data)?;
-    let opaque = opaque_server(&config.data.join("server.key"))?;
     let db = Db::open(&config.data).await?;
+    let has_accounts = accounts::exist(db.read()).await.map_err(|error| error.to_string())?;
+    let opaque = opaque_server(&config.data.join("server.key"), has_accounts)?;
     Ok(App::new(config, clock, db, opaque))
 }
 
@@ -84,7 +88,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let router = app::router(app.clone());
-    let connections = GracefulShutdown::new();
+    let stopping = CancellationToken::new();
     let housekeeping = tokio::spawn(housekeep(app.clone()));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -92,7 +96,7 @@ pub async fn serve(
             () = &mut shutdown => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    tokio::spawn(answer(stream, peer, router.clone(), connections.watcher()));
+                    app.tasks.spawn(answer(stream, peer, router.clone(), stopping.clone()));
                 }
                 // Out of file descriptors, or a peer that left: neither is a reason to stop, nor to spin.
                 Err(error) => {
@@ -105,13 +109,10 @@ pub async fn serve(
     tracing::info!("shutting down");
     drop(listener);
     housekeeping.abort();
+    stopping.cancel();
     app.live.close_all(CloseReason::Restarting);
     app.tasks.close();
-    let finished = async {
-        connections.shutdown().await;
-        app.tasks.wait().await;
-    };
-    if timeout(SHUTDOWN_PATIENCE, finished).await.is_err() {
+    if timeout(SHUTDOWN_PATIENCE, app.tasks.wait()).await.is_err() {
         tracing::warn!("some connections did not end in time");
     }
     app.writer.flush().await;
@@ -120,28 +121,44 @@ pub async fn serve(
     Ok(())
 }
 
-async fn answer(stream: TcpStream, peer: SocketAddr, router: Router, watcher: Watcher) {
-    // Small frames are the whole point of a messenger; they must not wait for company.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection without TCP_NODELAY");
+/// One connection, until it ends or `stopping` lets it finish what it is at.
+async fn answer(stream: TcpStream, peer: SocketAddr, router: Router, stopping: CancellationToken) {
+    if let Err(error) = prepare(&stream) {
+        tracing::debug!(%error, "a connection could not be prepared");
+        return;
     }
     let service = router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         request.map(axum::body::Body::new)
     });
-    let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
-    server
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_PATIENCE)
-        .max_buf_size(MAX_HEADER_BYTES)
-        .max_headers(MAX_HEADERS);
-    let connection = server
-        .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
-        .into_owned();
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(error = %error, "a connection ended badly");
+    let mut connection = std::pin::pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_PATIENCE)
+            .max_buf_size(MAX_HEADER_BYTES)
+            .max_headers(MAX_HEADERS)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+            .with_upgrades()
+    );
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended badly");
     }
+}
+
+/// Small frames are the whole point of a messenger: they do not wait for company. And a peer that is gone, or
+/// has stopped reading, is let go by the kernel, however full its side is.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_user_timeout(Some(PEER_PATIENCE))?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(PEER_PATIENCE))
 }
 
 async fn housekeep(app: App) {
@@ -158,22 +175,29 @@ async fn housekeep(app: App) {
     }
 }
 
-/// The server's half of the password protocol. Whoever loses this file loses every password log-in, so it is
-/// made once, readable by nobody else, and synced before it is used.
-fn opaque_server(path: &Path) -> Result<Opaque, Failure> {
+/// The server's half of the password protocol. Without this file no password opens anything, so it is made
+/// once, readable by nobody else, and synced before it is used; and never made anew where accounts need the
+/// old one.
+fn opaque_server(path: &Path, has_accounts: bool) -> Result<Opaque, Failure> {
     match fs::read(path) {
         Ok(key) => Ok(Opaque::from_bytes(&key).map_err(|error| format!("{}: {error}", path.display()))?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !has_accounts => {
             let server = Opaque::generate();
             // Whole under another name first: a crash half-way must not leave half a key.
             let new = path.with_extension("key.new");
-            let mut file =
-                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+            let mut options = OpenOptions::new();
+            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
             file.write_all(&server.to_bytes())?;
             file.sync_all()?;
             fs::rename(&new, path)?;
+            fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
             Ok(server)
         }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(format!(
+            "{} is missing, and no account of this database can log in without it: restore it from a backup",
+            path.display()
+        )
+        .into()),
         Err(error) => Err(format!("{}: {error}", path.display()).into()),
     }
 }

@@ -36,11 +36,13 @@ const PING_EVERY: Duration = Duration::from_secs(25);
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long one write may take before the reader counts as too slow.
 const PATIENCE: Duration = Duration::from_secs(20);
-const LAST_WORD: Duration = Duration::from_secs(2);
+const LAST_WORD: Duration = Duration::from_secs(5);
 /// What may wait for a slow reader.
 const MAX_QUEUED_BYTES: usize = 1 << 20;
 /// The largest envelope in base64, with its frame around it.
 const MAX_FRAME_BYTES: usize = 64 << 10;
+/// Tabs and browsers of one person, with room to spare.
+const MAX_SOCKETS: usize = 64;
 /// Frames of one socket that are worked on at once; a sender may have several messages under way.
 const MAX_UNDER_WAY: usize = 64;
 
@@ -110,6 +112,11 @@ impl Live {
     pub fn close_all(&self, reason: CloseReason) {
         let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);
         connections.values().flatten().for_each(|connection| connection.close(reason));
+    }
+
+    fn sockets_of(&self, account: Uuid) -> usize {
+        let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);
+        connections.get(&account).map_or(0, Vec::len)
     }
 
     fn join(&self, account: Uuid, session: Uuid) -> Membership {
@@ -199,6 +206,9 @@ pub async fn live(
     upgrade: WebSocketUpgrade,
 ) -> Result<Response> {
     check_origin(&app, &headers)?;
+    if app.live.sockets_of(current.account) >= MAX_SOCKETS {
+        return Err(Error::TooManyAttempts { retry_after_seconds: 60 });
+    }
     let upgrade = upgrade
         // An idle connection holds its buffers: these sizes are 7 KiB instead of 136 (axum's default).
         .read_buffer_size(4 << 10)
@@ -306,6 +316,10 @@ impl Talk {
         &mut self,
         received: Option<Result<Message, axum::Error>>,
     ) -> Result<(), Option<CloseReason>> {
+        // Pings cost as much as anything else.
+        if matches!(received, Some(Ok(_))) && self.frames.check().is_err() {
+            return Err(Some(CloseReason::TooManyFrames));
+        }
         let text = match received {
             Some(Ok(Message::Text(text))) => text,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
@@ -316,9 +330,6 @@ impl Talk {
                 return Err(Some(CloseReason::BadFrame));
             }
         };
-        if self.frames.check().is_err() {
-            return Err(Some(CloseReason::TooManyFrames));
-        }
         if self.app.clock.now() >= self.current.expires_at {
             return Err(Some(CloseReason::SignedOut));
         }

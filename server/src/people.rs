@@ -5,7 +5,10 @@
 //! primary key a weight, read in order and no further than the page needs, however many accounts there are.
 
 use axum::extract::State;
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
@@ -20,6 +23,11 @@ use crate::wire::{Path, Query};
 
 const PAGE: usize = 20;
 const MAX_PAGE: usize = 50;
+/// Terms read in one go, and at most for one page: where two words are both common and seldom together, a page
+/// comes back short, with a `next` to go on.
+const SIFTED: usize = 100;
+const MAX_LOOKED_AT: usize = 2_000;
+const MAX_WORDS: usize = 4;
 /// Longer words add nothing to a prefix search; the column holds this many bytes.
 const MAX_TERM_BYTES: usize = 128;
 
@@ -80,28 +88,27 @@ pub async fn search(
     let words = words_of(&search.q);
     let limit = search.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
     let mut place = search.cursor.as_deref().map_or(Ok(Place::start()), Place::parse)?;
-    // The longest word has the fewest matches; the others only sift them.
-    let Some(prefix) = words.iter().max_by_key(|word| word.len()) else {
+    let Some(prefix) = rarest(app.db.read(), &words).await? else {
         return Ok(axum::Json(Found { people: Vec::new(), next: None }));
     };
     let mut people = Vec::new();
-    while people.len() < limit {
-        let Some(rows) = place.next_rows(app.db.read(), prefix, limit).await? else {
+    let mut looked_at = 0;
+    while people.len() < limit && looked_at < MAX_LOOKED_AT {
+        let Some(rows) = place.next_rows(app.db.read(), prefix, SIFTED).await? else {
             return Ok(axum::Json(Found { people, next: None }));
         };
+        looked_at += rows.len();
         let mut found = by_id(app.db.read(), rows.iter().map(|row| row.account)).await?;
         for row in rows {
             if people.len() == limit {
                 break;
             }
             place.after(&row);
-            let Some(person) = found.remove(&row.account) else {
-                continue;
-            };
+            let Some(person) = found.remove(&row.account) else { continue };
             // A person with several matches is shown once, at the best of them.
             let best = terms(&person.handle, &person.display_name)
                 .into_iter()
-                .filter(|(_, t)| t.starts_with(prefix.as_str()))
+                .filter(|(_, term)| term.starts_with(prefix))
                 .min();
             if best == Some((place.weight(), row.term)) && matches_all(&person, &words) {
                 people.push(person);
@@ -109,6 +116,21 @@ pub async fn search(
         }
     }
     Ok(axum::Json(Found { people, next: Some(place.to_string()) }))
+}
+
+/// The word that fewest terms begin with: the others then have little to sift.
+async fn rarest<'a>(db: &impl ConnectionTrait, words: &'a [String]) -> Result<Option<&'a str>> {
+    let mut rarest = None;
+    for word in words {
+        let mut count = 0;
+        for weight in WEIGHTS.iter().take_while(|_| words.len() > 1) {
+            count += matches(*weight, word, None, MAX_LOOKED_AT).count(db).await?;
+        }
+        if rarest.is_none_or(|(least, _)| count < least) {
+            rarest = Some((count, word.as_str()));
+        }
+    }
+    Ok(rarest.map(|(_, word)| word))
 }
 
 /// Somebody's public profile.
@@ -217,16 +239,15 @@ fn matches(
     let end = format!("{prefix}\u{10FFFF}");
     let mut select = search_terms::Entity::find()
         .filter(Column::Weight.eq(weight as i16))
+        .filter(Column::Term.gte(prefix))
         .filter(Column::Term.lt(end))
         .order_by_asc(Column::Term)
         .order_by_asc(Column::Account)
         .limit(limit as u64);
-    select = match after {
-        None => select.filter(Column::Term.gte(prefix)),
-        Some((term, account)) => select
-            .filter(Column::Term.gte(term.as_str()))
-            .filter(Condition::any().add(Column::Term.gt(term.as_str())).add(Column::Account.gt(*account))),
-    };
+    if let Some((term, account)) = after {
+        let later = Condition::any().add(Column::Term.gt(term.as_str())).add(Column::Account.gt(*account));
+        select = select.filter(Column::Term.gte(term.as_str())).filter(later);
+    }
     select
 }
 
@@ -258,7 +279,7 @@ fn words_of(query: &str) -> Vec<String> {
         .split_whitespace()
         .map(|word| shorten(word).to_owned())
         .filter(|word| !word.is_empty())
-        .take(8)
+        .take(MAX_WORDS)
         .collect()
 }
 
@@ -296,6 +317,17 @@ pub fn is_plain_text(text: &str) -> bool {
     let turns =
         |c: char| matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     !text.chars().any(|c| c.is_control() || turns(c))
+}
+
+/// At least one character that takes up room.
+pub fn is_visible(text: &str) -> bool {
+    let unseen = |c: char| {
+        c.is_whitespace()
+            || is_combining_mark(c)
+            || matches!(c, '\u{AD}' | '\u{34F}' | '\u{115F}' | '\u{1160}' | '\u{180E}' | '\u{200B}'..='\u{200F}'
+                | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}')
+    };
+    !text.chars().all(unseen)
 }
 
 #[cfg(test)]
@@ -367,6 +399,9 @@ mod tests {
         }
         let found = Place::start().next_rows(db.read(), "user0424", 20).await.unwrap().unwrap();
         assert_eq!(found.len(), 10);
+
+        let words = ["somebody", "user04242"].map(str::to_owned);
+        assert_eq!(rarest(db.read(), &words).await.unwrap(), Some("user04242"));
 
         let after = (found[3].term.clone(), found[3].account);
         for after in [None, Some(&after)] {

@@ -79,7 +79,7 @@ pub async fn set_avatar(
     let file = file.map_err(|_| Code::TooLarge)?;
     let _turn = DECODING.acquire().await.map_err(Error::internal)?;
     let jpeg = tokio::task::spawn_blocking(move || re_encode(&file)).await.map_err(Error::internal)??;
-    let avatar = avatars::Model { id: Uuid::now_v7(), account: current.account, jpeg };
+    let avatar = avatars::Model { id: app.clock.new_id(), account: current.account, jpeg };
     save(&app, &current, async |tx, account| {
         account.avatar = Some(avatar.id);
         delete_avatars(tx, account.id).await?;

@@ -104,7 +104,7 @@ pub async fn begin(tx: &impl ConnectionTrait, app: &App, account: Uuid) -> Resul
     let token = BASE64.encode(random::<32>()?);
     let now = app.clock.now();
     let session = sessions::Model {
-        id: Uuid::now_v7(),
+        id: app.clock.new_id(),
         account,
         token_hash: hash(&token),
         share: random::<32>()?.to_vec(),
@@ -165,7 +165,7 @@ async fn load(app: &App, session: Uuid) -> Result<Session> {
         session: session.id,
         share: session.share.into(),
         slot: Slot { id: slot.id, boxed: slot.boxed.into() },
-        vault: Vault { version: account.vault_version, boxed: account.vault.clone().into() },
+        vault: crate::keys::own_vault(db, account.id).await?,
         key_bundle: crate::keys::current_bundle(db, account.id).await?,
         me: me(account),
     })
@@ -183,7 +183,7 @@ fn is_local(headers: &HeaderMap, app: &App) -> bool {
 
 fn cookie(headers: &HeaderMap, app: &App, token: Option<&str>) -> Result<HeaderValue> {
     let (name, secure) =
-        if is_local(headers, app) { ("session", "") } else { ("__Host-session", "; Secure") };
+        if is_local(headers, app) { ("entrenous", "") } else { ("__Host-entrenous", "; Secure") };
     let (value, max_age) = token.map_or(("", 0), |token| (token, ABSENCE / 1_000));
     let cookie = format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::from_str(&cookie).map_err(Error::internal)
@@ -193,7 +193,7 @@ fn token(headers: &HeaderMap, app: &App) -> Option<String> {
     if let Some(authorization) = headers.get(header::AUTHORIZATION) {
         return Some(authorization.to_str().ok()?.strip_prefix("Bearer ")?.to_owned());
     }
-    let name = if is_local(headers, app) { "session" } else { "__Host-session" };
+    let name = if is_local(headers, app) { "entrenous" } else { "__Host-entrenous" };
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     cookies.flat_map(|line| line.split("; ")).find_map(|cookie| {
         cookie.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned())

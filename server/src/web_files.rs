@@ -44,11 +44,12 @@ pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
 }
 
 fn answer(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
-    let accepts_brotli = headers
-        .get_all(header::ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|value| value.split(',').any(|coding| coding.trim().split(';').next() == Some("br")));
+    let accepts_brotli =
+        headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(
+            |value| {
+                value.split(',').any(|coding| coding.trim() == "br" || coding.trim().starts_with("br;q=1"))
+            },
+        );
     let compressed = accepts_brotli.then(|| Files::get(&format!("{path}.br"))).flatten();
     let encoded = compressed.is_some();
     let kind = file.metadata.mimetype().to_owned();
@@ -58,12 +59,14 @@ fn answer(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     let etag = format!("\"{hash}\"");
     // Names under assets/ carry a hash of their content; everything else is asked for again.
     let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let mut response =
-        if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
-            StatusCode::NOT_MODIFIED.into_response()
-        } else {
-            ([(header::CONTENT_TYPE, kind)], file.data).into_response()
-        };
+    let mut response = if headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|known| known.to_str().is_ok_and(|known| known.contains(&etag)))
+    {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ([(header::CONTENT_TYPE, kind)], file.data).into_response()
+    };
     let answer = response.headers_mut();
     answer.extend(HeaderValue::from_str(&etag).map(|etag| (header::ETAG, etag)));
     answer.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
@@ -94,7 +97,7 @@ pub async fn strict_headers(State(app): State<App>, request: Request, next: Next
         headers.insert(name, HeaderValue::from_static(value));
     }
     if app.config.public_url.as_ref().is_some_and(PublicUrl::is_https) {
-        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        let year = HeaderValue::from_static("max-age=31536000");
         headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
     }
     response

@@ -6,7 +6,6 @@
 //! answer, and events leave in the order of `seq`.
 
 use std::collections::HashMap;
-use std::mem;
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
@@ -24,6 +23,8 @@ use crate::schema::tables::{conversations, messages};
 
 /// More than this in one transaction no longer makes it cheaper, only later.
 const MAX_BATCH: usize = 1_000;
+/// Nor more than this: what is published at once must fit the queues of those who listen.
+const MAX_BATCH_BYTES: usize = 256 << 10;
 /// What may wait before senders have to.
 const QUEUE: usize = 4_096;
 
@@ -37,6 +38,15 @@ enum Work {
     Receipt(NewReceipt),
     /// Answered when everything queued before it is stored.
     Barrier(oneshot::Sender<()>),
+}
+
+impl Work {
+    fn bytes(&self) -> usize {
+        match self {
+            Work::Message(new) => new.envelope.len(),
+            Work::Receipt(_) | Work::Barrier(_) => 0,
+        }
+    }
 }
 
 /// Called once, after the commit or the refusal. It must not block: it runs in the writer's task.
@@ -62,9 +72,8 @@ impl Writer {
     pub fn start(db: Db, live: Live, clock: Clock) -> Self {
         let (queue, mut waiting) = mpsc::channel(QUEUE);
         tokio::spawn(async move {
-            let mut batch = Vec::with_capacity(MAX_BATCH);
-            while waiting.recv_many(&mut batch, MAX_BATCH).await > 0 {
-                store(&db, &live, clock.now(), mem::take(&mut batch)).await;
+            while let Some(first) = waiting.recv().await {
+                store(&db, &live, clock.now(), batch(first, &mut waiting)).await;
             }
         });
         Self { queue }
@@ -117,6 +126,18 @@ pub async fn answered<T: Send + 'static, F: Future<Output = Result<()>>>(
     // Whoever asked may have gone; what was queued is stored all the same.
     queue(Box::new(move |answer| drop(tell.send(answer)))).await?;
     told.await.map_err(|_| Code::Unavailable)?
+}
+
+/// Whatever waits now, within the bounds of a batch.
+fn batch(first: Work, waiting: &mut mpsc::Receiver<Work>) -> Vec<Work> {
+    let mut bytes = first.bytes();
+    let mut batch = vec![first];
+    while batch.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES {
+        let Ok(work) = waiting.try_recv() else { break };
+        bytes += work.bytes();
+        batch.push(work);
+    }
+    batch
 }
 
 /// A batch on its way: the state of its conversations, and what each piece of work is to be answered.
@@ -331,10 +352,9 @@ async fn advance(
     if (now_delivered, now_read) == (delivered, read) {
         return Ok(Ok(None));
     }
-    let unread = match now_read {
-        same if same == read => None,
-        all if all == state.seq => Some(0),
-        _ => Some(unread_after(tx, state.id, me, now_read).await?),
+    let newly_read = match now_read {
+        same if same == read => 0,
+        _ => from_the_other(tx, state.id, me, read, now_read).await?,
     };
     let (delivered, read, count) = if me == low {
         (&mut state.low_delivered, &mut state.low_read, &mut state.low_unread)
@@ -343,19 +363,27 @@ async fn advance(
     };
     *delivered = now_delivered;
     *read = now_read;
-    *count = unread.unwrap_or(*count);
+    *count -= newly_read;
     let event =
         Event::Receipt { conversation: state.id, account: me, delivered: now_delivered, read: now_read };
     Ok(Ok(Some(event)))
 }
 
-/// Counted in the transaction, after its own messages were inserted.
-async fn unread_after(tx: &impl ConnectionTrait, conversation: Uuid, me: Uuid, read: i64) -> Result<i64> {
-    let unread = messages::Entity::find()
+/// How many messages of the other person lie after `read` and not after `now_read`. Counted in the
+/// transaction, after its own messages were inserted.
+async fn from_the_other(
+    tx: &impl ConnectionTrait,
+    conversation: Uuid,
+    me: Uuid,
+    read: i64,
+    now_read: i64,
+) -> Result<i64> {
+    let count = messages::Entity::find()
         .filter(messages::Column::Conversation.eq(conversation))
         .filter(messages::Column::Seq.gt(read))
+        .filter(messages::Column::Seq.lte(now_read))
         .filter(messages::Column::Sender.ne(me))
         .count(tx)
         .await?;
-    Ok(unread as i64)
+    Ok(count as i64)
 }

@@ -56,12 +56,15 @@ fn tables() -> Vec<TableCreateStatement> {
                 boolean("administrator"),
                 blob("opaque_record"),
                 blob("recovery_verifier"),
-                big_integer("vault_version"),
-                blob("vault"),
                 big_integer("created_at"),
             ],
         ),
-        table("slots", &["id"], vec![uuid("id"), uuid("account"), string_len("kind", 16), blob("boxed")]),
+        table("vaults", &["account"], vec![uuid("account"), big_integer("version"), blob("boxed")]),
+        table(
+            "slots",
+            &["account", "kind", "id"],
+            vec![uuid("account"), string_len("kind", 16), uuid("id"), blob("boxed")],
+        ),
         table(
             "key_bundles",
             &["account", "sequence"],
@@ -157,7 +160,6 @@ fn indexes() -> Vec<IndexCreateStatement> {
     let unique = |name, table, columns: &[&'static str]| index(name, table, columns).unique().take();
     vec![
         unique("accounts_by_handle", "accounts", &["handle"]),
-        unique("slots_by_account", "slots", &["account", "kind", "id"]),
         unique("sessions_by_token", "sessions", &["token_hash"]),
         index("sessions_by_account", "sessions", &["account"]),
         index("avatars_by_account", "avatars", &["account"]),

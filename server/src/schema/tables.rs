@@ -36,9 +36,17 @@ table! {
         opaque_record: Vec<u8>,
         /// SHA-256 of the value that the recovery code derives.
         recovery_verifier: Vec<u8>,
-        vault_version: i64,
-        vault: Vec<u8>,
         created_at: i64,
+    }
+}
+
+table! {
+    /// What an account seals for itself. Apart from the account, which is read far more often.
+    vaults = "vaults" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        account: Uuid,
+        version: i64,
+        boxed: Vec<u8>,
     }
 }
 
@@ -46,9 +54,11 @@ table! {
     /// The account key, boxed under one of the things that open it.
     slots = "slots" {
         #[sea_orm(primary_key, auto_increment = false)]
-        id: Uuid,
         account: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
         kind: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: Uuid,
         boxed: Vec<u8>,
     }
 }

@@ -127,6 +127,7 @@ async fn keys_that_are_not_whole_or_not_ones_own_are_refused_and_the_sign_up_can
         ("display_name", json!(""), 422, "bad_display_name"),
         ("display_name", json!("x".repeat(65)), 422, "bad_display_name"),
         ("display_name", json!("a\u{202E}b"), 422, "bad_display_name"),
+        ("display_name", json!("\u{200B}\u{FEFF}"), 422, "bad_display_name"),
         ("record", json!("AAAA"), 422, "bad_opaque"),
         ("slots", json!([slots[0]]), 422, "bad_key_material"),
         ("slots", json!([slots[0], slots[0]]), 422, "bad_key_material"),

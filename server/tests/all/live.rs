@@ -1,6 +1,7 @@
 use client::wire::{Bytes, NewMessage};
 use client::{Client, Event, Live};
 use entrenous::clock::{DAY, HOUR};
+use futures_util::{SinkExt, StreamExt};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio_tungstenite::tungstenite;
@@ -130,6 +131,43 @@ async fn ten_thousand_frames_in_a_second_are_cut_off_and_the_others_do_not_notic
 }
 
 #[tokio::test]
+async fn pings_count_as_frames() {
+    let app = TestApp::start().await;
+    let alice = app.person("Alice").await;
+    let mut request =
+        format!("{}/api/live", app.url.replacen("http", "ws", 1)).into_client_request().unwrap();
+    request.headers_mut().insert("authorization", format!("Bearer {}", alice.token()).parse().unwrap());
+    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+    for _ in 0..1_000 {
+        if socket.feed(tungstenite::Message::Ping(Vec::new().into())).await.is_err() {
+            break;
+        }
+    }
+    // The server may have closed in the middle.
+    let _ = socket.flush().await;
+    let reason = loop {
+        match socket.next().await {
+            Some(Ok(tungstenite::Message::Close(frame))) => break frame.unwrap().code,
+            Some(Ok(_)) => {}
+            other => panic!("ended without a reason: {other:?}"),
+        }
+    };
+    assert_eq!(u16::from(reason), 4408);
+}
+
+#[tokio::test]
+async fn one_person_has_so_many_sockets_and_no_more() {
+    let app = TestApp::start().await;
+    let (alice, bob) = (app.person("Alice").await, app.person("Bob").await);
+    let mut open = Vec::new();
+    for _ in 0..64 {
+        open.push(alice.events().await.unwrap());
+    }
+    assert!(alice.events().await.is_err());
+    bob.events().await.unwrap();
+}
+
+#[tokio::test]
 async fn frames_that_are_too_large_or_not_text_end_the_socket() {
     let app = TestApp::start().await;
     let alice = app.person("Alice").await;
@@ -174,7 +212,7 @@ async fn only_our_own_page_may_open_a_socket() {
         let mut request =
             format!("{}/api/live", app.url.replacen("http", "ws", 1)).into_client_request().unwrap();
         let headers = request.headers_mut();
-        headers.insert("cookie", format!("session={token}").parse().unwrap());
+        headers.insert("cookie", format!("entrenous={token}").parse().unwrap());
         if let Some(origin) = origin {
             headers.insert("origin", origin.parse().unwrap());
         }

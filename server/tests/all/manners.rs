@@ -1,6 +1,8 @@
 use entrenous::app;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::{TestApp, refusal, refused};
 
@@ -66,7 +68,7 @@ async fn other_sites_cannot_act_in_a_persons_name() {
     let alice = app.person("Alice").await;
     let change = async |headers: &[(&str, &str)]| {
         let mut request = app.request(Method::PATCH, "/api/profile").json(&json!({"status": "changed"}));
-        request = request.header("cookie", format!("session={}", alice.token()));
+        request = request.header("cookie", format!("entrenous={}", alice.token()));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -98,6 +100,47 @@ async fn bodies_and_headers_have_limits() {
     }
     let status = many.send().await.map(|answer| answer.status().as_u16());
     assert!(status.is_err() || status.is_ok_and(|status| status == 431));
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_closed() {
+    let app = TestApp::start().await;
+    for first in [b"".as_slice(), b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n"] {
+        let mut silent = TcpStream::connect(app.config.listen).await.unwrap();
+        silent.write_all(first).await.unwrap();
+        let mut answer = Vec::new();
+        // Ends when the server does not wait any longer; what it says then is its own affair.
+        silent.read_to_end(&mut answer).await.unwrap();
+        assert!(!answer.starts_with(b"HTTP/1.1 200"));
+    }
+}
+
+#[tokio::test]
+async fn a_database_whose_key_is_missing_is_not_served_with_a_new_one() {
+    let mut app = TestApp::start().await;
+    app.person("Alice").await;
+    app.stop().await;
+    let key = app.config.data.join("server.key");
+    let kept = std::fs::read(&key).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    let refused = entrenous::open(app.config.clone(), app.clock.clone()).await.err().unwrap().to_string();
+    assert!(refused.contains("server.key is missing"), "{refused}");
+    std::fs::write(&key, &kept[..100]).unwrap();
+    assert!(entrenous::open(app.config.clone(), app.clock.clone()).await.is_err(), "half a key");
+    std::fs::write(&key, &kept).unwrap();
+    app.start_again().await;
+}
+
+#[tokio::test]
+async fn nobody_else_on_the_machine_can_read_what_is_stored() {
+    use std::os::unix::fs::PermissionsExt;
+    let app = TestApp::start_with(|config| std::fs::create_dir(&config.data).unwrap()).await;
+    app.person("Alice").await;
+    let files: Vec<_> = std::fs::read_dir(&app.config.data).unwrap().map(Result::unwrap).collect();
+    assert!(files.len() >= 2);
+    for file in files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.path());
+    }
 }
 
 /// `openapi.json` is what the web's types are made from, and what others read.

@@ -63,18 +63,18 @@ async fn the_cookie_is_strict_and_secure_except_on_plain_localhost() {
     let token = alice.token();
     let rest = "Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict";
     for host in ["localhost:8080", "127.0.0.1"] {
-        assert_eq!(renew(host).await, format!("session={token}; {rest}"));
+        assert_eq!(renew(host).await, format!("entrenous={token}; {rest}"));
     }
     for host in ["chat.example.org", "192.168.1.7:8080", "localhost.example.org"] {
-        assert_eq!(renew(host).await, format!("__Host-session={token}; {rest}; Secure"));
+        assert_eq!(renew(host).await, format!("__Host-entrenous={token}; {rest}; Secure"));
     }
     let with_cookie = async |host: &str, name: &str| {
         let request = app.request(Method::GET, "/api/session").header("host", host);
         request.header("cookie", format!("a=b; {name}={token}")).send().await.unwrap().status().as_u16()
     };
-    assert_eq!(with_cookie("localhost", "session").await, 200);
-    assert_eq!(with_cookie("chat.example.org", "__Host-session").await, 200);
-    assert_eq!(with_cookie("chat.example.org", "session").await, 401, "the weaker name counts only here");
+    assert_eq!(with_cookie("localhost", "entrenous").await, 200);
+    assert_eq!(with_cookie("chat.example.org", "__Host-entrenous").await, 200);
+    assert_eq!(with_cookie("chat.example.org", "entrenous").await, 401, "the weaker name counts only here");
 }
 
 #[tokio::test]
