@@ -10,7 +10,7 @@ test('ten thousand messages page back without a jump and stay fluid', async ({ b
   const context = await browser.newContext({ baseURL: server.url, locale: 'en-GB' });
   const alice = new Person('Alice Martin', await context.newPage());
   await alice.signUp();
-  await promisify(execFile)(FILL, [server.url, alice.handle, '10000']);
+  await promisify(execFile)(FILL, [server.url, alice.handle, '10000', '50000']);
   const phil = new Person('Phil Writer', alice.page);
 
   await alice.open(phil);

@@ -2,8 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use e2ee::{Seen, Signed};
-use reqwest::Method;
+use e2ee::{Adopted, Seen, Signed};
 use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
@@ -16,15 +15,26 @@ use crate::{
 
 const MESSAGES_AN_EPOCH: u64 = 1_000;
 const EPOCH_LIFE: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// Each lost race means that another client won it; more than a few is a fault.
+const RACES: usize = 5;
 
 /// What is known here of one conversation.
 pub(crate) struct Thread {
     id: Uuid,
     peer: Person,
-    /// The newest epoch known, its key on the keychain.
+    /// The newest epoch known, as the server tells of it; never one before it.
     epoch: Option<Epoch>,
+    /// What the grant of the epoch written in last says, under its creator's signature.
+    granted: Option<Granted>,
     /// The highest message number seen.
     seq: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Granted {
+    epoch: Uuid,
+    number: u64,
+    created_at: u64,
 }
 
 impl Thread {
@@ -74,21 +84,22 @@ impl Client {
     }
 
     /// An epoch of this conversation to write in, its key on the keychain: the present one, or a new one
-    /// where there is none or the present one has done its time.
+    /// where there is none, or the present one has done its time or does not open.
     pub(crate) async fn epoch_for_writing(&self, conversation: Uuid) -> Result<Uuid> {
         let thread = self.thread(conversation).await?;
         let mut thread = thread.lock().await;
-        if let Some(epoch) = thread.epoch
-            && !self.is_over(epoch, thread.seq)
-        {
-            return Ok(epoch.id);
+        if let Some(epoch) = self.usable_epoch(&mut thread).await? {
+            return Ok(epoch);
         }
         // Someone may have begun the next one already.
         self.refresh(&mut thread).await?;
-        if thread.epoch.is_none_or(|epoch| self.is_over(epoch, thread.seq)) {
+        for _ in 0..RACES {
+            if let Some(epoch) = self.usable_epoch(&mut thread).await? {
+                return Ok(epoch);
+            }
             self.begin_epoch(&mut thread).await?;
         }
-        thread.epoch.map(|epoch| epoch.id).ok_or(Error::Encryption(e2ee::Error::UnknownEpoch))
+        Err(Error::Encryption(e2ee::Error::UnknownEpoch))
     }
 
     /// Makes sure that the key of this epoch is on the keychain, if the server has a grant for it.
@@ -114,7 +125,8 @@ impl Client {
             return Ok(thread.clone());
         }
         let served = self.conversation(conversation).await?;
-        let mut thread = Thread { id: served.id, peer: served.peer.clone(), epoch: None, seq: 0 };
+        let mut thread =
+            Thread { id: served.id, peer: served.peer.clone(), epoch: None, granted: None, seq: 0 };
         self.take_in(&mut thread, served).await?;
         Ok(self.threads().await.entry(conversation).or_insert_with(|| Arc::new(Mutex::new(thread))).clone())
     }
@@ -133,9 +145,41 @@ impl Client {
         self.shared.threads.lock().await
     }
 
-    fn is_over(&self, epoch: Epoch, seq: u64) -> bool {
-        (seq + 1).saturating_sub(epoch.first_seq) >= MESSAGES_AN_EPOCH
-            || self.now().saturating_sub(epoch.created_at) >= EPOCH_LIFE
+    /// The present epoch, unless it is to be followed by another one.
+    async fn usable_epoch(&self, thread: &mut Thread) -> Result<Option<Uuid>> {
+        let Some(epoch) = thread.epoch else { return Ok(None) };
+        let full = (thread.seq + 1).saturating_sub(epoch.first_seq) >= MESSAGES_AN_EPOCH;
+        if full || self.now().saturating_sub(epoch.created_at) >= EPOCH_LIFE {
+            return Ok(None);
+        }
+        let Some(granted) = self.granted(thread, epoch).await? else { return Ok(None) };
+        if granted.number != epoch.number {
+            return Err(Error::Encryption(e2ee::Error::BrokenEpochChain));
+        }
+        // Two times, each with the clock it was taken from. The server may lie about its own; the signed one
+        // is by the clock of a client, which one ahead of it by a week calls old: that is one epoch too many,
+        // since the next one is by the clock that is ahead, and a time to come is no age at all.
+        let over = self.local_now().saturating_sub(granted.created_at) >= EPOCH_LIFE;
+        Ok((!over).then_some(epoch.id))
+    }
+
+    /// What the grant of this epoch says; `None` if it cannot be opened.
+    async fn granted(&self, thread: &mut Thread, epoch: Epoch) -> Result<Option<Granted>> {
+        if let Some(granted) = thread.granted.filter(|granted| granted.epoch == epoch.id) {
+            return Ok(Some(granted));
+        }
+        if !self.keychain().await.has_epoch(thread.id, epoch.id) {
+            return Ok(None);
+        }
+        self.meet(&thread.peer, false).await?;
+        let grant = self.grant(thread.id, epoch).await?;
+        let adopted = self.keychain().await.adopt_epoch(thread.peer.id, &grant, None)?;
+        let Adopted { epoch: id, number, created_at, .. } = adopted;
+        if id != epoch.id {
+            return Err(Error::Encryption(e2ee::Error::BrokenEpochChain));
+        }
+        thread.granted = Some(Granted { epoch: id, number: number.into(), created_at });
+        Ok(thread.granted)
     }
 
     async fn refresh(&self, thread: &mut Thread) -> Result<()> {
@@ -145,34 +189,38 @@ impl Client {
 
     async fn take_in(&self, thread: &mut Thread, served: Conversation) -> Result<()> {
         thread.saw(served.seq);
-        let Some(epoch) = served.epoch else { return Ok(()) };
+        let known = thread.epoch.map_or(0, |epoch| epoch.number);
+        let Some(epoch) = served.epoch.filter(|epoch| epoch.number > known) else { return Ok(()) };
         if !self.keychain().await.has_epoch(thread.id, epoch.id) {
-            let known = thread.epoch.map_or(0, |epoch| epoch.number);
             self.adopt_after(thread, known).await?;
         }
         thread.epoch = Some(epoch);
         Ok(())
     }
 
-    /// Adopts what the server has after the epoch of this number, as far as it is not on the keychain.
+    /// Adopts what the server has after the epoch of this number, as far as it is not on the keychain. A bad
+    /// grant closes its own epoch, whose messages say so; not the ones after it.
     async fn adopt_after(&self, thread: &Thread, number: u64) -> Result<()> {
         self.meet(&thread.peer, false).await?;
-        let mut entries = Vec::new();
         let mut previous = thread.epoch.filter(|epoch| epoch.number == number).map(|epoch| epoch.id);
         let mut after = Some(number);
         while let Some(number) = after {
             let page = self.epochs(thread.id, number, None).await?;
+            let mut entries = Vec::new();
             let mut keychain = self.keychain().await;
             for epoch in page.epochs {
-                if !keychain.has_epoch(thread.id, epoch.id) {
-                    let adopted = keychain.adopt_epoch(thread.peer.id, &epoch.grant.into(), previous)?;
+                if !keychain.has_epoch(thread.id, epoch.id)
+                    && let Ok(adopted) = keychain.adopt_epoch(thread.peer.id, &epoch.grant.into(), previous)
+                {
                     entries.push(adopted.keyring);
                 }
                 previous = Some(epoch.id);
             }
+            drop(keychain);
+            self.put_on_keyring(entries).await?;
             after = page.next;
         }
-        self.put_on_keyring(entries).await
+        Ok(())
     }
 
     async fn begin_epoch(&self, thread: &mut Thread) -> Result<()> {
@@ -188,23 +236,28 @@ impl Client {
             offered = self.offer_epoch(thread, previous.as_ref()).await;
         }
         match offered {
-            Ok(()) => {
+            // The winner's epoch is as good as ours, if there is one.
+            Err(error) if error.is_refusal("epoch_conflict") => {
+                let lost = thread.epoch.map(|epoch| epoch.id);
                 self.refresh(thread).await?;
-                thread.epoch.inspect(|epoch| self.set_clock(epoch.created_at));
-                Ok(())
+                if thread.epoch.map(|epoch| epoch.id) == lost { Err(error) } else { Ok(()) }
             }
-            // The winner's epoch is as good as ours.
-            Err(error) if error.is_refusal("epoch_conflict") => self.refresh(thread).await,
-            Err(error) => Err(error),
+            other => other,
         }
     }
 
-    async fn offer_epoch(&self, thread: &Thread, previous: Option<&Signed>) -> Result<()> {
-        let created = self.keychain().await.create_epoch(thread.peer.id, previous, self.now())?;
+    async fn offer_epoch(&self, thread: &mut Thread, previous: Option<&Signed>) -> Result<()> {
+        // By this machine's own clock: the server's is the server's word.
+        let created = self.keychain().await.create_epoch(thread.peer.id, previous, self.local_now())?;
         let grant = SignedBytes::from(created.grant);
         let keyring = crate::wire::Bytes(created.keyring.sealed);
         let path = format!("/conversations/{}/epochs", thread.id);
-        self.api().tell(Method::POST, &path, &json!({"grant": grant, "keyring": keyring})).await
+        let taken: Epoch = self.api().post(&path, &json!({"grant": grant, "keyring": keyring})).await?;
+        self.set_clock(taken.created_at);
+        let (id, number) = (created.epoch, u64::from(created.number));
+        thread.epoch = Some(Epoch { id, number, ..taken });
+        thread.granted = Some(Granted { epoch: id, number, created_at: created.created_at });
+        Ok(())
     }
 
     async fn grant(&self, conversation: Uuid, epoch: Epoch) -> Result<Signed> {

@@ -1,12 +1,19 @@
 //! People with clients, and a real server: the program's own, on a port of its own, with a database on disk.
 
+#[path = "support/liar.rs"]
+mod liar;
+
 use std::{collections::HashSet, time::Duration};
 
-use client::{Client, Content, Error, Event, Message};
+use client::{
+    Client, Content, Error, Event, Message,
+    wire::{Bytes, SignedBytes},
+};
 use entrenous::{
     clock::{Clock, DAY},
     config::{self, Command},
 };
+use liar::Liar;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
@@ -62,6 +69,12 @@ impl Server {
     async fn stop(self) {
         self.stop.send(()).unwrap();
         self.running.await.unwrap();
+    }
+}
+
+impl Liar {
+    async fn log_in(&self, handle: &str) -> Client {
+        Client::log_in(&self.address, handle, PASSWORD).await.unwrap()
     }
 }
 
@@ -208,6 +221,170 @@ async fn a_clock_that_is_wrong_by_weeks_costs_one_epoch_at_most() {
         alice.send(conversation, text).await.unwrap();
     }
     assert_eq!(epoch_numbers(&alice, conversation).await, [1, 2]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn clocks_that_disagree_by_weeks_do_not_take_turns_with_epochs() {
+    let server = Server::start().await;
+    let (alice, bob) = (server.register("alice").await, server.register("bob").await);
+    let conversation = alice.open_conversation(bob.id()).await.unwrap().id;
+    bob.send(conversation, "by the right clock").await.unwrap();
+    alice.advance_clock(Duration::from_hours(24 * 30));
+    for _ in 0..3 {
+        alice.send(conversation, "by a wrong clock").await.unwrap();
+        bob.send(conversation, "by the right one").await.unwrap();
+        server.log_in("bob").await.send(conversation, "and elsewhere").await.unwrap();
+    }
+    assert_eq!(epoch_numbers(&alice, conversation).await, [1, 2]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_epoch_that_says_it_is_of_1970_costs_one_epoch() {
+    let server = Server::start().await;
+    let (alice, bob) = (server.register("alice").await, server.register("bob").await);
+    let conversation = alice.open_conversation(bob.id()).await.unwrap().id;
+    alice.send(conversation, "hello").await.unwrap();
+    offer_epoch_of_1970(&alice, conversation, bob.id()).await;
+    for writer in [&bob, &alice, &bob, &server.log_in("alice").await] {
+        writer.send(conversation, "hello again").await.unwrap();
+    }
+    assert_eq!(epoch_numbers(&alice, conversation).await, [1, 2, 3]);
+    server.stop().await;
+}
+
+async fn offer_epoch_of_1970(client: &Client, conversation: Uuid, peer: Uuid) {
+    let path = format!("/conversations/{conversation}/epochs");
+    let (_, page) = client.raw("GET", &path, None).await.unwrap();
+    let last: SignedBytes = serde_json::from_value(page["epochs"][0].clone()).unwrap();
+    let created = client.keychain().await.create_epoch(peer, Some(&last.into()), 0).unwrap();
+    let (grant, keyring) = (SignedBytes::from(created.grant), Bytes(created.keyring.sealed));
+    let offer = json!({"grant": grant, "keyring": keyring});
+    let (status, answer) = client.raw("POST", &path, Some(&offer)).await.unwrap();
+    assert_eq!(status, 201, "{answer}");
+}
+
+#[tokio::test]
+async fn an_epoch_that_the_server_calls_young_ends_after_a_week() {
+    let server = Server::start().await;
+    let (alice, bob) = (server.register("alice").await, server.register("bob").await);
+    let conversation = alice.open_conversation(bob.id()).await.unwrap().id;
+    alice.send(conversation, "this week").await.unwrap();
+    server.days_pass(7, &[&alice, &bob]);
+    let liar = Liar::before(&server.address);
+    liar.tell(|_, answer| {
+        if let Some(created_at) = answer.pointer_mut("/epoch/created_at") {
+            *created_at = u64::MAX.into();
+        }
+    });
+    let elsewhere = liar.log_in("bob").await;
+    elsewhere.advance_clock(Duration::from_hours(24 * 7));
+    elsewhere.send(conversation, "next week").await.unwrap();
+    elsewhere.send(conversation, "and on").await.unwrap();
+    assert_eq!(epoch_numbers(&alice, conversation).await, [1, 2]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_cannot_bring_back_an_old_epoch() {
+    let server = Server::start().await;
+    let (alice, bob) = (server.register("alice").await, server.register("bob").await);
+    let liar = Liar::before(&server.address);
+    let conversation = alice.open_conversation(bob.id()).await.unwrap().id;
+    alice.send(conversation, "one").await.unwrap();
+    let first = alice.conversation(conversation).await.unwrap().epoch.unwrap().id;
+    alice.rotate(conversation).await.unwrap();
+    let (writer, newcomer) = (liar.log_in("bob").await, liar.log_in("alice").await);
+    writer.send(conversation, "two").await.unwrap();
+
+    let serve = |number: u64| {
+        liar.tell(move |path, answer| {
+            if path.ends_with(&conversation.to_string()) {
+                answer["epoch"]["id"] = first.to_string().into();
+                answer["epoch"]["number"] = number.into();
+                answer["epoch"]["created_at"] = u64::MAX.into();
+            }
+        });
+    };
+    // Under its own number: it was left already.
+    serve(1);
+    server.days_pass(7, &[&alice, &writer]);
+    writer.send(conversation, "three").await.unwrap();
+    assert_eq!(epoch_numbers(&alice, conversation).await, [1, 2, 3]);
+    let (_, page) = alice.raw("GET", &format!("/conversations/{conversation}/messages"), None).await.unwrap();
+    let epochs: Vec<_> =
+        page["messages"].as_array().unwrap().iter().map(|message| message["epoch"].as_str()).collect();
+    assert_eq!(epochs.iter().collect::<HashSet<_>>().len(), 3, "{epochs:?}");
+    // Under a false one: its grant is signed, and says another.
+    serve(9);
+    let refused = newcomer.send(conversation, "four").await.unwrap_err();
+    assert!(matches!(refused, Error::Encryption(e2ee::Error::BrokenEpochChain)), "{refused}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_conflict_without_a_winner_is_an_error() {
+    let server = Server::start().await;
+    let (alice, bob) = (server.register("alice").await, server.register("bob").await);
+    let elsewhere = server.log_in("bob").await;
+    let liar = Liar::before(&server.address);
+    let conversation = alice.open_conversation(bob.id()).await.unwrap().id;
+    alice.send(conversation, "one").await.unwrap();
+    let mut kept = Value::Null;
+    liar.tell(move |path, answer| {
+        // The epoch as it was at first, for ever.
+        if path.ends_with(&conversation.to_string()) {
+            if kept.is_null() {
+                kept = answer["epoch"].clone();
+            }
+            answer["epoch"] = kept.clone();
+        }
+    });
+    let writer = liar.log_in("alice").await;
+    writer.send(conversation, "two").await.unwrap();
+    elsewhere.rotate(conversation).await.unwrap();
+    server.days_pass(7, &[&writer]);
+    let refused = writer.send(conversation, "three").await.unwrap_err();
+    assert_eq!(refused.code(), Some("epoch_conflict"), "{refused}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_bad_grant_closes_its_own_epoch_and_no_other() {
+    let server = Server::start().await;
+    let (alice, bob) = (server.register("alice").await, server.register("bob").await);
+    let conversation = alice.open_conversation(bob.id()).await.unwrap().id;
+    alice.send(conversation, "one").await.unwrap();
+    for text in ["two", "three", "four"] {
+        alice.rotate(conversation).await.unwrap();
+        alice.send(conversation, text).await.unwrap();
+    }
+    let liar = Liar::before(&server.address);
+    // To be adopted, that is; what the next grant builds upon is as it is.
+    liar.tell(|path, answer| {
+        if !path.contains("/epochs") || path.contains("limit=") {
+            return;
+        }
+        for epoch in answer["epochs"].as_array_mut().into_iter().flatten() {
+            if [2, 4].contains(&epoch["number"].as_u64().unwrap()) {
+                let body = epoch["body"].as_str().unwrap().to_owned();
+                let (front, back) = body.split_at(body.len() - 40);
+                epoch["body"] = format!("{front}AAAAAAAA{}", &back[8..]).into();
+            }
+        }
+    });
+    let reader = liar.log_in("bob").await;
+    let history = reader.history(conversation, None, 50).await.unwrap();
+    assert_eq!(texts(&history), ["one", "?", "three", "?"]);
+    assert_eq!(history[1].content, Content::Unreadable(e2ee::Error::UnknownEpoch));
+    let (_, keyring) = reader.raw("GET", "/keyring", None).await.unwrap();
+    assert_eq!(keyring["entries"].as_array().unwrap().len(), 2, "what was adopted is kept");
+    // Where it cannot read what it would write, it begins anew.
+    reader.send(conversation, "five").await.unwrap();
+    reader.send(conversation, "six").await.unwrap();
+    assert_eq!(epoch_numbers(&alice, conversation).await, [1, 2, 3, 4, 5]);
+    assert_eq!(texts(&alice.history(conversation, None, 2).await.unwrap()), ["five", "six"]);
     server.stop().await;
 }
 

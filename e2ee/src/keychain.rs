@@ -7,7 +7,6 @@ mod doors;
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -110,15 +109,6 @@ impl Keychain {
             self.peers.remove(account);
         }
         Ok(changed)
-    }
-
-    pub fn settings(&self) -> &Map<String, Value> {
-        &self.vault.settings
-    }
-
-    /// The vault must be written afterwards.
-    pub fn set_settings(&mut self, settings: Map<String, Value>) {
-        self.vault.settings = settings;
     }
 
     /// For what is kept on this machine only. `label` names the use (and, if it matters, the place).

@@ -99,13 +99,6 @@ pub fn verifier(proof: &[u8]) -> [u8; 32] {
     sha256(proof)
 }
 
-/// Whether a person typed the same characters, read as tolerantly as a whole code. For "type the third
-/// group".
-pub fn same_characters(shown: &str, typed: &str) -> bool {
-    let read = |text| digits(text).collect::<Option<Vec<u8>>>().map(Zeroizing::new);
-    read(shown).is_some_and(|digits| !digits.is_empty() && Some(digits) == read(typed))
-}
-
 fn digits(text: &str) -> impl Iterator<Item = Option<u8>> {
     text.chars().filter(|c| !matches!(c, '-' | '\u{2010}'..='\u{2015}') && !c.is_whitespace()).map(|c| {
         let c = match c.to_ascii_uppercase() {
@@ -189,14 +182,5 @@ mod tests {
         ] {
             assert_eq!(RecoveryCode::parse(typed), Err(Error::BadRecoveryCode), "{typed}");
         }
-    }
-
-    #[test]
-    fn one_group_is_compared_tolerantly() {
-        assert!(same_characters("0A1B", "oalb"));
-        assert!(!same_characters("0A1B", "0A1C"));
-        assert!(!same_characters("0A1B", "0A1"));
-        assert!(!same_characters("", ""));
-        assert!(!same_characters("0A1B", "0A1U"));
     }
 }

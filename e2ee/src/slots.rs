@@ -24,12 +24,6 @@ impl SlotKind {
             SlotKind::Passkey => "passkey",
         }
     }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        [SlotKind::Password, SlotKind::Recovery, SlotKind::Passkey]
-            .into_iter()
-            .find(|kind| kind.name() == name)
-    }
 }
 
 /// A slot as the server stores it.

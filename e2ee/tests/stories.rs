@@ -2,7 +2,7 @@
 //! cheats.
 
 use e2ee::{
-    Account, Context, CreatedEpoch, Error, Grant, Keychain, KeyringEntry, Kind, Login, Material,
+    Account, Adopted, Context, CreatedEpoch, Error, Grant, Keychain, KeyringEntry, Kind, Login, Material,
     RecoveryCode, Registration, Result, Seen, Signed, enc, known_answers as inside, new_id,
     opaque::server::{PendingLogin, ServerSetup, finish_login, finish_registration},
     recovery, sha256,
@@ -89,8 +89,9 @@ fn adopt(
     previous: Option<Uuid>,
 ) -> Result<KeyringEntry> {
     let adopted = keychain.adopt_epoch(peer, &created.grant, previous)?;
-    assert_eq!((adopted.epoch, adopted.number), (created.epoch, created.number));
-    Ok(adopted.keyring)
+    let Adopted { epoch, number, created_at, keyring } = adopted;
+    assert_eq!((epoch, number, created_at), (created.epoch, created.number, created.created_at));
+    Ok(keyring)
 }
 
 #[test]
@@ -114,8 +115,8 @@ fn two_people_exchange_messages_over_two_epochs() {
         "one's own messages open as well"
     );
 
-    let second = bob.keychain.create_epoch(alice_id, Some(&first.grant), NOW).unwrap();
-    assert_eq!(second.number, 2);
+    let second = bob.keychain.create_epoch(alice_id, Some(&first.grant), NOW + 1).unwrap();
+    assert_eq!((second.number, second.created_at), (2, NOW + 1));
     adopt(&mut alice.keychain, bob_id, &second, Some(first.epoch)).unwrap();
     let answer = text(conversation, &bob.keychain);
     let envelope = seal(&bob.keychain, second.epoch, &answer, "Salut").unwrap();

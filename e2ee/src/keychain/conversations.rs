@@ -17,6 +17,8 @@ use crate::{
 pub struct CreatedEpoch {
     pub epoch: Uuid,
     pub number: u32,
+    /// As the grant says it.
+    pub created_at: u64,
     pub grant: Signed,
     pub keyring: KeyringEntry,
 }
@@ -27,6 +29,8 @@ pub struct CreatedEpoch {
 pub struct Adopted {
     pub epoch: Uuid,
     pub number: u32,
+    /// By the clock of who made it, and signed.
+    pub created_at: u64,
     pub keyring: KeyringEntry,
 }
 
@@ -70,7 +74,8 @@ impl Keychain {
         let (signed, grant) =
             Grant::create(&self.bundle, &self.vault.identity_seed, peer, previous.as_ref(), &key, now)?;
         let keyring = self.keep(&grant, key);
-        Ok(CreatedEpoch { epoch: grant.epoch, number: grant.number, grant: signed, keyring })
+        let Grant { epoch, number, created_at, .. } = grant;
+        Ok(CreatedEpoch { epoch, number, created_at, grant: signed, keyring })
     }
 
     /// Takes an epoch's key out of its grant, after every check: both people, the creator's pinned identity
@@ -93,7 +98,8 @@ impl Keychain {
         }
         let key = self.unwrap_key(&grant, &creator_identity)?;
         let keyring = self.keep(&grant, key);
-        Ok(Adopted { epoch: grant.epoch, number: grant.number, keyring })
+        let Grant { epoch, number, created_at, .. } = grant;
+        Ok(Adopted { epoch, number, created_at, keyring })
     }
 
     /// The envelope of a message. The same id must never be sealed with two texts: keep the envelope for the

@@ -4,7 +4,7 @@ use e2ee::Context;
 use wasm_bindgen::prelude::*;
 
 use crate::{
-    edge::{Thrown, bytes, id, kind, milliseconds, object, text, thrown},
+    edge::{Thrown, bytes, id, kind, milliseconds, number, object, text, thrown},
     types::{
         JsAdoptedEpoch, JsCreatedEpoch, JsKeyringEntry, JsLoadedKeyring, JsReloadedAccount, JsSeen, JsSigned,
         JsVault,
@@ -105,6 +105,7 @@ impl Keychain {
         Ok(object(&[
             ("epoch", created.epoch.to_string().into()),
             ("number", created.number.into()),
+            ("created_at", number(created.created_at)),
             ("grant", JsSigned::write(&created.grant).into()),
             ("keyring", text(&created.keyring.sealed).into()),
         ]))
@@ -122,6 +123,7 @@ impl Keychain {
         Ok(object(&[
             ("epoch", adopted.epoch.to_string().into()),
             ("number", adopted.number.into()),
+            ("created_at", number(adopted.created_at)),
             ("keyring", text(&adopted.keyring.sealed).into()),
         ]))
     }

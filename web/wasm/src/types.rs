@@ -30,8 +30,8 @@ export interface Registered { material: Material; recovery_code: string; keychai
 export interface ReloadedAccount extends Account { session: string; share: string; sealed: string }
 export type Seen = "new" | "known" | "changed";
 export interface LoadedKeyring { loaded: number; unreadable: { conversation: string; epoch: string }[] }
-export interface CreatedEpoch { epoch: string; number: number; grant: Signed; keyring: string }
-export interface AdoptedEpoch { epoch: string; number: number; keyring: string }
+export interface CreatedEpoch { epoch: string; number: number; created_at: number; grant: Signed; keyring: string }
+export interface AdoptedEpoch { epoch: string; number: number; created_at: number; keyring: string }
 /** What this module throws. */
 export interface E2eeError extends Error { code: string }
 "#;

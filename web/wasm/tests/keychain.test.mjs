@@ -29,7 +29,7 @@ test("two accounts exchange messages, and the password alone opens everything ag
   const bob = await register("bob");
   const { conversation, epoch, entry } = meet(alice, bob);
 
-  const id = e2ee.new_id();
+  const id = randomUUID();
   const text = JSON.stringify({ type: "text", body: "Bonjour, ça va ? 👋" });
   const envelope = alice.keychain.seal(conversation, epoch, id, 1, null, text);
   const opened = bob.keychain.open(conversation, alice.account, envelope, 1, null, id);
@@ -76,7 +76,7 @@ test("what was changed on the way, and what cannot be read, is thrown with a cod
   const frank = await register("frank");
   throwsCode("peer_not_pinned", () => erin.keychain.create_epoch(frank.account, null, Date.now()));
   const { conversation, epoch, entry } = meet(erin, frank);
-  const id = e2ee.new_id();
+  const id = randomUUID();
   const envelope = erin.keychain.seal(conversation, epoch, id, 1, null, "{}");
   const open = (changes) => {
     const of = { sender: erin.account, kind: 1, target: null, id, envelope, ...changes };
@@ -85,11 +85,11 @@ test("what was changed on the way, and what cannot be read, is thrown with a cod
   assert.equal(open({}), "{}");
   throwsCode("not_authentic", () => open({ sender: frank.account }));
   throwsCode("not_authentic", () => open({ kind: 2, target: id }));
-  throwsCode("not_authentic", () => open({ id: e2ee.new_id() }));
+  throwsCode("not_authentic", () => open({ id: randomUUID() }));
   throwsCode("unsupported_version", () => open({ envelope: "Ag" + envelope.slice(2) }));
   throwsCode("bad_envelope", () => open({ envelope: envelope.slice(0, 20) }));
   throwsCode("bad_argument", () => open({ envelope: "no base64!" }));
-  throwsCode("unknown_epoch", () => erin.keychain.seal(conversation, e2ee.new_id(), id, 1, null, "{}"));
+  throwsCode("unknown_epoch", () => erin.keychain.seal(conversation, randomUUID(), id, 1, null, "{}"));
   throwsCode("password_too_short", () => e2ee.Registration.start("too short"));
 
   const stranger = await register("grace");
@@ -98,19 +98,15 @@ test("what was changed on the way, and what cannot be read, is thrown with a cod
   throwsCode("bad_key_bundle", () => erin.keychain.pin(frank.account, "frank", changed, Date.now()));
 });
 
-test("the recovery code is checked as it is typed", async () => {
+test("the recovery code is seven groups of four", async () => {
   const { recovery_code: code } = await register("heidi");
   assert.match(code, /^([0-9A-HJKMNP-TV-Z]{4}-){6}[0-9A-HJKMNP-TV-Z]{4}$/);
-  assert.ok(e2ee.is_recovery_code(code.toLowerCase().replaceAll("-", " ")));
-  assert.ok(!e2ee.is_recovery_code(code.slice(1)));
-  assert.ok(e2ee.same_recovery_characters(code.slice(5, 9), code.slice(5, 9).toLowerCase()));
-  assert.ok(!e2ee.same_recovery_characters(code.slice(5, 9), code.slice(5, 8)));
 });
 
 async function register(handle) {
   const registration = e2ee.Registration.start(password);
   const response = await server.ask("register-start", handle, registration.request);
-  const account = e2ee.new_id();
+  const account = randomUUID();
   const registered = registration.finish(handle, account, response, Date.now());
   const { material } = registered;
   assert.equal(await server.ask("register-finish", handle, material.record), "ok");
@@ -127,10 +123,12 @@ function meet(one, other) {
     assert.equal(here.keychain.pin(account, handle, key_bundle, Date.now()), "known");
   }
   const conversation = one.keychain.conversation_id(other.account);
-  const created = one.keychain.create_epoch(other.account, null, Date.now());
+  const now = Date.now();
+  const created = one.keychain.create_epoch(other.account, null, now);
   const adopted = other.keychain.adopt_epoch(one.account, created.grant, null);
   assert.equal(adopted.epoch, created.epoch);
   assert.equal(adopted.number, 1);
+  assert.deepEqual([created.created_at, adopted.created_at], [now, now]);
   const entry = { conversation, epoch: adopted.epoch, box: adopted.keyring };
   return { conversation, epoch: created.epoch, entry };
 }
