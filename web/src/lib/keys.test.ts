@@ -1,6 +1,11 @@
-import { expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { api } from './api/client';
+import type { Conversation, Epoch, EpochSummary, KeyringEntry } from './api/types';
+import { clock } from './clock';
 import { epochOf, newId, uuid } from './ids';
-import { rotationDue } from './keys';
+import { Keys, rotationDue } from './keys';
+import { Problem } from './problem';
+import type { Vault } from './vault';
 
 const day = 24 * 3_600_000;
 const epoch = { id: 'e', number: 3, created_at: 100 * day, first_seq: 501 };
@@ -13,6 +18,159 @@ it('an epoch ends after a thousand messages', () => {
 it('an epoch ends after seven days', () => {
   expect(rotationDue(epoch, 501, epoch.created_at + 7 * day - 1)).toBe(false);
   expect(rotationDue(epoch, 501, epoch.created_at + 7 * day)).toBe(true);
+});
+
+/** One conversation's grants, as an honest server has them; a test makes it lie. A grant is its own content. */
+class World {
+  grants: (Epoch & { made_at: number; bad?: boolean })[] = [];
+  /** What the server says of the newest one. */
+  told: Partial<EpochSummary> = {};
+  readonly keys: Keys;
+  onKeyring: KeyringEntry[] = [];
+  readonly ring = new Set<string>();
+  readonly limits: (number | undefined)[] = [];
+
+  constructor() {
+    vi.spyOn(api, 'keyBundle').mockResolvedValue({ body: '', signature: '' });
+    vi.spyOn(api, 'conversation').mockImplementation(() => Promise.resolve(this.conversation));
+    vi.spyOn(api, 'epochs').mockImplementation((_, { after = 0, limit }) => {
+      this.limits.push(limit);
+      const epochs = this.grants.filter(({ number }) => number > after).slice(0, limit);
+      return Promise.resolve({ epochs });
+    });
+    vi.spyOn(api, 'createEpoch').mockImplementation((_, { grant }) => {
+      this.grants.push(grant as World['grants'][number]);
+      return Promise.resolve(this.conversation.epoch as EpochSummary);
+    });
+    vi.spyOn(api, 'putKeyring').mockImplementation(({ entries }) => {
+      this.onKeyring.push(...entries);
+      return Promise.resolve(undefined as never);
+    });
+    const vault: Partial<Vault> = {
+      pin: () => Promise.resolve('known' as const),
+      hasEpoch: (_, epoch) => Promise.resolve(this.ring.has(epoch)),
+      adoptEpoch: (_, grant) => {
+        const { id, number, made_at, bad } = grant as World['grants'][number];
+        if (bad) return Promise.reject(new Problem('bad_grant'));
+        this.ring.add(id);
+        return Promise.resolve({ epoch: id, number, created_at: made_at, keyring: '' });
+      },
+      createEpoch: (_, previous, now) => {
+        const number = ((previous as Epoch | null)?.number ?? 0) + 1;
+        const grant = this.grant(number, now);
+        this.ring.add(grant.id);
+        return Promise.resolve({ epoch: grant.id, number, created_at: now, grant, keyring: '' });
+      },
+    };
+    this.keys = new Keys(vault as Vault);
+  }
+
+  grant(number: number, made_at: number, bad = false) {
+    return { id: `epoch-${number}`, number, made_at, bad, body: '', signature: '' };
+  }
+
+  get conversation(): Conversation {
+    const last = this.grants.at(-1);
+    const epoch = last && { id: last.id, number: last.number, created_at: Date.now(), first_seq: 1 };
+    return {
+      id: 'c',
+      peer: { id: 'bob', handle: 'bob', display_name: 'Bob', status: '', bio: '', avatar: null },
+      seq: 1,
+      rev: 1,
+      active_at: 1,
+      unread: 0,
+      epoch: epoch && { ...epoch, ...this.told },
+      mine: { delivered: 0, read: 0 },
+      theirs: { delivered: 0, read: 0 },
+      last_message: null,
+    };
+  }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 1_000 * day });
+  clock.set(Date.now());
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+it('writes on in an epoch of this week, and asks for its grant once', async () => {
+  const world = new World();
+  world.grants.push(world.grant(1, Date.now() - 6 * day));
+  world.ring.add('epoch-1');
+  expect((await world.keys.epochFor(world.conversation)).id).toBe('epoch-1');
+  expect((await world.keys.epochFor(world.conversation)).id).toBe('epoch-1');
+  expect(world.limits).toEqual([1]);
+});
+
+it('ends an epoch a week after its signed time, however young the server calls it', async () => {
+  const world = new World();
+  world.grants.push(world.grant(1, Date.now() - 7 * day));
+  for (let time = 0; time < 3; time++) {
+    expect((await world.keys.epochFor(world.conversation)).id).toBe('epoch-2');
+  }
+});
+
+it('ends an epoch once only, whatever its signed time and whatever this clock says', async () => {
+  for (const made_at of [0, Date.now() + 400 * day]) {
+    const world = new World();
+    world.grants.push(world.grant(1, made_at));
+    for (let time = 0; time < 3; time++) await world.keys.epochFor(world.conversation);
+    expect(world.grants).toHaveLength(made_at === 0 ? 2 : 1);
+  }
+});
+
+it('takes the server at its word for the time at which an epoch was taken', async () => {
+  const world = new World();
+  // The server is a month behind this browser, which did not know.
+  world.told = { created_at: Date.now() - 30 * day, first_seq: 7 };
+  const taken = await world.keys.epochFor(world.conversation);
+  expect(taken).toEqual({ id: 'epoch-1', number: 1, created_at: Date.now() - 30 * day, first_seq: 7 });
+  expect(clock.now()).toBe(taken.created_at);
+  await world.keys.epochFor(world.conversation);
+  expect(world.grants).toHaveLength(1);
+});
+
+it('does not write in an old epoch under a new number', async () => {
+  const world = new World();
+  world.grants.push(world.grant(1, Date.now()), world.grant(2, Date.now()));
+  world.ring.add('epoch-1');
+  world.told = { id: 'epoch-1' };
+  await expect(world.keys.epochFor(world.conversation)).rejects.toMatchObject({ code: 'unknown_epoch' });
+  world.told = {};
+  await world.keys.epochFor(world.conversation);
+  world.told = { id: 'epoch-1', number: 2 };
+  await expect(world.keys.epochFor(world.conversation)).rejects.toMatchObject({ code: 'unknown_epoch' });
+});
+
+it('takes no old epoch for the winner of a race', async () => {
+  const world = new World();
+  world.grants.push(world.grant(1, Date.now() - 8 * day));
+  vi.spyOn(api, 'createEpoch').mockRejectedValue(new Problem('epoch_conflict', 409));
+  await expect(world.keys.epochFor(world.conversation)).rejects.toMatchObject({ code: 'epoch_conflict' });
+});
+
+it('writes in the epoch of whoever was first', async () => {
+  const world = new World();
+  const before = world.conversation;
+  vi.spyOn(api, 'createEpoch').mockImplementation(() => {
+    world.grants = [world.grant(1, Date.now())];
+    world.ring.clear();
+    return Promise.reject(new Problem('epoch_conflict', 409));
+  });
+  expect((await world.keys.epochFor(before)).id).toBe('epoch-1');
+  expect(world.onKeyring).toHaveLength(1);
+});
+
+it('begins anew where the newest epoch does not open, and adopts the others, fifty grants at once', async () => {
+  const world = new World();
+  world.grants.push(world.grant(1, 0), world.grant(2, 0, true), world.grant(3, Date.now(), true));
+  expect((await world.keys.epochFor(world.conversation)).number).toBe(4);
+  expect(world.onKeyring.map(({ epoch }) => epoch)).toEqual(['epoch-1']);
+  expect(world.limits[0]).toBe(50);
 });
 
 it('reads the epoch from the head of an envelope', () => {

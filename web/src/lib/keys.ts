@@ -11,18 +11,37 @@ import type { Vault } from './vault';
 /** An epoch's length (docs/e2ee.md): what one stolen key can open. */
 const EPOCH_MESSAGES = 1_000;
 const EPOCH_DURATION = 7 * 24 * 3_600_000;
-const PAGE = 500;
+/** The server takes or gives no more at once. */
+const KEYRING_ENTRIES = 500;
+const GRANTS = 50;
 /** Each lost race means that another browser won it; more than a few is a fault. */
 const RACES = 5;
 
+/** By what the server says. */
 export function rotationDue(epoch: EpochSummary, seq: number, now: number): boolean {
   return seq + 1 - epoch.first_seq >= EPOCH_MESSAGES || now - epoch.created_at >= EPOCH_DURATION;
+}
+
+/**
+ * By the signed time, each with the clock it was taken from. The clock of a browser that is ahead of the
+ * creator's by a week calls the epoch old, which is one epoch too many, since the next is by that clock;
+ * a time to come is no age at all.
+ */
+export function outlived({ created_at }: Signed): boolean {
+  return Date.now() - created_at >= EPOCH_DURATION;
+}
+
+/** What a grant says under its creator's signature, whatever the server says. */
+interface Signed {
+  number: number;
+  created_at: number;
 }
 
 export class Keys {
   private keyring: Promise<void> | null = null;
   private readonly pins = new Map<string, Promise<void>>();
   private readonly grants = new Map<string, Epoch[]>();
+  private readonly signed = new Map<string, Signed>();
   private readonly healing = new Map<string, Promise<void>>();
   private unsavedPins = false;
   private saving: Promise<void> = Promise.resolve();
@@ -88,52 +107,66 @@ export class Keys {
     }
   }
 
-  /** The epoch to write under now: the current one, or a new one when it is due. */
-  async epochFor(conversation: Conversation): Promise<EpochSummary> {
+  /** The epoch to write under now: the current one, or a new one when it is due or does not open. */
+  async epochFor(conversation: Conversation, race = 0): Promise<EpochSummary> {
     const { epoch } = conversation;
-    if (!epoch || rotationDue(epoch, conversation.seq, clock.now())) return this.rotate(conversation);
+    if (!epoch || rotationDue(epoch, conversation.seq, clock.now())) return this.rotate(conversation, race);
     await this.pin(conversation.peer);
-    await this.ensureEpoch(conversation, epoch.id);
+    const signed = await this.signedOf(conversation, epoch);
+    if (!signed || outlived(signed)) return this.rotate(conversation, race);
+    // An old epoch under a new number.
+    if (signed.number !== epoch.number) throw new Problem('unknown_epoch');
     return epoch;
   }
 
-  private async ensureEpoch(conversation: Conversation, epoch: string): Promise<void> {
-    if (await this.vault.hasEpoch(conversation.id, epoch)) return;
-    await this.heal(conversation);
-    if (!(await this.vault.hasEpoch(conversation.id, epoch))) throw new Problem('unknown_epoch');
+  /** What the grant of this epoch says; null if it cannot be opened. */
+  private async signedOf(conversation: Conversation, epoch: EpochSummary): Promise<Signed | null> {
+    if (!(await this.vault.hasEpoch(conversation.id, epoch.id))) await this.heal(conversation);
+    const known = this.signed.get(epoch.id);
+    if (known) return known;
+    if (!(await this.vault.hasEpoch(conversation.id, epoch.id))) return null;
+    // Its key comes from the keyring, which does not say more.
+    const grant = await this.grantOf(conversation, epoch.number);
+    this.remember(await this.vault.adoptEpoch(conversation.peer.id, grant, null));
+    const signed = this.signed.get(epoch.id);
+    if (!signed) throw new Problem('unknown_epoch');
+    return signed;
   }
 
-  private async rotate(conversation: Conversation, fresh = false): Promise<EpochSummary> {
-    const number = (conversation.epoch?.number ?? 0) + 1;
+  private remember({ epoch, number, created_at }: Signed & { epoch: string }): void {
+    this.signed.set(epoch, { number, created_at });
+  }
+
+  private async rotate(conversation: Conversation, race: number): Promise<EpochSummary> {
+    const before = conversation.epoch?.number ?? 0;
     // The key that the epoch is made for must be the one in use today.
     await this.pin(conversation.peer, true);
-    const previous = number > 1 ? await this.grantBefore(conversation, number) : null;
-    const made = await this.vault.createEpoch(conversation.peer.id, previous, clock.now());
+    const previous = before > 0 ? await this.grantOf(conversation, before) : null;
+    // By this browser's own clock: the server's is the server's word.
+    const made = await this.vault.createEpoch(conversation.peer.id, previous, Date.now());
     try {
       const { grant, keyring } = made;
-      const { id } = await api.createEpoch(conversation.id, { grant, keyring });
-      return { id, number, created_at: clock.now(), first_seq: conversation.seq + 1 };
+      const taken = await api.createEpoch(conversation.id, { grant, keyring });
+      clock.set(taken.created_at);
+      this.remember(made);
+      return { ...taken, id: made.epoch, number: made.number };
     } catch (thrown) {
       const { code } = Problem.from(thrown);
-      if (code === 'epoch_conflict') return this.adoptWinner(conversation);
-      if (code === 'stale_key_bundle' && !fresh) return this.rotate(conversation, true);
-      throw thrown;
+      if (race >= RACES) throw thrown;
+      if (code === 'stale_key_bundle') return this.rotate(conversation, race + 1);
+      if (code !== 'epoch_conflict') throw thrown;
+      // Someone, or another of my browsers, was first: if so, there is a later one.
+      const now = await api.conversation(conversation.id);
+      if ((now.epoch?.number ?? 0) <= before) throw thrown;
+      return this.epochFor(now, race + 1);
     }
   }
 
-  /** Someone, or another of my browsers, was first. */
-  private async adoptWinner(conversation: Conversation): Promise<EpochSummary> {
-    const now = await api.conversation(conversation.id);
-    if (!now.epoch) throw new Problem('epoch_conflict', 409);
-    await this.ensureEpoch(now, now.epoch.id);
-    return now.epoch;
-  }
-
-  private async grantBefore(conversation: Conversation, number: number): Promise<Epoch> {
-    const { epochs } = await api.epochs(conversation.id, { after: number - 2, limit: 1 });
-    const [previous] = epochs;
-    if (previous?.number !== number - 1) throw new Problem('unknown_epoch');
-    return previous;
+  private async grantOf(conversation: Conversation, number: number): Promise<Epoch> {
+    const { epochs } = await api.epochs(conversation.id, { after: number - 1, limit: 1 });
+    const [grant] = epochs;
+    if (grant?.number !== number) throw new Problem('unknown_epoch');
+    return grant;
   }
 
   /** Fetches the grants of the conversation and adopts every epoch that the keyring lacks. */
@@ -155,14 +188,15 @@ export class Keys {
       try {
         const previous = grants[index - 1]?.id ?? null;
         const adopted = await this.vault.adoptEpoch(conversation.peer.id, grant, previous);
+        this.remember(adopted);
         entries.push({ conversation: conversation.id, epoch: adopted.epoch, box: adopted.keyring });
       } catch (thrown) {
         if (Problem.from(thrown).status !== 0) throw thrown;
         // A bad grant closes its own epoch, whose messages say so; not the ones after it.
       }
     }
-    for (let at = 0; at < entries.length; at += PAGE) {
-      await api.putKeyring({ entries: entries.slice(at, at + PAGE) });
+    for (let at = 0; at < entries.length; at += KEYRING_ENTRIES) {
+      await api.putKeyring({ entries: entries.slice(at, at + KEYRING_ENTRIES) });
     }
   }
 
@@ -173,7 +207,7 @@ export class Keys {
     while (typeof after === 'number') {
       const page: { epochs: Epoch[]; next?: number | null } = await api.epochs(conversation, {
         after,
-        limit: PAGE,
+        limit: GRANTS,
       });
       known.push(...page.epochs);
       after = page.next;
