@@ -98,7 +98,6 @@ export const en = {
     emptyTitle: 'No conversation yet',
     emptyHint: 'Find a person by name or handle, and write the first message.',
     choose: 'Choose a conversation, or find a person.',
-    draft: (text: string) => `Draft: ${text}`,
     you: (text: string) => `You: ${text}`,
     unread: (n: number) => (n === 1 ? '1 unread message' : `${n} unread messages`),
     loading: 'Fetching your conversations…',
@@ -120,11 +119,11 @@ export const en = {
     you: 'You:',
     ticks: { waiting: 'Waiting to be sent', sent: 'Sent', delivered: 'Delivered', read: 'Read' },
     newer: 'This message was written with a newer version. Reload the page to read it.',
-    unreadable: (code: string) => `This message cannot be opened (${code}).`,
+    unreadable: 'This message cannot be opened.',
     retry: 'Send again',
     discard: 'Discard',
     identityChanged: (name: string) =>
-      `The keys of ${name} have changed. This happens when an account is created anew, or when someone stands between you. Nothing is sent until it is cleared up: ask ${name} by another way, and compare your safety numbers.`,
+      `The keys of ${name} have changed. This happens when an account is created anew, or when someone stands between you. Nothing is sent to them for now. Ask ${name} by another way whether they made a new account, and tell whoever runs this server.`,
     /** Why a message was refused, by code. */
     refusals: {
       identity_changed: 'Not sent: the keys of this person have changed.',
@@ -132,7 +131,7 @@ export const en = {
       not_found: 'Not sent: this conversation no longer exists.',
       unknown_epoch: 'Not sent: the key of the conversation is missing. Please send it again.',
     } as Record<string, string>,
-    refused: (code: string) => `Not sent: the server refused it (${code}).`,
+    refused: 'Not sent: the server did not accept this message.',
     notKept: 'This browser has no space left to keep your message. Nothing was sent.',
   },
   composer: {
@@ -140,6 +139,7 @@ export const en = {
     placeholder: 'Write a message',
     send: 'Send',
     left: (n: string) => `Room for about ${n} more characters.`,
+    farTooLong: 'Far too long. Please send it in several messages.',
     tooLong: (n: string) => `Too long by about ${n} characters. Please send it in several messages.`,
   },
   settings: {

@@ -96,7 +96,6 @@ export const fr: Texts = {
     emptyTitle: 'Aucune conversation pour l’instant',
     emptyHint: 'Cherchez une personne par son nom ou son identifiant, et écrivez-lui le premier message.',
     choose: 'Choisissez une conversation, ou cherchez une personne.',
-    draft: (text) => `Brouillon : ${text}`,
     you: (text) => `Vous : ${text}`,
     unread: (n) => (n === 1 ? '1 message non lu' : `${n} messages non lus`),
     loading: 'Vos conversations arrivent…',
@@ -119,18 +118,18 @@ export const fr: Texts = {
     you: 'Vous :',
     ticks: { waiting: 'En attente d’envoi', sent: 'Envoyé', delivered: 'Distribué', read: 'Lu' },
     newer: 'Ce message a été écrit avec une version plus récente. Rechargez la page pour le lire.',
-    unreadable: (code) => `Ce message ne peut pas être ouvert (${code}).`,
+    unreadable: 'Ce message ne peut pas être ouvert.',
     retry: 'Renvoyer',
     discard: 'Supprimer',
     identityChanged: (name) =>
-      `Les clés de ${name} ont changé. Cela arrive quand un compte est recréé, ou quand quelqu’un s’interpose entre vous. Rien ne part tant que ce n’est pas éclairci : demandez à ${name} par un autre moyen, et comparez vos numéros de sécurité.`,
+      `Les clés de ${name} ont changé. Cela arrive quand un compte est recréé, ou quand quelqu’un s’interpose entre vous. Rien ne lui est envoyé pour l’instant. Demandez par un autre moyen à ${name} si son compte est nouveau, et prévenez la personne qui gère ce serveur.`,
     refusals: {
       identity_changed: 'Non envoyé : les clés de cette personne ont changé.',
       message_too_large: 'Non envoyé : ce message est trop long.',
       not_found: 'Non envoyé : cette conversation n’existe plus.',
       unknown_epoch: 'Non envoyé : la clé de la conversation manque. Renvoyez-le.',
     },
-    refused: (code) => `Non envoyé : le serveur l’a refusé (${code}).`,
+    refused: 'Non envoyé : le serveur n’a pas accepté ce message.',
     notKept: 'Ce navigateur n’a plus de place pour garder votre message. Rien n’a été envoyé.',
   },
   composer: {
@@ -138,6 +137,7 @@ export const fr: Texts = {
     placeholder: 'Écrire un message',
     send: 'Envoyer',
     left: (n) => `Encore ${n} caractères environ.`,
+    farTooLong: 'Beaucoup trop long. Envoyez-le en plusieurs messages.',
     tooLong: (n) => `Trop long d’environ ${n} caractères. Envoyez-le en plusieurs messages.`,
   },
   settings: {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { byteLength, isEmojiOnly, splitLinks } from './text';
+import { byteLength, isEmojiOnly, splitLinks, withoutControls } from './text';
 
 const links = (text: string) => splitLinks(text).flatMap((piece) => piece.href ?? []);
 const shown = (text: string) => splitLinks(text).flatMap((piece) => (piece.href ? piece.text : []));
@@ -93,4 +93,9 @@ describe('emoji only', () => {
 
 it('counts bytes, not characters', () => {
   expect(byteLength('é👍')).toBe(6);
+});
+
+it('keeps line ends and tabs of what was pasted, and no other control character', () => {
+  expect(withoutControls('a\u0000b\r\n\tc\u001b[31md\u007f\u0085')).toBe('ab\n\tc[31md');
+  expect(withoutControls('né 👩‍👩‍👧 \u202e')).toBe('né 👩‍👩‍👧 \u202e');
 });

@@ -82,3 +82,8 @@ const encoder = new TextEncoder();
 export function byteLength(text: string): number {
   return encoder.encode(text).length;
 }
+
+/** Without what no key writes and nothing shows: control characters, save line ends and tabs. */
+export function withoutControls(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, '');
+}
