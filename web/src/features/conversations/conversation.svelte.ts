@@ -24,14 +24,12 @@ export class Conversation {
   /** What the list says of it. */
   preview: Content | null = $state.raw(null);
   draft = $state('');
-  /** A new message of the other person, for the screen reader. */
-  arrived: Shown | null = $state.raw(null);
   identityChanged = $state(false);
   problem: Problem | null = $state.raw(null);
 
   readonly history: History;
   readonly queue: Queue;
-  private loading: Promise<unknown> | null = null;
+  private loading: Promise<void> | null = null;
 
   constructor(
     private readonly tools: Tools,
@@ -105,11 +103,11 @@ export class Conversation {
   }
 
   /** Mine, as the server stored it. */
-  accepted(envelope: string, { id, seq, rev, sent_at }: Accepted): Promise<void> {
+  async accepted(envelope: string, { id, seq, rev, sent_at }: Accepted): Promise<void> {
     const { id: conversation } = this;
     const epoch = epochOf(envelope);
     const sender = this.tools.me;
-    return this.receive({ conversation, seq, rev, id, sender, epoch, envelope, sent_at });
+    await this.receive({ conversation, seq, rev, id, sender, epoch, envelope, sent_at });
   }
 
   retry(id: string): Promise<void> {
@@ -122,13 +120,17 @@ export class Conversation {
 
   // Reading
 
-  /** From this browser's storage at once, then from the server. */
+  /** From this browser's storage at once, then from the server. What went wrong is in `problem`. */
   load(): Promise<void> {
-    this.loading ??= this.loadBoth().then(
-      () => (this.problem = null),
-      (thrown: unknown) => (this.problem = Problem.from(thrown)),
-    );
-    return this.loading.then(() => (this.loading = null)) as Promise<unknown> as Promise<void>;
+    this.loading ??= this.loadBoth()
+      .then(
+        () => (this.problem = null),
+        (thrown: unknown) => (this.problem = Problem.from(thrown)),
+      )
+      .then(() => {
+        this.loading = null;
+      });
+    return this.loading;
   }
 
   private async loadBoth(): Promise<void> {
@@ -141,14 +143,17 @@ export class Conversation {
     await checked;
   }
 
-  /** A message from the socket, or mine after its acknowledgement. Twice is once. */
-  receive(message: Message): Promise<void> {
+  /** A message from the socket, or mine after its acknowledgement. Twice is once. Resolves to what is new of theirs. */
+  receive(message: Message): Promise<Content | null> {
     return this.history.inOrder(async () => {
       const opened = await this.history.take(message);
+      const theirs = message.sender !== this.tools.me;
+      const isNew = message.seq > this.record.seq;
       const place = placeOf(message.rev, this.record.rev);
       if (place !== 'held') this.advance(message, opened);
       // What lies between counts as unread or not: the server knows.
       if (place === 'gap') this.apply(await api.conversation(this.id));
+      return opened && theirs && isNew ? opened.content : null;
     });
   }
 
@@ -171,7 +176,6 @@ export class Conversation {
       unread: record.unread + (theirs && isNew && message.seq > record.mine.read ? 1 : 0),
     };
     if (opened && message.seq >= record.seq) this.preview = opened.content;
-    if (opened && theirs && isNew) this.arrived = opened;
     this.confirmDelivery();
   }
 
@@ -184,8 +188,13 @@ export class Conversation {
       epoch: later(this.record.epoch, fresh.epoch),
       mine: furthest(this.record.mine, fresh.mine),
       theirs: furthest(this.record.theirs, fresh.theirs),
-      unread: this.record.mine.read >= fresh.seq ? 0 : newest.unread,
     };
+    this.count(newest.unread);
+    // Lost on its way, with the line that carried it: marks are kept here and nowhere asked for.
+    const { mine } = this.record;
+    if (mine.delivered > fresh.mine.delivered || mine.read > fresh.mine.read) {
+      this.tools.receipts.note(this.id, mine);
+    }
   }
 
   // Marks
@@ -198,17 +207,34 @@ export class Conversation {
     this.tools.receipts.note(this.id, { delivered: seq });
   }
 
-  /** Seen to its end, in a window that has the focus. */
-  markRead(): void {
-    const { seq, mine, unread } = this.record;
-    const theirsUnread = this.shown.some(
-      (each) => each.message.seq > mine.read && each.message.sender !== this.tools.me,
-    );
-    if (unread === 0 && !theirsUnread) return;
-    // What is shown may be a message ahead of the record: unless it counts as read, this would never end.
-    const end = Math.max(seq, this.shown.at(-1)?.message.seq ?? 0);
-    this.record = { ...this.record, unread: 0, mine: furthest(mine, { delivered: end, read: end }) };
-    this.tools.receipts.note(this.id, { delivered: end, read: end });
+  /** Seen down to the message `seq`, in a window that has the focus. */
+  markRead(seq: number): void {
+    const { mine, unread } = this.record;
+    if (!this.shown.some((each) => this.isTheirs(each, mine.read, seq))) return;
+    // One's own words after it are no news.
+    const end = this.shown.some((each) => this.isTheirs(each, seq))
+      ? seq
+      : (this.shown.at(-1)?.message.seq ?? seq);
+    const marks = { delivered: end, read: end };
+    this.record = { ...this.record, mine: furthest(mine, marks) };
+    this.count(unread);
+    this.tools.receipts.note(this.id, marks);
+  }
+
+  private isTheirs({ message }: Shown, after: number, to = Infinity): boolean {
+    return message.sender !== this.tools.me && message.seq > after && message.seq <= to;
+  }
+
+  /** What is unread now, where `known` may be from before the last mark: counted if it is held here, else at most. */
+  private count(known: number): void {
+    const { seq, mine } = this.record;
+    const { shown } = this;
+    const held =
+      (shown[0]?.message.seq ?? Infinity) <= mine.read + 1 && (shown.at(-1)?.message.seq ?? 0) >= seq;
+    const unread = held
+      ? shown.filter((each) => this.isTheirs(each, mine.read, seq)).length
+      : Math.min(known, Math.max(0, seq - mine.read));
+    this.record = { ...this.record, unread };
   }
 
   marked(account: string, marks: Marks): void {
@@ -217,9 +243,8 @@ export class Conversation {
       return;
     }
     // Read in another of my windows.
-    const mine = furthest(this.record.mine, marks);
-    const unread = mine.read >= this.record.seq ? 0 : this.record.unread;
-    this.record = { ...this.record, mine, unread };
+    this.record = { ...this.record, mine: furthest(this.record.mine, marks) };
+    this.count(this.record.unread);
   }
 
   epochChanged(epoch: EpochSummary): void {

@@ -1,83 +1,74 @@
-import { afterEach, expect, it, vi } from 'vitest';
-import { api } from '../../lib/api/client';
-import type { Conversation as Record } from '../../lib/api/types';
+import { expect, it, vi } from 'vitest';
+import type { Conversation as Record, Message } from '../../lib/api/types';
 import { Conversation } from './conversation.svelte';
-import { Conversations } from './conversations.svelte';
 import type { Tools } from './tools';
 
-const peer = { id: 'bob', handle: 'bob', display_name: 'Bob', status: '', bio: '', avatar: null };
-const none = { delivered: 0, read: 0 };
-const epoch = (number: number) => ({ id: `epoch-${number}`, number, created_at: number, first_seq: 1 });
+const message = (seq: number, sender: string) =>
+  ({
+    id: `m${seq}`,
+    conversation: 'c',
+    seq,
+    rev: seq,
+    sender,
+    envelope: '',
+    epoch: 'e',
+    sent_at: seq,
+  }) as Message;
+const record = (change: Partial<Record>) =>
+  ({
+    id: 'c',
+    seq: 5,
+    rev: 5,
+    active_at: 1,
+    unread: 3,
+    mine: { delivered: 5, read: 2 },
+    theirs: { delivered: 5, read: 5 },
+    last_message: null,
+    epoch: null,
+    ...change,
+  }) as unknown as Record;
 
-const record = (changes: Partial<Record> = {}): Record => ({
-  id: 'c',
-  peer,
-  seq: 3,
-  rev: 3,
-  active_at: 1,
-  unread: 0,
-  epoch: epoch(2),
-  mine: none,
-  theirs: none,
-  last_message: null,
-  ...changes,
+/** Messages 1 to 5 are held, the last three of them new and of the other person. */
+function opened(senders = ['them', 'me', 'them', 'them', 'them'], before = record({})) {
+  const note = vi.fn();
+  const conversation = new Conversation({ me: 'me', receipts: { note } } as unknown as Tools, before);
+  conversation.history.shown = senders.map((sender, at) => ({
+    message: message(at + 1, sender),
+    content: { type: 'text', body: '' },
+  }));
+  return { conversation, note };
+}
+
+it('sends a receipt again that the server does not know of', () => {
+  const { conversation, note } = opened();
+  conversation.markRead(5);
+  note.mockClear();
+  conversation.apply(record({ mine: { delivered: 5, read: 5 }, unread: 0 }));
+  expect(note).not.toHaveBeenCalled();
+  conversation.apply(record({ mine: { delivered: 5, read: 2 } }));
+  expect(note).toHaveBeenCalledExactlyOnceWith('c', { delivered: 5, read: 5 });
+  expect(conversation.record).toMatchObject({ mine: { read: 5 }, unread: 0 });
 });
 
-const tools = {
-  me: 'alice',
-  vault: {},
-  keys: { loadKeyring: () => Promise.resolve(), pin: () => Promise.resolve() },
-  storage: { keep: () => Promise.resolve(), dropMessages: () => Promise.resolve() },
-  outbox: {},
-  receipts: {},
-} as unknown as Tools;
-
-afterEach(() => vi.restoreAllMocks());
-
-it('goes on to a later epoch, and never back', () => {
-  const conversation = new Conversation(tools, record());
-  conversation.apply(record({ rev: 4, epoch: epoch(1) }));
-  expect(conversation.record.epoch).toEqual(epoch(2));
-  conversation.apply(record({ rev: 5, epoch: null }));
-  conversation.epochChanged(epoch(1));
-  conversation.apply(record({ rev: 6, epoch: { ...epoch(2), created_at: 99 } }));
-  expect(conversation.record.epoch).toEqual(epoch(2));
-  // Of the server's older answers the newest epoch counts as well.
-  conversation.apply(record({ rev: 1, epoch: epoch(3) }));
-  expect(conversation.record.epoch).toEqual(epoch(3));
-  conversation.epochChanged(epoch(4));
-  expect(conversation.record.epoch).toEqual(epoch(4));
+it('is read as far as it was seen, and no further', () => {
+  const { conversation, note } = opened();
+  conversation.markRead(2);
+  expect(note).not.toHaveBeenCalled();
+  conversation.markRead(4);
+  expect(note).toHaveBeenLastCalledWith('c', { delivered: 4, read: 4 });
+  expect(conversation.record).toMatchObject({ mine: { read: 4 }, unread: 1 });
+  // An answer from before the mark, and another window that has read less.
+  conversation.apply(record({}));
+  conversation.marked('me', { delivered: 5, read: 3 });
+  expect(conversation.record.unread).toBe(1);
+  conversation.marked('me', { delivered: 5, read: 5 });
+  expect(conversation.record.unread).toBe(0);
 });
 
-it('shows on opening what the other person read meanwhile, though no message is new', async () => {
-  const conversation = new Conversation(tools, record());
-  expect(conversation.tick(3)).toBe('sent');
-  vi.spyOn(api, 'conversation').mockResolvedValue(record({ theirs: { delivered: 3, read: 3 } }));
-  vi.spyOn(api, 'history').mockResolvedValue({ messages: [] });
-  await conversation.load();
-  expect(conversation.tick(3)).toBe('read');
-});
-
-it('asks for the pages that hold what was unread, which may be read elsewhere', async () => {
-  const conversations = new Conversations(tools);
-  let old = record({ id: 'old', unread: 2 });
-  const pages = vi
-    .spyOn(api, 'conversations')
-    .mockImplementation(({ cursor }) =>
-      Promise.resolve(
-        cursor ? { conversations: [old] } : { conversations: [record({ id: 'new' })], next: 'more' },
-      ),
-    );
-  await conversations.refresh();
-  for (const each of conversations.list) {
-    each.history.synced = each.record.rev;
-    each.preview = { kind: 'text', body: 'as it was' } as unknown as NonNullable<typeof each.preview>;
-  }
-  expect(conversations.get('old')?.record.unread).toBe(2);
-  old = record({ id: 'old', mine: { delivered: 3, read: 3 } });
-  await conversations.refresh();
-  expect(conversations.get('old')?.record.unread).toBe(0);
-  expect(pages).toHaveBeenCalledTimes(4);
-  await conversations.refresh();
-  expect(pages).toHaveBeenCalledTimes(5);
+it('is read to its end when only my own words follow, and then says nothing more', () => {
+  const { conversation, note } = opened(['them', 'me', 'them', 'me', 'me'], record({ unread: 1 }));
+  conversation.markRead(3);
+  expect(conversation.record).toMatchObject({ mine: { read: 5 }, unread: 0 });
+  conversation.markRead(5);
+  expect(note).toHaveBeenCalledTimes(1);
 });

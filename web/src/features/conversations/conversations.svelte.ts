@@ -1,14 +1,20 @@
 /** All conversations of the person: the list, and where each event belongs. */
 import { api } from '../../lib/api/client';
-import type { Conversation as Record, Person, ServerFrame } from '../../lib/api/types';
+import type { Conversation as Record, Message, Person, ServerFrame } from '../../lib/api/types';
 import { Problem } from '../../lib/problem';
 import { SvelteMap } from 'svelte/reactivity';
+import type { Content } from './content';
 import { Conversation } from './conversation.svelte';
 import { openMessages, type Tools } from './tools';
 
 const PAGE = 100;
 /** Messages to catch up in the background, for a conversation that nobody looks at. */
 const BACKGROUND = 400;
+
+export interface Arrival {
+  from: string;
+  content: Content;
+}
 
 export class Conversations {
   private readonly byId = new SvelteMap<string, Conversation>();
@@ -19,6 +25,8 @@ export class Conversations {
   /** The list was shown once, from the storage or from the server. */
   loaded = $state(false);
   problem: Problem | null = $state.raw(null);
+  /** The last new message of anybody, for the screen reader. */
+  arrived: Arrival | null = $state.raw(null);
 
   /** Latest activity first; a conversation begins with its first message. */
   readonly list: Conversation[] = $derived(
@@ -150,7 +158,7 @@ export class Conversations {
     switch (frame.type) {
       case 'message':
         void this.ensure(frame.message.conversation)
-          .then((conversation) => conversation.receive(frame.message))
+          .then((conversation) => this.receive(conversation, frame.message))
           .catch(ignored);
         break;
       case 'receipt':
@@ -163,6 +171,11 @@ export class Conversations {
         this.personChanged(frame.person);
         break;
     }
+  }
+
+  private async receive(conversation: Conversation, message: Message): Promise<void> {
+    const content = await conversation.receive(message);
+    if (content) this.arrived = { from: conversation.peer.display_name, content };
   }
 
   private personChanged(person: Person): void {

@@ -64,6 +64,16 @@ export class History {
     return this.pagingBack;
   }
 
+  /** Older pages, until the message `seq` is held or nothing comes before. */
+  async loadBackTo(seq: number): Promise<void> {
+    for (let before = Infinity; ;) {
+      const first = this.shown[0]?.message.seq ?? 0;
+      if (first <= Math.max(seq, 1) || first === before) return;
+      before = first;
+      await this.loadOlder();
+    }
+  }
+
   private async fetchOlder(): Promise<void> {
     const before = this.shown[0]?.message.seq;
     if (before === undefined || before <= 1) return;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../lib/api/types';
 import { contentOf } from './content';
-import { contiguous, itemsOf, merge, placeOf, type Pending, type Shown } from './timeline';
+import { contiguous, grewAtTop, itemsOf, merge, placeOf, type Pending, type Shown } from './timeline';
 
 const noon = new Date(2026, 10, 19, 12).getTime();
 const minute = 60_000;
@@ -111,6 +111,30 @@ describe('a thread', () => {
     expect(kinds(itemsOf(all, [], 'me', 1))).toEqual(['day', 'm1*', 'm2*', 'new', 'm3*', 'm4']);
     expect(kinds(itemsOf(all, [], 'me', 4))).not.toContain('new');
     expect(kinds(itemsOf(all, [], 'me', null))).not.toContain('new');
+  });
+
+  it('says so only where what was read before is held as well, or nothing was', () => {
+    const page = [5, 6, 7].map((seq) => shown(seq, { sender: 'them' }));
+    expect(kinds(itemsOf(page, [], 'me', 3))).not.toContain('new');
+    expect(kinds(itemsOf(page, [], 'me', 4))).not.toContain('new');
+    expect(kinds(itemsOf(page, [], 'me', 5))).toEqual(['day', 'm5*', 'new', 'm6*', 'm7']);
+    expect(kinds(itemsOf([shown(1, { sender: 'them' })], [], 'me', 0))).toEqual(['day', 'new', 'm1*']);
+  });
+
+  it('grows at its top only when older messages come in', () => {
+    const of = (seqs: number[], ids: string[] = []) =>
+      itemsOf(
+        seqs.map((seq) => shown(seq)),
+        ids.map((id) => waiting(id)),
+        'me',
+        null,
+      );
+    expect(grewAtTop(of([5, 6]), of([3, 4, 5, 6]))).toBe(true);
+    expect(grewAtTop(of([3, 4, 5, 6]), of([3, 4, 5, 6], ['x']))).toBe(false);
+    expect(grewAtTop(of([5, 6]), of([5, 6, 7]))).toBe(false);
+    expect(grewAtTop(of([]), of([5]))).toBe(false);
+    expect(grewAtTop(of([], ['x']), of([5], ['x']))).toBe(false);
+    expect(grewAtTop(of([5, 6]), of([80, 81]))).toBe(false);
   });
 
   it('shows a sent message once, in the same place, while it is both waiting and accepted', () => {

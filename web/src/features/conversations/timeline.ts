@@ -70,7 +70,10 @@ export type Item =
 
 const GROUP_WITHIN = 5 * 60_000;
 
-/** Everything in a thread from top to bottom. `newAfter`: the last `seq` read before the thread was opened. */
+/**
+ * Everything in a thread from top to bottom. `newAfter`: the last `seq` read before the thread was opened. The line
+ * below it is drawn when what it divides is held: the first message that happens to be here is not the first new one.
+ */
 export function itemsOf(
   shown: readonly Shown[],
   pending: readonly Pending[],
@@ -79,7 +82,8 @@ export function itemsOf(
 ): Item[] {
   const items: Item[] = [];
   let last: BubbleItem | null = null;
-  let newSaid = newAfter === null;
+  const first = shown[0]?.message.seq ?? 1;
+  let newSaid = newAfter === null || (first > 1 && first > newAfter);
   const add = (bubble: Omit<BubbleItem, 'kind' | 'first'>) => {
     const newDay = !last || !sameDay(last.at, bubble.at);
     if (newDay) items.push({ kind: 'day', key: `day-${bubble.key}`, at: bubble.at });
@@ -100,3 +104,12 @@ export function itemsOf(
   }
   return items;
 }
+
+/** Older messages came in above, which is when a list keeps its place from the end. */
+export function grewAtTop(before: readonly Item[], after: readonly Item[]): boolean {
+  const was = oldest(before);
+  return was !== null && (oldest(after) ?? was) < was;
+}
+
+const oldest = (items: readonly Item[]) =>
+  items.find((item): item is BubbleItem => item.kind === 'bubble')?.seq ?? null;
