@@ -24,6 +24,44 @@ test('people are found as one types, without their accents', async ({ person }) 
   await expect(page.getByText(en.errors.conversation_with_oneself)).toBeVisible();
 });
 
+test('Enter means the person that was asked for last, not the one still shown', async ({ person }) => {
+  const alice = await person('Alice Martin');
+  const bob = await person('Bob Nkemelu');
+  const eloise = await person('Éloïse Marchand-Zimmer');
+  const { page } = alice;
+  await page.keyboard.press('Control+K');
+  const field = page.getByRole('combobox');
+  await field.fill(eloise.handle);
+  await expect(page.getByRole('option', { name: /Éloïse/ })).toBeVisible();
+  await field.fill(bob.handle);
+  await field.press('Enter');
+  await expect(alice.composer(bob)).toBeVisible();
+});
+
+test('a tap beside a dialog closes it and does nothing below', async ({ person }) => {
+  const alice = await person('Alice Martin', { hasTouch: true });
+  const bob = await person('Bob Nkemelu');
+  const carol = await person('Carol Diaz');
+  const { page } = alice;
+  for (const other of [carol, bob]) {
+    await alice.find(other);
+    await alice.write(other, 'hello');
+    await expect(alice.tick(other, 'delivered')).toBeVisible();
+  }
+  await page.getByRole('button', { name: en.thread.profileOf(bob.displayName) }).tap();
+  const dialog = page.getByRole('dialog');
+  await expect(dialog).toContainText(`@${bob.handle}`);
+  const address = page.url();
+  const row = await alice.row(carol).boundingBox();
+  const tap = [(row?.x ?? 0) + 20, (row?.y ?? 0) + 20] as const;
+  await page.touchscreen.tap(...tap);
+  await expect(dialog).toBeHidden();
+  expect(page.url()).toBe(address);
+  // There was something below.
+  await page.touchscreen.tap(...tap);
+  await expect(alice.composer(carol)).toBeVisible();
+});
+
 test('a changed profile is seen by the other at once', async ({ person }) => {
   const alice = await person('Alice Martin');
   const bob = await person('Bob Nkemelu');

@@ -80,7 +80,9 @@ export const en = {
     hint: 'Type the beginning of a name or of a handle.',
     searching: 'Searching…',
     nobody: (query: string) => `Nobody found for “${query}”. Check the spelling, or try the handle.`,
-    count: (n: number) => (n === 1 ? '1 person' : `${n} people`),
+    /** `more`: there are others, not fetched yet. */
+    count: (n: number, more: boolean) =>
+      more ? `${n} people or more` : n === 1 ? '1 person' : `${n} people`,
     oneself: 'This is you',
     recent: 'Recent',
     shortcut: (mac: boolean) => (mac ? '⌘ K' : 'Ctrl K'),
@@ -160,6 +162,13 @@ export const en = {
     session: 'Your session',
     logOut: 'Log out',
     logOutHint: 'Your messages stay on the server, encrypted. This browser forgets them.',
+    unsentTitle: 'Not everything was sent',
+    unsent: (n: number) =>
+      n === 1
+        ? '1 message has not been sent. Log out and lose it?'
+        : `${n} messages have not been sent. Log out and lose them?`,
+    stay: 'Stay logged in',
+    logOutAnyway: 'Log out anyway',
   },
   avatar: {
     choose: 'Choose a picture',

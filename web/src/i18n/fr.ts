@@ -78,7 +78,7 @@ export const fr: Texts = {
     searching: 'Recherche…',
     nobody: (query) =>
       `Personne ne correspond à « ${query} ». Vérifiez l’orthographe ou essayez l’identifiant.`,
-    count: (n) => (n > 1 ? `${n} personnes` : `${n} personne`),
+    count: (n, more) => (more ? `${n} personnes ou plus` : n > 1 ? `${n} personnes` : `${n} personne`),
     oneself: 'C’est vous',
     recent: 'Récents',
     shortcut: (mac) => (mac ? '⌘ K' : 'Ctrl K'),
@@ -158,6 +158,13 @@ export const fr: Texts = {
     session: 'Votre session',
     logOut: 'Se déconnecter',
     logOutHint: 'Vos messages restent sur le serveur, chiffrés. Ce navigateur les oublie.',
+    unsentTitle: 'Tout n’est pas parti',
+    unsent: (n) =>
+      n > 1
+        ? `${n} messages n’ont pas été envoyés. Vous déconnecter et les perdre ?`
+        : `${n} message n’a pas été envoyé. Vous déconnecter et le perdre ?`,
+    stay: 'Rester en ligne',
+    logOutAnyway: 'Se déconnecter quand même',
   },
   avatar: {
     choose: 'Choisir une photo',

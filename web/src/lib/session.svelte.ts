@@ -43,7 +43,7 @@ export class Session {
 
   /** As it was before the reload, without the password; without an answer of the server it waits for one. */
   async start(): Promise<void> {
-    if (localStorage.getItem(LOG_OUT_DUE)) await this.logOutAtTheServer();
+    await this.endWhatIsDue();
     if (!(await this.storage.reloadSecret().catch(() => undefined))) {
       this.phase = 'signed-out';
       return;
@@ -80,13 +80,14 @@ export class Session {
 
   async finishSignUp({ setupCode }: { setupCode?: string }): Promise<void> {
     if (!this.newAccount) throw new Problem('bad_opaque');
+    await this.endWhatIsDue();
     const code = setupCode ? { setup_code: setupCode } : {};
     const signedIn = await api.registerFinish({ ...this.newAccount, ...code });
-    this.newAccount = null;
     await this.settle(signedIn);
   }
 
   async logIn(handle: string, password: string): Promise<void> {
+    await this.endWhatIsDue();
     const request = await vault.startLogin(password);
     const { login, response } = await api.loginStart({ handle, request });
     const finalization = await vault.finishLogin(handle, response);
@@ -102,6 +103,9 @@ export class Session {
   }
 
   private async settle(signedIn: SignedIn): Promise<void> {
+    this.newAccount = null;
+    // The cookie is the new session's from here on: what is still due must never end this one.
+    localStorage.removeItem(LOG_OUT_DUE);
     // A browser that keeps nothing (private windows of some) can still be used until the reload.
     await this.storage.belongTo(signedIn.me.id).catch(() => undefined);
     await vault.keep(signedIn.session, signedIn.share).catch(() => undefined);
@@ -146,9 +150,21 @@ export class Session {
     localStorage.removeItem(LOG_OUT_DUE);
   }
 
+  /** A log-out that the server has not heard of yet. Before a new session, whose cookie would replace the old one. */
+  private async endWhatIsDue(): Promise<void> {
+    if (localStorage.getItem(LOG_OUT_DUE)) await this.logOutAtTheServer();
+  }
+
+  /** How many messages a log-out would destroy. */
+  async unsent(): Promise<number> {
+    return (await this.storage.queued().catch(() => [])).length;
+  }
+
   /** Nothing of the account stays in this browser. */
   private async forget(): Promise<void> {
     this.leave();
+    // It was wanted, whatever else was heard of it meanwhile.
+    this.notice = null;
     this.phase = 'signed-out';
     await vault.forget().catch(() => undefined);
     await this.storage.deleteEverything().catch(() => undefined);
