@@ -17,7 +17,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
-use utoipa::openapi::OpenApi as Description;
+use utoipa::openapi::{OpenApi as Description, Server};
 use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -125,9 +125,19 @@ fn pictures() -> OpenApiRouter<App> {
     routes.layer(DefaultBodyLimit::max(profile::MAX_AVATAR_BYTES))
 }
 
+/// For whoever watches over the process; not under `/api`.
+fn health() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz))
+}
+
 /// The description of the API, as in `openapi.json`.
 pub fn description() -> Description {
-    api().split_for_parts().1
+    let mut description = api().split_for_parts().1;
+    for (path, mut item) in health().split_for_parts().1.paths.paths {
+        item.servers = Some(vec![Server::new("/")]);
+        description.paths.paths.insert(path, item);
+    }
+    description
 }
 
 pub fn router(app: App) -> Router {
@@ -145,8 +155,7 @@ pub fn router(app: App) -> Router {
     let api = api.fallback(async || Error::from(Code::NotFound)).layer(from_fn(uncached));
     Router::new()
         .nest("/api", api)
-        .route("/healthz", axum::routing::get(async || "ok\n"))
-        .route("/readyz", axum::routing::get(ready))
+        .merge(health().split_for_parts().0)
         .fallback(web_files::serve)
         .method_not_allowed_fallback(async || Error::from(Code::MethodNotAllowed))
         .layer(from_fn_with_state(app.clone(), web_files::strict_headers))
@@ -182,7 +191,15 @@ async fn config(State(app): State<App>) -> Result<axum::Json<PublicConfig>> {
     }))
 }
 
-async fn ready(State(app): State<App>) -> Result<&'static str> {
+/// Whether the process lives.
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, body = String), (status = "default", body = Problem)))]
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Whether it can work: the database answers.
+#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, body = String), (status = "default", body = Problem)))]
+async fn readyz(State(app): State<App>) -> Result<&'static str> {
     app.db.ping().await?;
     Ok("ready\n")
 }
