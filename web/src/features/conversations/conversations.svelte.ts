@@ -157,9 +157,7 @@ export class Conversations {
   on(frame: ServerFrame): void {
     switch (frame.type) {
       case 'message':
-        void this.ensure(frame.message.conversation)
-          .then((conversation) => this.receive(conversation, frame.message))
-          .catch(ignored);
+        void this.receive(frame.message).catch(ignored);
         break;
       case 'receipt':
         this.byId.get(frame.conversation)?.marked(frame.account, frame);
@@ -173,8 +171,12 @@ export class Conversations {
     }
   }
 
-  private async receive(conversation: Conversation, message: Message): Promise<void> {
-    const content = await conversation.receive(message);
+  private async receive(message: Message): Promise<void> {
+    const known = this.byId.has(message.conversation);
+    const conversation = await this.ensure(message.conversation);
+    const isNew = await conversation.receive(message);
+    // The first words of somebody came with the conversation itself.
+    const content = known || message.sender === this.me ? isNew : conversation.preview;
     if (content) this.arrived = { from: conversation.peer.display_name, content };
   }
 
