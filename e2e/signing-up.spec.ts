@@ -60,6 +60,64 @@ test('the account exists once its recovery code was kept, however often one pres
   expect(created).toEqual([201]);
 });
 
+test('Back leads from step to step, and a log-in in another tab leaves them alone', async ({
+  browserOf,
+  person,
+}) => {
+  const alice = await person('Alice Martin');
+  const bob = new Person('Bob Nkemelu', await browserOf());
+  const { page } = bob;
+  await page.goto('/');
+  await page.getByRole('link', { name: en.logIn.noAccount }).click();
+  await bob.fillSignUp();
+  bob.recoveryCode = await bob.readRecoveryCode();
+  await page.getByRole('button', { name: en.recovery.kept }).click();
+  await expect(page.getByRole('heading', { name: en.recovery.confirmTitle })).toBeVisible();
+  await page.goBack();
+  expect(await bob.readRecoveryCode()).toBe(bob.recoveryCode);
+  await page.goBack();
+  await expect(page.getByLabel(en.signUp.displayName)).toHaveValue(bob.displayName);
+  await page.goForward();
+  expect(await bob.readRecoveryCode()).toBe(bob.recoveryCode);
+
+  const otherTab = await page.context().newPage();
+  await alice.logInOn(otherTab);
+  await otherTab.close();
+  expect(await bob.readRecoveryCode()).toBe(bob.recoveryCode);
+  await bob.confirmRecoveryCode();
+  await expect(page.getByRole('heading', { name: en.conversations.emptyTitle })).toBeVisible();
+  expect(await (await page.request.get('/api/session')).json()).toMatchObject({ me: { handle: bob.handle } });
+});
+
+test('whose handle was taken meanwhile is led back to it', async ({ browserOf }) => {
+  const bob = new Person('Bob Nkemelu', await browserOf());
+  await bob.page.goto('/sign-up');
+  await bob.fillSignUp();
+  bob.recoveryCode = await bob.readRecoveryCode();
+  const faster = Object.assign(new Person('Bob Faster', await browserOf()), { handle: bob.handle });
+  await faster.signUp();
+
+  await bob.confirmRecoveryCode();
+  await expect(bob.page.getByText(en.errors.handle_taken)).toBeVisible();
+  await expect(bob.page.getByLabel(en.signUp.handle, { exact: true })).toBeFocused();
+  await bob.page.getByRole('button', { name: 'Français' }).click();
+  await expect(bob.page.getByText(fr.errors.handle_taken)).toBeVisible();
+});
+
+test('a copy that the browser refuses is no copy', async ({ browserOf }) => {
+  const bob = new Person('Bob Nkemelu', await browserOf({ permissions: [] }));
+  const { page } = bob;
+  await page.goto('/sign-up');
+  await bob.fillSignUp();
+  await bob.readRecoveryCode();
+  await page.evaluate(() => {
+    navigator.clipboard.writeText = () => Promise.reject(new DOMException('no', 'NotAllowedError'));
+  });
+  await page.getByRole('button', { name: en.recovery.copy, exact: true }).click();
+  await expect(page.getByText(en.recovery.copyRefused)).toBeVisible();
+  await expect(page.getByText(en.recovery.copied)).toBeHidden();
+});
+
 test('a wrong password and an unknown handle get the same answer', async ({ person, browserOf }) => {
   const alice = await person('Alice Martin');
   const page = await browserOf();

@@ -81,6 +81,52 @@ test('a restart of the server loses nothing, and what was written meanwhile arri
   await server.remove();
 });
 
+test('a start that waits for the server says so', async ({ browser }) => {
+  const server = await Server.start();
+  const context = await browser.newContext({ baseURL: server.url });
+  const alice = new Person('Alice Martin', await context.newPage());
+  await alice.signUp();
+  // The page itself still comes; what answers for the account does not.
+  await alice.page.route('**/api/**', (route) => route.abort());
+  await alice.page.reload();
+  await expect(alice.page.getByText(en.conversations.connecting)).toBeVisible();
+  await alice.page.unroute('**/api/**');
+  await expect(alice.page.getByRole('heading', { name: en.conversations.emptyTitle })).toBeVisible({
+    timeout: 45_000,
+  });
+  await server.remove();
+});
+
+test('the settings open without a network, and Back has the focus where one left', async ({ person }) => {
+  const alice = await person('Alice Martin');
+  const { page } = alice;
+  // Fetched ahead, when the page has nothing else to do.
+  const fetched = () =>
+    page.evaluate(() =>
+      performance.getEntriesByType('resource').some(({ name }) => /SettingsPage.*js/.test(name)),
+    );
+  await expect.poll(fetched).toBe(true);
+  await page.context().setOffline(true);
+  const link = page.getByRole('link', { name: en.settings.open });
+  await link.click();
+  await expect(page.getByRole('heading', { name: en.settings.title })).toBeVisible();
+  await page.getByRole('button', { name: en.app.back, exact: true }).click();
+  await expect(link).toBeFocused();
+});
+
+test('a part that could not be fetched is fetched when one tries again', async ({ person }) => {
+  const alice = await person('Alice Martin');
+  const { page } = alice;
+  await page.route('**/assets/SettingsPage*', (route) => route.abort());
+  await page.reload();
+  await page.getByRole('link', { name: en.settings.open }).click();
+  await expect(page.getByText(en.app.pageFailed)).toBeVisible();
+  await expect(page.getByRole('main')).toHaveCount(1);
+  await page.unroute('**/assets/SettingsPage*');
+  await page.getByRole('button', { name: en.app.retry }).click();
+  await expect(page.getByRole('heading', { name: en.settings.title })).toBeVisible();
+});
+
 test('what is written without a network is kept and sent once', async ({ person }) => {
   const alice = await person('Alice Martin');
   const bob = await person('Bob Nkemelu');

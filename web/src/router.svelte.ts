@@ -24,6 +24,11 @@ export function address(route: Route): string {
   return route.conversation ? `/c/${route.conversation}` : '/';
 }
 
+const inThread = (route: Route) => route.page === 'conversations' && route.conversation !== null;
+
+/** Where a thread fills the page, Back leads to the list, from whatever thread one came. */
+const onePane = () => matchMedia('(max-width: 767.98px)').matches;
+
 export class Router {
   route: Route = $state.raw(parse(location.pathname));
 
@@ -37,7 +42,8 @@ export class Router {
   go(route: Route, how: 'push' | 'replace' = 'push'): void {
     const to = address(route);
     if (to === address(this.route)) return;
-    if (how === 'push') history.pushState({ inside: true }, '', to);
+    if (how === 'push' && !(inThread(route) && inThread(this.route) && onePane()))
+      history.pushState({ inside: true }, '', to);
     else history.replaceState(history.state, '', to);
     this.route = route;
   }

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { address, followLinks, parse, router } from './router.svelte';
 
 const id = '0192f0c1-2222-7333-8444-555566667777';
@@ -37,6 +37,23 @@ describe('the router', () => {
     history.replaceState(null, '', '/');
     dispatchEvent(new PopStateEvent('popstate'));
     expect(router.route).toEqual(home);
+  });
+
+  it('leads back to the list from any thread, where only one of them has room', () => {
+    const other = id.replace('8', '9');
+    const push = vi.spyOn(history, 'pushState');
+    const wide = vi.spyOn(window, 'matchMedia').mockReturnValue({ matches: false } as MediaQueryList);
+    router.go({ page: 'conversations', conversation: id });
+    router.go({ page: 'conversations', conversation: other });
+    expect(push).toHaveBeenCalledTimes(2);
+    wide.mockReturnValue({ matches: true } as MediaQueryList);
+    router.go({ page: 'conversations', conversation: id });
+    expect(push).toHaveBeenCalledTimes(2);
+    expect(location.pathname).toBe(`/c/${id}`);
+    router.go(home);
+    router.go({ page: 'conversations', conversation: id });
+    expect(push).toHaveBeenCalledTimes(4);
+    vi.restoreAllMocks();
   });
 
   it('goes up to the list when the page was the first one', () => {

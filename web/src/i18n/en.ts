@@ -6,14 +6,15 @@ export const en = {
   app: {
     starting: 'Opening your messages…',
     language: 'Language',
-    skip: 'Skip to the content',
     back: 'Back',
     close: 'Close',
     cancel: 'Cancel',
     save: 'Save',
     saved: 'Saved.',
     retry: 'Try again',
+    notLoaded: 'Not loaded',
     pageFailed: 'This page could not be loaded. Check your connection.',
+    offline: 'You are offline. Your messages open as soon as the connection is back.',
   },
   signUp: {
     title: 'Create your account',
@@ -59,12 +60,13 @@ export const en = {
     code: 'Recovery code',
     copy: 'Copy',
     copied: 'Copied',
+    copyRefused: 'This browser refused to copy. Select the code and copy it, or write it down.',
     download: 'Download',
     print: 'Print',
     kept: 'I have put it in a safe place',
     confirmTitle: 'Just to be sure',
     group: (n: number) => `Group ${n} of your code`,
-    confirmLead: 'Take the copy you kept, and type one of its groups.',
+    confirmLead: 'Take the copy you kept, and type the group asked for below.',
     wrongGroup: (n: number) => `This is not group ${n}. Look at the copy you kept.`,
     confirm: 'Open my messages',
     working: 'Creating your account…',
@@ -78,13 +80,11 @@ export const en = {
     title: 'Find a person',
     placeholder: 'Name or handle',
     hint: 'Type the beginning of a name or of a handle.',
-    searching: 'Searching…',
-    nobody: (query: string) => `Nobody found for “${query}”. Check the spelling, or try the handle.`,
+    nobody: (query: string) => `No one matches “${query}”. Check the spelling, or try the handle.`,
     /** `more`: there are others, not fetched yet. */
     count: (n: number, more: boolean) =>
       more ? `${n} people or more` : n === 1 ? '1 person' : `${n} people`,
     oneself: 'This is you',
-    recent: 'Recent',
     shortcut: (mac: boolean) => (mac ? '⌘ K' : 'Ctrl K'),
   },
   person: {
@@ -93,7 +93,6 @@ export const en = {
     safetyNumber: 'Safety number',
     safetyHint: (name: string) =>
       `Compare these digits with ${name}’s, side by side or by voice. The same digits on both sides: nobody stands between you.`,
-    avatarOf: (name: string) => `Picture of ${name}`,
   },
   conversations: {
     title: 'Conversations',
@@ -125,7 +124,7 @@ export const en = {
     retry: 'Send again',
     discard: 'Discard',
     identityChanged: (name: string) =>
-      `The keys of ${name} have changed. This happens when an account is created anew, or when someone stands between you. Nothing is sent to them for now. Ask ${name} by another way whether they made a new account, and tell whoever runs this server.`,
+      `The keys of ${name} have changed. This happens when an account is created anew, or when someone stands between you. Nothing is sent to them for now. Check with ${name} some other way whether they made a new account, and tell whoever runs this server.`,
     /** Why a message was refused, by code. */
     refusals: {
       identity_changed: 'Not sent: the keys of this person have changed.',
@@ -134,7 +133,7 @@ export const en = {
       unknown_epoch: 'Not sent: the key of the conversation is missing. Please send it again.',
     } as Record<string, string>,
     refused: 'Not sent: the server did not accept this message.',
-    notKept: 'This browser has no space left to keep your message. Nothing was sent.',
+    notKept: 'This browser could not keep your message. Nothing was sent.',
   },
   composer: {
     label: (name: string) => `Message to ${name}`,
@@ -212,7 +211,7 @@ export const en = {
     signed_out: 'Your session has ended. Please log in again.',
     offline: 'The server does not answer. Check your connection and try again.',
     unavailable: 'The server is not available right now. Please try again in a moment.',
-    not_found: 'This does not exist, or no longer.',
+    not_found: 'This does not exist, or no longer does.',
     bad_origin: 'This request came from another site and was refused.',
     bad_request: 'The server did not understand this. Please reload the page.',
     too_large: 'This is too large.',
@@ -235,7 +234,7 @@ export const en = {
     identity_changed: 'This person’s keys are not the ones this browser knew. Nothing was sent.',
     own_identity_mismatch:
       'The server shows keys for your account that are not yours. Nothing was opened. Tell whoever runs this server, and do not go on before it is explained.',
-    not_kept: 'This browser could not keep your message. Please try again.',
+    not_kept: 'This browser could not keep your message. Nothing was sent.',
     vault_failed: 'The encryption could not be started. Please reload the page.',
     bad_receipt: 'Something went wrong on our side. Please try again.',
     method_not_allowed: 'The server did not understand this. Please reload the page.',

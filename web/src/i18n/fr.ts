@@ -4,14 +4,15 @@ export const fr: Texts = {
   app: {
     starting: 'Ouverture de vos messages…',
     language: 'Langue',
-    skip: 'Aller au contenu',
     back: 'Retour',
     close: 'Fermer',
     cancel: 'Annuler',
     save: 'Enregistrer',
     saved: 'C’est enregistré.',
     retry: 'Réessayer',
+    notLoaded: 'Chargement impossible',
     pageFailed: 'Impossible de charger cette page. Vérifiez votre connexion.',
+    offline: 'Vous êtes hors ligne. Vos messages s’ouvriront dès le retour de la connexion.',
   },
   signUp: {
     title: 'Créer votre compte',
@@ -31,7 +32,7 @@ export const fr: Texts = {
     haveAccount: 'J’ai déjà un compte',
   },
   logIn: {
-    title: 'Bon retour',
+    title: 'Heureux de vous revoir',
     lead: 'Tout votre historique s’ouvre avec votre mot de passe, et rien d’autre.',
     submit: 'Se connecter',
     working: 'Ouverture…',
@@ -40,7 +41,7 @@ export const fr: Texts = {
   password: {
     show: 'Afficher le mot de passe',
     hide: 'Masquer le mot de passe',
-    strength: 'Solidité du mot de passe',
+    strength: 'Robustesse du mot de passe',
     verdicts: [
       'Beaucoup trop facile à deviner.',
       'Facile à deviner.',
@@ -56,12 +57,13 @@ export const fr: Texts = {
     code: 'Code de secours',
     copy: 'Copier',
     copied: 'Copié',
+    copyRefused: 'Ce navigateur a refusé de copier. Sélectionnez le code pour le copier, ou notez-le.',
     download: 'Télécharger',
     print: 'Imprimer',
     kept: 'Je l’ai mis en lieu sûr',
     confirmTitle: 'Une petite vérification',
     group: (n) => `Groupe ${n} de votre code`,
-    confirmLead: 'Prenez la copie que vous avez gardée et tapez l’un de ses groupes.',
+    confirmLead: 'Prenez la copie que vous avez gardée et tapez le groupe demandé ci-dessous.',
     wrongGroup: (n) => `Ce n’est pas le groupe ${n}. Regardez la copie que vous avez gardée.`,
     confirm: 'Ouvrir mes messages',
     working: 'Création de votre compte…',
@@ -75,12 +77,10 @@ export const fr: Texts = {
     title: 'Chercher une personne',
     placeholder: 'Nom ou identifiant',
     hint: 'Tapez le début d’un nom ou d’un identifiant.',
-    searching: 'Recherche…',
     nobody: (query) =>
       `Personne ne correspond à « ${query} ». Vérifiez l’orthographe ou essayez l’identifiant.`,
     count: (n, more) => (more ? `${n} personnes ou plus` : n > 1 ? `${n} personnes` : `${n} personne`),
     oneself: 'C’est vous',
-    recent: 'Récents',
     shortcut: (mac) => (mac ? '⌘ K' : 'Ctrl K'),
   },
   person: {
@@ -89,7 +89,6 @@ export const fr: Texts = {
     safetyNumber: 'Numéro de sécurité',
     safetyHint: (name) =>
       `Comparez ces chiffres avec ceux de ${name}, côte à côte ou de vive voix. S’ils sont identiques, personne ne s’est glissé entre vous.`,
-    avatarOf: (name) => `Photo de ${name}`,
   },
   conversations: {
     title: 'Conversations',
@@ -101,12 +100,12 @@ export const fr: Texts = {
     loading: 'Vos conversations arrivent…',
     connecting: 'Connexion en cours…',
     offline:
-      'Vous êtes hors ligne. Ce que vous écrivez est gardé ici et partira une seule fois, dès que possible.',
+      'Vous êtes hors ligne. Ce que vous écrivez est gardé ici et partira dès que possible, sans doublon.',
     missing: 'Cette conversation n’existe pas, ou n’est pas la vôtre.',
   },
   thread: {
     back: 'Retour aux conversations',
-    profileOf: (name) => `Profil de ${name}`,
+    profileOf: (name) => `Profil : ${name}`,
     encrypted: 'Chiffré entre vous deux',
     log: (name) => `Messages avec ${name}`,
     loading: 'Ouverture des messages…',
@@ -130,7 +129,7 @@ export const fr: Texts = {
       unknown_epoch: 'Non envoyé : la clé de la conversation manque. Renvoyez-le.',
     },
     refused: 'Non envoyé : le serveur n’a pas accepté ce message.',
-    notKept: 'Ce navigateur n’a plus de place pour garder votre message. Rien n’a été envoyé.',
+    notKept: 'Ce navigateur n’a pas pu garder votre message. Rien n’a été envoyé.',
   },
   composer: {
     label: (name) => `Message à ${name}`,
@@ -150,7 +149,7 @@ export const fr: Texts = {
     status: 'Statut',
     statusHint: 'Une courte phrase sous votre nom.',
     bio: 'À propos de vous',
-    bioHint: 'Toute personne d’ici qui regarde votre profil peut la lire.',
+    bioHint: 'Visible par toute personne qui ouvre votre profil.',
     left: (n) => (n > 1 ? `Encore ${n} caractères` : `Encore ${n} caractère`),
     appearance: 'Apparence',
     theme: 'Thème',
@@ -163,7 +162,7 @@ export const fr: Texts = {
       n > 1
         ? `${n} messages n’ont pas été envoyés. Vous déconnecter et les perdre ?`
         : `${n} message n’a pas été envoyé. Vous déconnecter et le perdre ?`,
-    stay: 'Rester en ligne',
+    stay: 'Ne pas se déconnecter',
     logOutAnyway: 'Se déconnecter quand même',
   },
   avatar: {
@@ -233,7 +232,7 @@ export const fr: Texts = {
       'Les clés de cette personne ne sont pas celles que ce navigateur connaissait. Rien n’a été envoyé.',
     own_identity_mismatch:
       'Le serveur présente pour votre compte des clés qui ne sont pas les vôtres. Rien n’a été ouvert. Prévenez la personne qui gère ce serveur et ne continuez pas avant d’avoir une explication.',
-    not_kept: 'Ce navigateur n’a pas pu garder votre message. Réessayez.',
+    not_kept: 'Ce navigateur n’a pas pu garder votre message. Rien n’a été envoyé.',
     vault_failed: 'Le chiffrement n’a pas pu démarrer. Rechargez la page.',
     bad_receipt: 'Une erreur s’est produite de notre côté. Réessayez.',
     method_not_allowed: 'Le serveur n’a pas compris cette demande. Rechargez la page.',

@@ -9,7 +9,7 @@ class Organisation {
   readonly messageBytes = 16 * 1024;
   readonly avatarBytes = 8 * 1024 * 1024;
 
-  /** Read again before a sign-up that failed for want of a set-up code. */
+  /** Also read again when a sign-up begins: the first account may have been made meanwhile. */
   async load(): Promise<void> {
     const config = await api.config();
     this.name = config.name;

@@ -23,6 +23,7 @@ export class Session {
 
   private desk: Desk | null = $state.raw(null);
   private newAccount: Omit<NewAccount, 'setup_code'> | null = null;
+  private signedInElsewhere = false;
   private readonly storage = new Storage();
   private readonly tabs = new BroadcastChannel('entrenous');
 
@@ -76,6 +77,14 @@ export class Session {
     const made = await vault.finishRegistration(f.handle, account, response, clock.now());
     this.newAccount = { account, display_name: f.displayName, ...made.material };
     return made.recoveryCode;
+  }
+
+  /** The page was left before the account was made. */
+  abandonSignUp(): void {
+    this.newAccount = null;
+    if (!this.signedInElsewhere) return;
+    this.signedInElsewhere = false;
+    if (this.phase === 'signed-out') void this.start();
   }
 
   async finishSignUp({ setupCode }: { setupCode?: string }): Promise<void> {
@@ -193,6 +202,8 @@ export class Session {
 
   private heard(word: Word): void {
     if (word.type === 'outbox') this.desk?.conversations.queueChanged(word.conversation);
+    // A sign-up under way has keys and a code that exist nowhere else.
+    else if (this.newAccount) this.signedInElsewhere = word.type === 'signed-in';
     else if (word.type === 'signed-out') void this.forget();
     else if (this.phase === 'signed-out') void this.start();
   }
@@ -213,6 +224,12 @@ export class Session {
 
   async openConversation(account: string): Promise<string> {
     return this.conversations.add(await api.openConversation(account)).id;
+  }
+
+  /** As known by now: oneself, or somebody one has a conversation with. */
+  person(account: string): Person | undefined {
+    if (this.me?.id === account) return this.me;
+    return this.desk?.conversations.list.find(({ peer }) => peer.id === account)?.peer;
   }
 
   /** Whom one wrote with lately, to begin a search with. */

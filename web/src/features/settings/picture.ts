@@ -1,15 +1,13 @@
-import { t } from '../../i18n/index.svelte';
 import { cut, type Framing } from './crop';
 
 export const TYPES = ['image/jpeg', 'image/png', 'image/webp'];
 /** Twice the largest size at which a face is shown, for dense screens. */
 const SIDE = 512;
 
-/** What forbids this file, in words, or nothing. */
-export function fileProblem(file: Blob, maxBytes: number): string {
-  if (!TYPES.includes(file.type)) return t.avatar.wrongType;
-  if (file.size > maxBytes) return t.avatar.tooLarge(Math.floor(maxBytes / 1024 / 1024));
-  return '';
+/** What forbids this file. */
+export function fileProblem(file: Blob, maxBytes: number): 'wrongType' | 'tooLarge' | null {
+  if (!TYPES.includes(file.type)) return 'wrongType';
+  return file.size > maxBytes ? 'tooLarge' : null;
 }
 
 /** What the frame shows, as a new JPEG: the camera's notes stay behind. */

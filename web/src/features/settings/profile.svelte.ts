@@ -1,6 +1,6 @@
 import { t } from '../../i18n/index.svelte';
-import { problemText } from '../../i18n/problem-text';
 import type { Me } from '../../lib/api/types';
+import { Problem } from '../../lib/problem';
 import type { Session } from '../../lib/session.svelte';
 import { displayNameProblem, length } from '../welcome/rules';
 
@@ -14,7 +14,7 @@ export class Profile {
   bio = $state('');
   busy = $state(false);
   saved = $state(false);
-  problem = $state('');
+  problem: Problem | null = $state.raw(null);
 
   constructor(
     private readonly session: Session,
@@ -35,7 +35,7 @@ export class Profile {
 
   async save(): Promise<boolean> {
     if (this.busy) return true;
-    this.problem = '';
+    this.problem = null;
     this.saved = false;
     if (this.displayNameError || this.statusError || this.bioError) return false;
     this.busy = true;
@@ -48,7 +48,7 @@ export class Profile {
       this.saved = true;
       return true;
     } catch (thrown) {
-      this.problem = problemText(thrown);
+      this.problem = Problem.from(thrown);
       return false;
     } finally {
       this.busy = false;

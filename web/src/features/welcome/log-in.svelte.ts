@@ -1,5 +1,5 @@
 import { t } from '../../i18n/index.svelte';
-import { problemText } from '../../i18n/problem-text';
+import { Problem } from '../../lib/problem';
 import type { Session } from '../../lib/session.svelte';
 import { handleProblem } from './rules';
 
@@ -8,7 +8,7 @@ export class LogIn {
   handle = $state('');
   password = $state('');
   busy = $state(false);
-  problem = $state('');
+  problem: Problem | null = $state.raw(null);
   private tried = $state(false);
 
   constructor(private readonly session: Session) {}
@@ -20,14 +20,14 @@ export class LogIn {
   async submit(): Promise<boolean> {
     if (this.busy) return false;
     this.tried = true;
-    this.problem = '';
+    this.problem = null;
     if (this.handleError || this.passwordError) return false;
     this.busy = true;
     try {
       await this.session.logIn(this.handle, this.password);
       return true;
     } catch (thrown) {
-      this.problem = problemText(thrown);
+      this.problem = Problem.from(thrown);
       return false;
     } finally {
       this.busy = false;

@@ -19,8 +19,14 @@ export function handleProblem(handle: string): string {
   return '';
 }
 
+/** As the server: at least one character that takes up room. */
+export const isVisible = (text: string) =>
+  /[^\p{White_Space}\p{M}\u{AD}\u{115F}\u{1160}\u{180E}\u{200B}-\u{200F}\u{2060}-\u{206F}\u{2800}\u{3164}\u{FEFF}\u{FFA0}]/u.test(
+    text,
+  );
+
 export function displayNameProblem(name: string): string {
-  if (name.trim() === '') return t.fields.displayNameMissing;
+  if (!isVisible(name)) return t.fields.displayNameMissing;
   if (length(name.trim()) > 64) return t.fields.displayNameLong;
   return '';
 }

@@ -9,12 +9,14 @@ import { displayNameProblem, handleProblem, newPasswordProblem } from './rules';
 
 const PAUSE_MS = 350;
 
+export type Step = 'form' | 'code' | 'confirm';
+
 /**
  * From the form to the account: form → the recovery code → one group of it typed.
  * The account exists only after the last step, so that nobody has one without its code.
  */
 export class SignUp {
-  step: 'form' | 'code' | 'confirm' = $state('form');
+  step: Step = $state('form');
   displayName = $state('');
   handle = $state('');
   password = $state('');
@@ -23,14 +25,15 @@ export class SignUp {
   code = $state('');
   asked = $state(0);
   typedGroup = $state('');
-  groupError = $state('');
   busy = $state(false);
-  problem = $state('');
-  setupCodeError = $state('');
+  problem: Problem | null = $state.raw(null);
+  setupCodeProblem: Problem | 'missing' | null = $state.raw(null);
   setupCodeRefused = $state(false);
+  private groupWrong = $state(false);
   private tried = $state(false);
   private timer: ReturnType<typeof setTimeout> | undefined;
   private asking: AbortController | undefined;
+  private left = false;
 
   constructor(private readonly session: Session) {}
 
@@ -45,6 +48,11 @@ export class SignUp {
         ? problem
         : ''
       : '';
+  });
+  groupError = $derived.by(() => (this.groupWrong ? t.recovery.wrongGroup(this.asked + 1) : ''));
+  setupCodeError = $derived.by(() => {
+    if (this.setupCodeProblem === 'missing') return t.fields.setupCodeMissing;
+    return this.setupCodeProblem ? problemText(this.setupCodeProblem) : '';
   });
   groups = $derived(groupsOf(this.code));
 
@@ -73,16 +81,17 @@ export class SignUp {
   async prepare(): Promise<boolean> {
     if (this.busy) return true;
     this.tried = true;
-    this.problem = '';
+    this.problem = null;
     const missing = organisation.setupCodeNeeded && this.setupCode.trim() === '';
-    this.setupCodeError = missing ? t.fields.setupCodeMissing : '';
-    if (this.displayNameError || this.handleError || this.passwordError || this.setupCodeError) return false;
+    this.setupCodeProblem = missing ? 'missing' : null;
+    if (this.displayNameError || this.handleError || this.passwordError || missing) return false;
     return this.working(async () => {
       this.code = await this.session.prepareSignUp({
         handle: this.handle,
         displayName: this.displayName.trim(),
         password: this.password,
       });
+      if (this.left) this.session.abandonSignUp();
       this.step = 'code';
     });
   }
@@ -90,19 +99,36 @@ export class SignUp {
   confirm(): void {
     this.asked = askFor(this.groups);
     this.typedGroup = '';
-    this.groupError = '';
-    this.problem = '';
+    this.groupWrong = false;
+    this.problem = null;
     this.step = 'confirm';
+  }
+
+  /** The browser's Back and Forward. */
+  returnTo(step: Step): void {
+    if (step === 'form' || this.code !== '') this.step = step;
+  }
+
+  /** The form was changed: the keys made from it before are not for it. */
+  changed(): void {
+    this.code = '';
+  }
+
+  /** The page is left: nothing of it goes on. */
+  leave(): void {
+    this.left = true;
+    clearTimeout(this.timer);
+    this.asking?.abort();
+    this.session.abandonSignUp();
   }
 
   /** The person has shown that the code is kept: now the account may exist. */
   async finish(): Promise<boolean> {
     if (this.busy) return true;
-    const right = confirms(this.typedGroup, this.groups[this.asked] ?? '');
-    this.groupError = right ? '' : t.recovery.wrongGroup(this.asked + 1);
-    if (!right) return false;
-    this.problem = '';
-    this.setupCodeError = '';
+    this.groupWrong = !confirms(this.typedGroup, this.groups[this.asked] ?? '');
+    if (this.groupWrong) return false;
+    this.problem = null;
+    this.setupCodeProblem = null;
     return this.working(() => this.session.finishSignUp({ setupCode: this.setupCode.trim() || undefined }));
   }
 
@@ -125,13 +151,13 @@ export class SignUp {
       this.availability = 'taken';
       this.step = 'form';
     } else if (problem.code === 'registration_expired') {
-      this.problem = problemText(problem);
+      this.problem = problem;
       this.step = 'form';
     } else if (problem.code === 'wrong_setup_code') {
       this.setupCodeRefused = true;
-      this.setupCodeError = problemText(problem);
+      this.setupCodeProblem = problem;
     } else {
-      this.problem = problemText(problem);
+      this.problem = problem;
     }
   }
 }

@@ -47,6 +47,10 @@ describe('the rule of passwords', () => {
 
 it('a display name is neither blank nor over 64 characters', () => {
   expect(displayNameProblem('  ')).toBe(t.fields.displayNameMissing);
+  for (const unseen of ['\u200b', '\u3164 \u00ad', '\u2060\ufe0f', '\u0301']) {
+    expect(displayNameProblem(unseen)).toBe(t.fields.displayNameMissing);
+  }
+  expect(displayNameProblem('\u200bé')).toBe('');
   expect(displayNameProblem('🐎'.repeat(64))).toBe('');
   expect(displayNameProblem('🐎'.repeat(65))).toBe(t.fields.displayNameLong);
 });
@@ -71,7 +75,8 @@ describe('the recovery code', () => {
 describe('signing up', () => {
   const prepareSignUp = vi.fn(async () => CODE);
   const finishSignUp = vi.fn(async (_: { setupCode?: string }) => {});
-  const session = { prepareSignUp, finishSignUp } as unknown as Session;
+  const abandonSignUp = vi.fn();
+  const session = { prepareSignUp, finishSignUp, abandonSignUp } as unknown as Session;
 
   function filled(): SignUp {
     const signUp = new SignUp(session);
@@ -143,6 +148,41 @@ describe('signing up', () => {
     signUp.setupCode = 'right';
     expect(await signUp.finish()).toBe(true);
     expect(finishSignUp).toHaveBeenLastCalledWith({ setupCode: 'right' });
+  });
+
+  it('goes back and forth between its steps, until the form is changed', async () => {
+    const signUp = filled();
+    signUp.returnTo('code');
+    expect(signUp.step).toBe('form');
+    await signUp.prepare();
+    signUp.returnTo('form');
+    signUp.returnTo('code');
+    expect(signUp.step).toBe('code');
+    signUp.returnTo('form');
+    signUp.changed();
+    signUp.returnTo('code');
+    expect(signUp.step).toBe('form');
+  });
+
+  it('leaves no prepared account behind when the page is left meanwhile', async () => {
+    const signUp = filled();
+    const preparing = signUp.prepare();
+    signUp.leave();
+    abandonSignUp.mockClear();
+    await preparing;
+    expect(abandonSignUp).toHaveBeenCalledOnce();
+  });
+
+  it('says its errors in the language of the moment', async () => {
+    const signUp = filled();
+    await signUp.prepare();
+    signUp.confirm();
+    signUp.typedGroup = 'XXXX';
+    await signUp.finish();
+    const english = signUp.groupError;
+    language.choose('fr');
+    expect(signUp.groupError).toBe(t.recovery.wrongGroup(signUp.asked + 1));
+    expect(signUp.groupError).not.toBe(english);
   });
 
   it('tells at the handle when somebody was faster', async () => {
