@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Person, Server, expect, test } from './support/test.ts';
+import { Person, Server, en, expect, test } from './support/test.ts';
 
 const FILL = fileURLToPath(new URL('../target/debug/examples/fill', import.meta.url));
 
@@ -22,15 +22,17 @@ test('ten thousand messages page back without a jump and stay fluid', async ({ b
     const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
     const numberOf = (element: Element) => Number(/Message (\d+)/.exec(element.textContent)?.[1]);
     const bubbles = () => [...list.querySelectorAll('.bubble')];
-    const steps: number[] = [];
+    const steps: { moved: number; atTop: boolean }[] = [];
     let oldest = Infinity;
     for (let step = 0; step < 400 && oldest > 9_000; step++) {
       const anchor = bubbles().find((bubble) => bubble.getBoundingClientRect().top > 200);
       const before = anchor?.getBoundingClientRect().top ?? 0;
       list.scrollTop -= 300;
+      // No older page had come yet: the finger was stopped.
+      const atTop = list.scrollTop === 0;
       await frame();
       await frame();
-      if (anchor?.isConnected) steps.push(anchor.getBoundingClientRect().top - before);
+      if (anchor?.isConnected) steps.push({ moved: anchor.getBoundingClientRect().top - before, atTop });
       for (const bubble of bubbles()) oldest = Math.min(oldest, numberOf(bubble) || oldest);
     }
     return { steps, oldest, inTheDocument: bubbles().length };
@@ -39,12 +41,61 @@ test('ten thousand messages page back without a jump and stay fluid', async ({ b
   // Only what is near the screen is in the document.
   expect(jumps.inTheDocument).toBeLessThan(120);
   expect(jumps.inTheDocument).toBeGreaterThan(3);
-  // Each step moved what was read by the 300 pixels of the finger, or by less where the next page was not there yet.
-  const wild = jumps.steps.filter((step) => step < -2 || step > 304);
-  expect(wild).toEqual([]);
+  const free = jumps.steps.filter(({ atTop }) => !atTop).map(({ moved }) => moved);
+  expect(free.length).toBeGreaterThan(20);
+  expect(free.filter((moved) => Math.abs(moved - 300) > 2)).toEqual([]);
+  expect(jumps.steps.filter(({ moved }) => moved < -2 || moved > 302)).toEqual([]);
 
   await alice.write(phil, 'back at the end');
   await expect(alice.bubble(phil, 'back at the end')).toBeVisible();
   await context.close();
   await server.remove();
+});
+
+test('what is unread opens at its first message, and is read as far as it is seen', async ({ person }) => {
+  const alice = await person('Alice Martin');
+  const bob = await person('Bob Nkemelu');
+  const { page } = alice;
+  const line = alice.log(bob).getByText(en.thread.newMessages, { exact: true });
+  await bob.find(alice);
+  for (let n = 1; n <= 30; n++) await bob.write(alice, `old ${n}`);
+  await alice.open(bob);
+  await expect(line).toBeInViewport();
+  await page.getByRole('button', { name: en.thread.toEnd }).click();
+  await expect(alice.bubble(bob, 'old 30')).toBeInViewport();
+  await expect(alice.row(bob)).not.toContainText('unread');
+  await expect(bob.log(alice).getByText(en.thread.ticks.read, { exact: true }).last()).toBeVisible();
+  await expect(bob.log(alice).getByText(en.thread.ticks.delivered, { exact: true })).toHaveCount(0);
+  const address = page.url();
+  await page.goto('/');
+  await expect(alice.row(bob)).toBeVisible();
+
+  for (let n = 1; n <= 100; n++) await bob.write(alice, `new ${n}`);
+  await expect(alice.row(bob)).toContainText(en.conversations.unread(100));
+  await alice.open(bob);
+  await expect(line).toBeInViewport();
+  await expect(alice.bubble(bob, 'new 1')).toBeInViewport();
+  await expect(alice.bubble(bob, 'new 100')).not.toBeInViewport();
+  await expect(alice.row(bob)).toContainText(/\b[789]\d unread messages/);
+  await expect(alice.row(bob)).toContainText('new 100');
+
+  // The server, and so the other windows, know no more than that.
+  const window = alice.at(await page.context().newPage());
+  await window.page.goto('/');
+  await expect(window.row(bob)).toContainText(/\b[789]\d unread messages/);
+  await page.bringToFront();
+  await page.getByRole('button', { name: en.thread.toEnd }).click();
+  await expect(alice.bubble(bob, 'new 100')).toBeInViewport();
+  for (const each of [alice, window]) await expect(each.row(bob)).not.toContainText('unread');
+  await window.page.close();
+
+  // A thread that is open at a reload is opened anew.
+  await page.goto('about:blank');
+  for (let n = 1; n <= 3; n++) await bob.write(alice, `after ${n}`);
+  await expect(bob.tick(alice, 'sent')).toBeVisible();
+  await page.goto(address);
+  await expect(line).toBeInViewport();
+  for (let n = 1; n <= 3; n++) await expect(alice.bubble(bob, `after ${n}`)).toBeInViewport();
+  await expect(alice.row(bob)).not.toContainText('unread');
+  await expect(bob.tick(alice, 'read')).toBeVisible();
 });

@@ -117,8 +117,17 @@ describe('a thread', () => {
     const page = [5, 6, 7].map((seq) => shown(seq, { sender: 'them' }));
     expect(kinds(itemsOf(page, [], 'me', 3))).not.toContain('new');
     expect(kinds(itemsOf(page, [], 'me', 4))).not.toContain('new');
-    expect(kinds(itemsOf(page, [], 'me', 5))).toEqual(['day', 'm5*', 'new', 'm6*', 'm7']);
+    expect(kinds(itemsOf(page, [], 'me', 5))).toEqual(['m5', 'new', 'm6*', 'm7']);
     expect(kinds(itemsOf([shown(1, { sender: 'them' })], [], 'me', 0))).toEqual(['day', 'new', 'm1*']);
+  });
+
+  it('is the same below, whatever comes in above', () => {
+    const all = [1, 2, 3, 4, 5, 6].map((seq) => shown(seq, { sent_at: noon + seq, sender: 'them' }));
+    const whole = itemsOf(all, [], 'me', null);
+    for (let from = 1; from < all.length; from++) {
+      const part = itemsOf(all.slice(from), [], 'me', null);
+      expect(part).toEqual(whole.slice(-part.length));
+    }
   });
 
   it('grows at its top only when older messages come in', () => {

@@ -71,8 +71,9 @@ export type Item =
 const GROUP_WITHIN = 5 * 60_000;
 
 /**
- * Everything in a thread from top to bottom. `newAfter`: the last `seq` read before the thread was opened. The line
- * below it is drawn when what it divides is held: the first message that happens to be here is not the first new one.
+ * Everything in a thread from top to bottom. `newAfter`: the last `seq` read before the thread was opened. What stands
+ * between two messages is drawn when both are held: the first that happens to be here is not the first of its day, nor
+ * the first new one, and older messages are then only added above.
  */
 export function itemsOf(
   shown: readonly Shown[],
@@ -83,14 +84,15 @@ export function itemsOf(
   const items: Item[] = [];
   let last: BubbleItem | null = null;
   const first = shown[0]?.message.seq ?? 1;
-  let newSaid = newAfter === null || (first > 1 && first > newAfter);
+  const begins = first === 1;
+  let newSaid = newAfter === null || (!begins && first > newAfter);
   const add = (bubble: Omit<BubbleItem, 'kind' | 'first'>) => {
-    const newDay = !last || !sameDay(last.at, bubble.at);
+    const newDay = last ? !sameDay(last.at, bubble.at) : begins;
     if (newDay) items.push({ kind: 'day', key: `day-${bubble.key}`, at: bubble.at });
     const isNew = !newSaid && !bubble.mine && bubble.seq !== null && bubble.seq > (newAfter ?? 0);
     if (isNew) items.push({ kind: 'new', key: 'new' });
     newSaid ||= isNew;
-    const far = !last || last.mine !== bubble.mine || bubble.at - last.at > GROUP_WITHIN;
+    const far = last ? last.mine !== bubble.mine || bubble.at - last.at > GROUP_WITHIN : begins;
     last = { kind: 'bubble', ...bubble, first: newDay || isNew || far };
     items.push(last);
   };
