@@ -83,6 +83,10 @@ test('a changed profile is seen by the other at once', async ({ person }) => {
   const panel = bob.page.getByRole('dialog');
   await expect(panel.getByText('In the garden')).toBeVisible();
   await expect(panel.getByText('Two lines')).toBeVisible();
+  // Also in the panel that is open already.
+  await page.getByLabel(en.settings.status).fill('Back inside');
+  await page.getByRole('button', { name: en.app.save }).click();
+  await expect(panel.getByText('Back inside')).toBeVisible();
   // Both see the same sixty digits.
   const digits = /(\d{5}\s*){12}/;
   await expect(panel).toContainText(digits);
@@ -135,4 +139,5 @@ test('a picture is framed, shown to others, and removed', async ({ person }) => 
 
   await page.getByRole('button', { name: en.avatar.remove }).click();
   await expect(bob.row(alice).locator('img')).toHaveCount(0);
+  await expect(page.getByRole('button', { name: en.avatar.choose })).toBeFocused();
 });

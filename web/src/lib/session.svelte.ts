@@ -1,4 +1,5 @@
 /** Who is signed in here, from the first page to the log-out. */
+import { SvelteMap } from 'svelte/reactivity';
 import type { Conversations } from '../features/conversations/conversations.svelte';
 import { api } from './api/client';
 import type { Me, NewAccount, Person, SignedIn } from './api/types';
@@ -24,6 +25,7 @@ export class Session {
   private desk: Desk | null = $state.raw(null);
   private newAccount: Omit<NewAccount, 'setup_code'> | null = null;
   private signedInElsewhere = false;
+  private readonly profiles = new SvelteMap<string, Person>();
   private readonly storage = new Storage();
   private readonly tabs = new BroadcastChannel('entrenous');
 
@@ -137,6 +139,7 @@ export class Session {
   }
 
   private profileChanged(person: Person): void {
+    this.profiles.set(person.id, person);
     if (this.me?.id === person.id) this.me = { ...this.me, ...person };
   }
 
@@ -194,6 +197,7 @@ export class Session {
     this.desk = null;
     this.me = null;
     this.connection = 'online';
+    this.profiles.clear();
   }
 
   private tell(word: Word): void {
@@ -226,10 +230,9 @@ export class Session {
     return this.conversations.add(await api.openConversation(account)).id;
   }
 
-  /** As known by now: oneself, or somebody one has a conversation with. */
-  person(account: string): Person | undefined {
-    if (this.me?.id === account) return this.me;
-    return this.desk?.conversations.list.find(({ peer }) => peer.id === account)?.peer;
+  /** As changed since this session was opened here. */
+  changedProfile(account: string): Person | undefined {
+    return this.profiles.get(account);
   }
 
   /** Whom one wrote with lately, to begin a search with. */
