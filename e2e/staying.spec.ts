@@ -152,7 +152,7 @@ test('a session that has ended is refused, in words, in every tab', async ({ per
   const copy = await browserOf({ storageState: state });
   const otherTab = await alice.page.context().newPage();
   await otherTab.goto('/');
-  await expect(otherTab.getByRole('button', { name: en.search.open })).toBeVisible();
+  await expect(otherTab.getByRole('button', { name: en.search.open }).first()).toBeVisible();
 
   await alice.page.getByRole('link', { name: en.settings.open }).click();
   await alice.page.getByRole('button', { name: en.settings.logOut }).click();
