@@ -68,11 +68,11 @@ impl Deref for App {
 }
 
 impl App {
-    pub fn new(config: Config, clock: Clock, db: Db, opaque: Opaque) -> Self {
+    pub fn new(config: Config, clock: Clock, db: Db, opaque: Opaque) -> Result<Self> {
         let live = Live::default();
-        Self(Arc::new(Parts {
+        Ok(Self(Arc::new(Parts {
             limits: Limits::new(&config, clock.clone()),
-            writer: Writer::start(db.clone(), live.clone(), clock.clone()),
+            writer: Writer::start(&db, live.clone(), clock.clone())?,
             tasks: TaskTracker::new(),
             members: Cache::new(REMEMBERED),
             epochs: Cache::new(REMEMBERED),
@@ -81,7 +81,7 @@ impl App {
             db,
             opaque,
             live,
-        }))
+        })))
     }
 }
 
@@ -197,10 +197,13 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether it can work: the database answers.
+/// Whether it can work: the database answers, and messages are taken.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, body = String), (status = "default", body = Problem)))]
 async fn readyz(State(app): State<App>) -> Result<&'static str> {
     app.db.ping().await?;
+    if !app.writer.is_running() {
+        return Err(Code::Unavailable.into());
+    }
     Ok("ready\n")
 }
 

@@ -27,11 +27,11 @@ pub enum Frame {
 pub enum Event {
     /// The socket is open. What happened before is to be asked for (`changed_after`).
     Ready { session: Uuid, server_time: Millis },
-    /// A message sent over this socket is stored.
+    /// A message sent over this socket is stored. It stands for the message's event, which all others get.
     Accepted(Accepted),
     /// A message sent over this socket is not stored.
     Refused { conversation: Uuid, id: Uuid, code: Code, message: String },
-    /// A new message in one of one's conversations, from either side.
+    /// A new message in one of one's conversations, from either side; not one sent over this very socket.
     Message { message: Message },
     /// How far `account` has come in a conversation.
     Receipt { conversation: Uuid, account: Uuid, delivered: i64, read: i64 },

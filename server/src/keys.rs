@@ -344,8 +344,11 @@ pub async fn open_epoch(
         })
         .await?;
     let epoch = Epoch::from(&row);
-    app.live
-        .publish(&conversation.both(), &Event::Epoch { conversation: conversation.id, epoch: epoch.clone() });
+    app.live.publish(
+        &conversation.both(),
+        &Event::Epoch { conversation: conversation.id, epoch: epoch.clone() },
+        None,
+    );
     Ok((StatusCode::CREATED, axum::Json(epoch)))
 }
 

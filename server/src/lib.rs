@@ -78,7 +78,7 @@ pub async fn open(config: Config, clock: Clock) -> Result<App, Failure> {
     let db = Db::open(&config.data).await?;
     let has_accounts = accounts::exist(db.read()).await.map_err(|error| error.to_string())?;
     let opaque = opaque_server(&config.data.join("server.key"), has_accounts)?;
-    Ok(App::new(config, clock, db, opaque))
+    Ok(App::new(config, clock, db, opaque).map_err(|error| error.to_string())?)
 }
 
 /// Answer requests until `shutdown`; then tell the sockets, finish what was begun, and close the database.

@@ -29,6 +29,7 @@ use crate::error::{Code, Error, Problem, Result};
 use crate::event::{Event, Frame};
 use crate::messages::{self, Accepted, NewMessage};
 use crate::sessions::{self, CurrentAccount};
+use crate::writer;
 
 /// Keeps proxies from taking a quiet connection for a dead one, and finds out dead ones.
 const PING_EVERY: Duration = Duration::from_secs(25);
@@ -75,8 +76,12 @@ pub struct Live {
     connections: Arc<RwLock<HashMap<Uuid, Vec<Arc<Connection>>>>>,
 }
 
+/// Tells the connections of this process apart.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ConnectionId(u64);
+
 struct Connection {
-    id: u64,
+    id: ConnectionId,
     session: Uuid,
     queue: Mutex<Queue>,
     wake: Notify,
@@ -90,11 +95,13 @@ struct Queue {
 }
 
 impl Live {
-    /// Hand an event to every connection of these accounts. Serialised once, shared by all.
-    pub fn publish(&self, accounts: &[Uuid], event: &Event) {
+    /// Hand an event to every connection of these accounts, `except` one that hears of it in another way.
+    /// Serialised once, shared by all.
+    pub fn publish(&self, accounts: &[Uuid], event: &Event, except: Option<ConnectionId>) {
         let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);
         let mut text: Option<Utf8Bytes> = None;
-        for connection in accounts.iter().filter_map(|account| connections.get(account)).flatten() {
+        let of_accounts = accounts.iter().filter_map(|account| connections.get(account)).flatten();
+        for connection in of_accounts.filter(|connection| Some(connection.id) != except) {
             connection.push(text.get_or_insert_with(|| json(event)).clone());
         }
     }
@@ -122,7 +129,7 @@ impl Live {
     fn join(&self, account: Uuid, session: Uuid) -> Membership {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let connection = Arc::new(Connection {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            id: ConnectionId(NEXT.fetch_add(1, Ordering::Relaxed)),
             session,
             queue: Mutex::default(),
             wake: Notify::new(),
@@ -351,6 +358,7 @@ impl Talk {
             return;
         };
         let (app, me, connection) = (&self.app, self.current.account, self.membership.connection.clone());
+        let origin = connection.id;
         match frame {
             Frame::Send { conversation: to, id, envelope } => {
                 let answer = move |stored| {
@@ -359,7 +367,14 @@ impl Talk {
                 };
                 let queued = async {
                     let conversation = app.conversation(to, me).await?;
-                    messages::send(app, conversation, NewMessage { id, envelope }, answer).await
+                    messages::send(
+                        app,
+                        conversation,
+                        NewMessage { id, envelope },
+                        Some(origin),
+                        Box::new(answer),
+                    )
+                    .await
                 };
                 if let Err(error) = queued.await {
                     self.tell(&outcome(to, id, Err(error)));
@@ -374,7 +389,8 @@ impl Talk {
                 };
                 let queued = async {
                     let conversation = app.conversation(conversation, me).await?;
-                    app.writer.receipt(conversation, delivered, read, answer).await
+                    let answer = Box::new(answer);
+                    app.writer.receipt(writer::NewReceipt { conversation, delivered, read, answer }).await
                 };
                 if let Err(error) = queued.await {
                     self.tell(&failed(&error));

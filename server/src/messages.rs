@@ -13,9 +13,10 @@ use crate::app::App;
 use crate::clock::Millis;
 use crate::conversations::Conversation;
 use crate::error::{Code, Problem, Result};
+use crate::live::ConnectionId;
 use crate::schema::tables::{conversations, epochs, messages};
 use crate::wire::{Bytes, Json, Query};
-use crate::writer::answered;
+use crate::writer::{self, Answer, answered};
 
 /// A text of 16 KiB, even if JSON doubled it here and there, with padding and the envelope around it.
 const MAX_ENVELOPE_BYTES: usize = 40 << 10;
@@ -35,6 +36,14 @@ pub struct Message {
     pub epoch: Uuid,
     pub envelope: Bytes,
     pub sent_at: Millis,
+}
+
+impl Message {
+    /// A message as it was just stored.
+    pub fn new(accepted: &Accepted, sender: Uuid, epoch: Uuid, envelope: Vec<u8>) -> Self {
+        let Accepted { conversation, id, seq, rev, sent_at } = *accepted;
+        Self { conversation, seq, rev, id, sender, epoch, envelope: envelope.into(), sent_at }
+    }
 }
 
 impl From<messages::Model> for Message {
@@ -71,20 +80,22 @@ pub async fn send_message(
     State(app): State<App>,
     Json(new): Json<NewMessage>,
 ) -> Result<axum::Json<Accepted>> {
-    answered(|answer| send(&app, conversation, new, answer)).await.map(axum::Json)
+    answered(|answer| send(&app, conversation, new, None, answer)).await.map(axum::Json)
 }
 
 /// The one way into the message path, for requests and sockets alike. Returns when the message has its place in
-/// the writer's queue; `answer` is called after the commit.
+/// the writer's queue; `answer` is called after the commit. The connection of `origin` gets no event: its answer
+/// says as much.
 pub async fn send(
     app: &App,
     conversation: Conversation,
-    new: NewMessage,
-    answer: impl FnOnce(Result<Accepted>) + Send + Sync + 'static,
+    NewMessage { id, envelope: Bytes(envelope) }: NewMessage,
+    origin: Option<ConnectionId>,
+    answer: Answer<Accepted>,
 ) -> Result<()> {
-    let epoch = check_envelope(new.id, &new.envelope.0)?;
+    let epoch = check_envelope(id, &envelope)?;
     app.require_epoch(conversation.id, epoch).await?;
-    app.writer.append(conversation, new.id, epoch, new.envelope.0, answer).await
+    app.writer.append(writer::NewMessage { conversation, id, epoch, envelope, origin, answer }).await
 }
 
 fn check_envelope(id: Uuid, envelope: &[u8]) -> Result<Uuid> {
@@ -204,6 +215,8 @@ pub async fn send_receipt(
     State(app): State<App>,
     Json(receipt): Json<NewReceipt>,
 ) -> Result<StatusCode> {
-    answered(|answer| app.writer.receipt(conversation, receipt.delivered, receipt.read, answer)).await?;
+    let NewReceipt { delivered, read } = receipt;
+    answered(|answer| app.writer.receipt(writer::NewReceipt { conversation, delivered, read, answer }))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -25,22 +25,42 @@ async fn a_message_reaches_every_browser_of_both_people() {
     let app = TestApp::start().await;
     let (alice, bob, conversation) = app.pair().await;
     let elsewhere = Client::log_in(&app.url, alice.handle(), PASSWORD).await.unwrap();
+    alice.seal(conversation, "this opens the first epoch").await.unwrap();
     let mut sender = alice.events().await.unwrap();
     let mut others = [elsewhere.events().await.unwrap(), bob.events().await.unwrap()];
     let id = sender.send(conversation, "hello").await.unwrap();
-    let mut accepted = None;
-    let mut own = None;
-    while accepted.is_none() || own.is_none() {
-        match sender.next().await.unwrap() {
-            Event::Accepted(answer) => accepted = Some(answer),
-            Event::Message(message) => own = Some(message),
-            _ => {}
-        }
-    }
-    assert_eq!(accepted.unwrap().id, id);
+    assert!(matches!(sender.next().await.unwrap(), Event::Accepted(answer) if answer.id == id));
     for other in &mut others {
         let message = other.next_message().await.unwrap();
         assert_eq!((message.id, message.text()), (id, Some("hello")));
+    }
+    // The answer stood for the message: what the sender hears next is the one after it.
+    bob.send(conversation, "hello yourself").await.unwrap();
+    assert!(matches!(sender.next().await.unwrap(), Event::Message(message) if message.seq == 2));
+}
+
+/// However many share a commit: who sent one and gets another hears of both in the order of their numbers, and
+/// never has to ask for what lies between.
+#[tokio::test]
+async fn answers_and_events_come_in_the_order_of_the_conversation() {
+    let app = TestApp::start().await;
+    let (alice, bob, conversation) = app.pair().await;
+    alice.seal(conversation, "this opens the first epoch").await.unwrap();
+    let mut alices = alice.events().await.unwrap();
+    let mut bobs = bob.events().await.unwrap();
+    for number in 0..20 {
+        alices.send(conversation, &format!("a{number}")).await.unwrap();
+        bobs.send(conversation, &format!("b{number}")).await.unwrap();
+    }
+    for live in [&mut alices, &mut bobs] {
+        for expected in 1..=40 {
+            let seq = match live.next().await.unwrap() {
+                Event::Accepted(answer) => answer.seq,
+                Event::Message(message) => message.seq,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(seq, expected);
+        }
     }
 }
 
@@ -109,8 +129,8 @@ async fn what_cannot_be_sent_is_refused_by_its_id_and_the_socket_lives_on() {
     }
     live.receipt(conversation, None, Some(99)).await.unwrap();
     assert!(matches!(live.next().await.unwrap(), Event::Error { code, .. } if code == "bad_receipt"));
-    live.send(conversation, "still here").await.unwrap();
-    assert_eq!(live.next_message().await.unwrap().text(), Some("still here"));
+    let id = live.send(conversation, "still here").await.unwrap();
+    assert!(matches!(live.next().await.unwrap(), Event::Accepted(answer) if answer.id == id));
 }
 
 #[tokio::test]

@@ -345,7 +345,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether it can work: the database answers. */
+        /** Whether it can work: the database answers, and messages are taken. */
         get: operations["readyz"];
         put?: never;
         post?: never;
