@@ -29,6 +29,7 @@ use crate::db::Db;
 use crate::error::{Code, Error, Problem, Result};
 use crate::limits::Limits;
 use crate::live::Live;
+use crate::live::poll::Shelf;
 use crate::writer::Writer;
 use crate::{accounts, conversations, event, keys, live, messages, people, profile, sessions, web_files};
 
@@ -51,6 +52,7 @@ pub struct Parts {
     pub opaque: Opaque,
     pub limits: Limits,
     pub live: Live,
+    pub shelf: Shelf,
     pub writer: Writer,
     /// What must end before the process does.
     pub tasks: TaskTracker,
@@ -81,6 +83,7 @@ impl App {
             db,
             opaque,
             live,
+            shelf: Shelf::default(),
         })))
     }
 }
@@ -116,7 +119,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(keys::epochs, keys::open_epoch))
         .routes(routes!(messages::history, messages::send_message))
         .routes(routes!(messages::send_receipt))
-        .routes(routes!(live::live))
+        .routes(routes!(live::socket::live))
+        .routes(routes!(live::stream::live_stream))
+        .routes(routes!(live::poll::live_poll))
 }
 
 /// The one route whose body is large.

@@ -1,4 +1,4 @@
-//! What travels over `/api/live`: frames from the client, events to it. JSON, told apart by `type`.
+//! What travels over the live connection: frames from the client, events to it. JSON, told apart by `type`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -25,7 +25,7 @@ pub enum Frame {
 #[derive(Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
-    /// The socket is open. What happened before is to be asked for (`changed_after`).
+    /// The connection is open. What happened before is to be asked for (`changed_after`).
     Ready { session: Uuid, server_time: Millis },
     /// A message sent over this socket is stored. It stands for the message's event, which all others get.
     Accepted(Accepted),

@@ -59,9 +59,8 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
-use crate::live::CloseReason;
 
-/// For requests under way and sockets to be told.
+/// For requests under way, and for whoever is connected to be told.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 /// A client that sends its headers slower than this is holding the connection, not using it.
 const HEADER_PATIENCE: Duration = Duration::from_secs(10);
@@ -81,7 +80,7 @@ pub async fn open(config: Config, clock: Clock) -> Result<App, Failure> {
     Ok(App::new(config, clock, db, opaque).map_err(|error| error.to_string())?)
 }
 
-/// Answer requests until `shutdown`; then tell the sockets, finish what was begun, and close the database.
+/// Answer requests until `shutdown`; then tell whoever is connected, finish what was begun, and close the database.
 pub async fn serve(
     listener: TcpListener,
     app: App,
@@ -110,7 +109,7 @@ pub async fn serve(
     drop(listener);
     housekeeping.abort();
     stopping.cancel();
-    app.live.close_all(CloseReason::Restarting);
+    app.live.stop();
     app.tasks.close();
     if timeout(SHUTDOWN_PATIENCE, app.tasks.wait()).await.is_err() {
         tracing::warn!("some connections did not end in time");
@@ -167,6 +166,7 @@ async fn housekeep(app: App) {
     loop {
         minute.tick().await;
         app.limits.tidy();
+        app.shelf.tidy(app.clock.now());
         for tidied in [accounts::tidy(&app).await, sessions::tidy(&app).await] {
             if let Err(error) = tidied {
                 tracing::warn!(%error, "housekeeping failed");

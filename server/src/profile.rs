@@ -147,7 +147,7 @@ async fn save(
     let me = me(account);
     let mut audience = conversations::contacts(app.db.read(), current.account).await?;
     audience.push(current.account);
-    app.live.publish(&audience, &Event::Profile { person: me.person.clone() }, None);
+    app.live.publish(&audience, &Event::Profile { person: me.person.clone() });
     Ok(axum::Json(me))
 }
 

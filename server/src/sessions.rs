@@ -21,7 +21,6 @@ use crate::clock::{DAY, HOUR, Millis};
 use crate::config::is_local_host;
 use crate::error::{Code, Error, Problem, Result};
 use crate::keys::{SignedBytes, Vault};
-use crate::live::CloseReason;
 use crate::schema::tables::{accounts, sessions, slots};
 use crate::wire::Bytes;
 
@@ -138,7 +137,7 @@ pub async fn session(
     Ok(([(header::SET_COOKIE, cookie(&headers, &app, Some(&token))?)], body))
 }
 
-/// End this session, on every socket it has open.
+/// End this session, on every connection it has open.
 #[utoipa::path(post, path = "/logout", tag = "session", responses(
     (status = 204), (status = "default", body = Problem)))]
 pub async fn logout(
@@ -147,7 +146,7 @@ pub async fn logout(
     headers: HeaderMap,
 ) -> Result<impl IntoResponse> {
     app.db.write(async |tx| Ok(sessions::Entity::delete_by_id(current.session).exec(tx).await?)).await?;
-    app.live.close_session(current.account, current.session, CloseReason::SignedOut);
+    app.live.close_session(current.account, current.session);
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie(&headers, &app, None)?)]))
 }
 

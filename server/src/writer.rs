@@ -151,14 +151,14 @@ fn settle(batch: Vec<Work>, stored: Option<Vec<Outcome>>, live: &Live) {
             (Work::Message(new), Outcome::Stored(accepted)) => {
                 let both = new.conversation.both();
                 let message = Message::new(&accepted, new.conversation.me, new.epoch, new.envelope);
-                live.publish(&both, &Event::Message { message }, new.origin);
+                live.publish_except(new.origin, &both, &Event::Message { message });
                 (new.answer)(Ok(accepted));
             }
             (Work::Message(new), Outcome::Known(accepted)) => (new.answer)(Ok(accepted)),
             (Work::Receipt(new), Outcome::Advanced { delivered, read }) => {
                 let Conversation { id: conversation, me: account, .. } = new.conversation;
                 let event = Event::Receipt { conversation, account, delivered, read };
-                live.publish(&new.conversation.both(), &event, None);
+                live.publish(&new.conversation.both(), &event);
                 (new.answer)(Ok(()));
             }
             (Work::Message(new), Outcome::Refused(code)) => (new.answer)(Err(code.into())),

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod conversations;
+mod fallbacks;
 mod keys;
 mod live;
 mod manners;

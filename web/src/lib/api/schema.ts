@@ -198,6 +198,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/live/poll": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The events of the live connection, by asking again and again: answers as soon as there are some. */
+        get: operations["live_poll"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/live/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The events of the live connection as server-sent events: each an `Event` in JSON after `data:`. Ends when
+         *     the session ends, the server stops or the reader is too slow; asking again tells which.
+         */
+        get: operations["live_stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/login/finish": {
         parameters: {
             query?: never;
@@ -241,7 +278,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** End this session, on every socket it has open. */
+        /** End this session, on every connection it has open. */
         post: operations["logout"];
         delete?: never;
         options?: never;
@@ -710,6 +747,15 @@ export interface components {
             /** Format: uuid */
             id: string;
             status: string;
+        };
+        Polled: {
+            /** @description What happened since the last poll, in order; none after 25 seconds without any. */
+            events: components["schemas"]["Event"][];
+            /**
+             * Format: uuid
+             * @description For the next poll; good once.
+             */
+            ticket: string;
         };
         /** @description The body of every refusal. */
         Problem: {
@@ -1257,6 +1303,63 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    live_poll: {
+        parameters: {
+            query?: {
+                /** @description From the last answer; without it, or when it is not known (any more), the events begin with `ready`. */
+                ticket?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Polled"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    live_stream: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
             };
             default: {
                 headers: {
