@@ -4,9 +4,13 @@
 //!
 //! `main.rs` runs the phases and reports. [`people`] are signed up once, by the real client; [`process`] starts
 //! the server as a child, and this program once more as the bare [`relay`]. A phase opens [`socket`]s, sends
-//! [`frame`]s through them, and counts: [`throughput`].
+//! [`frame`]s through them, and counts: [`throughput`], [`latency`]; or sends nothing at all: [`idle`]. [`disk`]
+//! says what the machine itself can do.
 
+pub mod disk;
 pub mod frame;
+pub mod idle;
+pub mod latency;
 pub mod people;
 pub mod process;
 pub mod relay;

@@ -114,7 +114,7 @@ impl People {
             let entry = entry?;
             fs::copy(entry.path(), data.join(entry.file_name()))?;
         }
-        Ok(Server { process: Process::server(program, &data, work)?, _data: Passing(data) })
+        Ok(Server { process: Process::server(program, &data, work)?, data: Passing(data) })
     }
 }
 
@@ -122,7 +122,16 @@ impl People {
 pub struct Server {
     pub process: Process,
     // After the process: fields are dropped in their order.
-    _data: Passing,
+    data: Passing,
+}
+
+impl Server {
+    /// Stops it, and starts it on the same folder.
+    pub fn again(self, program: &Path, work: &Path) -> Result<Self> {
+        let Self { process, data } = self;
+        drop(process);
+        Ok(Self { process: Process::server(program, &data.0, work)?, data })
+    }
 }
 
 struct Passing(PathBuf);

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
 use crate::Result;
 
@@ -116,6 +116,23 @@ pub fn get(address: SocketAddr, path: &str, token: Option<&str>) -> io::Result<(
     let head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").ok_or_else(cut)?;
     let status = answer.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
     Ok((status.ok_or_else(cut)?, answer.split_off(head + 4)))
+}
+
+/// Room for this many sockets, if the system grants it: how many files this process and its children may have
+/// open from now on.
+pub fn raise_file_limit(wanted: u64) -> u64 {
+    let now = getrlimit(Resource::Nofile);
+    let room = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
+    let within = Rlimit { current: Some(wanted.min(room(now.maximum))), ..now };
+    // Only root may raise the maximum.
+    let beyond = Rlimit { current: Some(wanted), maximum: Some(wanted) };
+    if room(now.current) < wanted
+        && (room(now.maximum) >= wanted || setrlimit(Resource::Nofile, beyond).is_err())
+    {
+        // Refused, it stays as it is, and the answer says so.
+        let _ = setrlimit(Resource::Nofile, within);
+    }
+    room(getrlimit(Resource::Nofile).current)
 }
 
 /// Seconds of processor time that a process has had so far, its threads together.

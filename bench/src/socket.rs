@@ -13,6 +13,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::Result;
+use crate::people::Pair;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Sockets that are opened at the same time; well below what a listener lets queue.
@@ -58,6 +59,11 @@ impl Sockets {
             }
         }
         Ok(Self { poll, events: Events::with_capacity(1024), all })
+    }
+
+    /// Two for each pair: the sender's, and after it the recipient's.
+    pub fn of_pairs(address: SocketAddr, pairs: &[Pair]) -> Result<Self> {
+        Self::open(address, pairs.iter().flat_map(|pair| [pair.sender.as_str(), pair.recipient.as_str()]))
     }
 
     pub fn get(&mut self, index: usize) -> &mut Socket {

@@ -9,12 +9,11 @@ use uuid::Uuid;
 
 use crate::frame::{Ids, SendFrame};
 use crate::people::Pair;
-use crate::process::cpu_seconds;
 use crate::socket::Sockets;
 use crate::{Failure, Result};
 
 /// How long what is under way at the end of a round may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Every so many answers, one is read in full.
 const LOOK_CLOSER: u64 = 1_000;
 
@@ -27,9 +26,6 @@ pub struct Round {
     /// By each pair.
     pub sent: Vec<u64>,
     pub seconds: f64,
-    /// Seconds of processor time, of the program under load and of this one.
-    pub its_cpu: f64,
-    pub own_cpu: f64,
 }
 
 impl Round {
@@ -43,29 +39,20 @@ impl Round {
 }
 
 /// A pair with its counts.
-struct Line {
+pub struct Line {
     conversation: Uuid,
     frame: SendFrame,
-    sent: u64,
-    accepted: u64,
-    received: u64,
+    pub sent: u64,
+    pub accepted: u64,
+    pub received: u64,
 }
 
 /// One round: everyone connects, writes for `time`, and what is under way then still arrives.
-/// `process` is whose processor time is counted.
-pub fn round(
-    server: SocketAddr,
-    process: u32,
-    pairs: &[Pair],
-    under_way: u64,
-    time: Duration,
-) -> Result<Round> {
-    let tokens = pairs.iter().flat_map(|pair| [pair.sender.as_str(), pair.recipient.as_str()]);
-    let mut sockets = Sockets::open(server, tokens)?;
+pub fn round(server: SocketAddr, pairs: &[Pair], under_way: u64, time: Duration) -> Result<Round> {
+    let mut sockets = Sockets::of_pairs(server, pairs)?;
     let mut ids = Ids::new();
     let mut lines = pairs.iter().map(Line::new).collect::<Result<Vec<_>>>()?;
 
-    let cpu = (cpu_seconds(process)?, cpu_seconds(std::process::id())?);
     let began = Instant::now();
     for (index, line) in lines.iter_mut().enumerate() {
         let sender = sockets.get(2 * index);
@@ -98,20 +85,15 @@ pub fn round(
             unfinished = lines.iter().filter(|line| !line.is_finished()).count();
         }
     }
-    Ok(Round {
-        sent: lines.iter().map(|line| line.sent).collect(),
-        seconds: began.elapsed().as_secs_f64(),
-        its_cpu: cpu_seconds(process)? - cpu.0,
-        own_cpu: cpu_seconds(std::process::id())? - cpu.1,
-    })
+    Ok(Round { sent: lines.iter().map(|line| line.sent).collect(), seconds: began.elapsed().as_secs_f64() })
 }
 
 impl Line {
-    fn new(pair: &Pair) -> Result<Self> {
+    pub fn new(pair: &Pair) -> Result<Self> {
         Ok(Self { conversation: pair.conversation, frame: pair.frame()?, sent: 0, accepted: 0, received: 0 })
     }
 
-    fn send(&mut self, count: u64, ids: &mut Ids, mut queue: impl FnMut(&[u8])) {
+    pub fn send(&mut self, count: u64, ids: &mut Ids, mut queue: impl FnMut(&[u8])) {
         for _ in 0..count {
             queue(self.frame.with_id(ids.another()));
         }
@@ -119,7 +101,7 @@ impl Line {
     }
 
     /// What comes to the sender.
-    fn answered(&mut self, text: &[u8]) -> Result<()> {
+    pub fn answered(&mut self, text: &[u8]) -> Result<()> {
         if text.starts_with(ACCEPTED) {
             self.accepted += 1;
             return self.look_closer(self.accepted, text);
@@ -129,7 +111,7 @@ impl Line {
     }
 
     /// What comes to the recipient.
-    fn reached(&mut self, text: &[u8]) -> Result<()> {
+    pub fn reached(&mut self, text: &[u8]) -> Result<()> {
         if text.starts_with(MESSAGE) || text.starts_with(FORWARDED) {
             self.received += 1;
             return self.look_closer(self.received, text);
