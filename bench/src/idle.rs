@@ -8,14 +8,11 @@ use crate::people::Pair;
 use crate::process::resident_bytes;
 use crate::socket::Sockets;
 
-/// For a server that has just started, or just opened many sockets, to finish what it is at.
-const REST: Duration = Duration::from_secs(2);
-
 /// Bytes of memory.
 pub struct Idle {
     pub alone: u64,
     pub opened: u64,
-    /// After `time`, in which the server may have pinged everyone.
+    /// After `time`.
     pub later: u64,
     pub connections: usize,
 }
@@ -26,19 +23,20 @@ impl Idle {
     }
 }
 
-/// Opens that many sockets, in equal parts for everyone, and keeps them open for `time`.
+/// Opens that many sockets, in equal parts for everyone, and keeps them open for `time`. A server that has just
+/// started, or just opened many sockets, has `rest` to finish what it is at.
 pub fn measure(
     server: SocketAddr,
     process: u32,
     pairs: &[Pair],
     connections: usize,
-    time: Duration,
+    (rest, time): (Duration, Duration),
 ) -> Result<Idle> {
-    std::thread::sleep(REST);
+    std::thread::sleep(rest);
     let alone = resident_bytes(process)?;
     let everyone = pairs.iter().flat_map(|pair| [pair.sender.as_str(), pair.recipient.as_str()]);
     let mut sockets = Sockets::open(server, everyone.cycle().take(connections))?;
-    stay(&mut sockets, REST)?;
+    stay(&mut sockets, rest)?;
     let opened = resident_bytes(process)?;
     stay(&mut sockets, time)?;
     Ok(Idle { alone, opened, later: resident_bytes(process)?, connections: sockets.len() })

@@ -1,7 +1,7 @@
 //! Arguments, and the phases one after the other.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
@@ -23,6 +23,7 @@ const CONNECTIONS: usize = 10_000;
 /// Open files beside the sockets: the database, the log, the listener.
 const OTHER_FILES: u64 = 200;
 const FILES: u64 = 2 * CONNECTIONS as u64 + OTHER_FILES;
+const REST: Duration = Duration::from_secs(2);
 /// The server pings each connection within this time.
 const ONE_PING: Duration = Duration::from_secs(26);
 const STARTS: usize = 7;
@@ -74,7 +75,9 @@ enum Role {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.role {
-        Some(Role::Relay { address }) => relay::serve(address),
+        Some(Role::Relay { address }) => {
+            TcpListener::bind(address).map_err(Into::into).and_then(relay::serve)
+        }
         None => measure(&arguments).and_then(|figures| conclude(&figures)),
     };
     match done {
@@ -191,7 +194,7 @@ fn weigh(arguments: &Arguments, people: &People, files: u64) -> Result<(f64, f64
     }
     let server = people.server(&arguments.server, &arguments.work)?;
     let (address, process) = (server.process.address, server.process.id());
-    let idle = idle::measure(address, process, &people.pairs, connections, ONE_PING)?;
+    let idle = idle::measure(address, process, &people.pairs, connections, (REST, ONE_PING))?;
     let [alone, opened, later] = [idle.alone, idle.opened, idle.later].map(|bytes| bytes as f64 / MEBIBYTE);
     let each = idle.bytes_per_connection();
     note(&format!("  the server holds {alone:.1} MiB at rest, {opened:.1} with all of them open,"));

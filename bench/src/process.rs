@@ -92,16 +92,16 @@ impl Drop for Process {
     }
 }
 
-/// Below the ports that connections get by themselves, ten thousand of which are about to be opened.
-fn free_address() -> Result<SocketAddr> {
+/// On a free port, below those that connections get by themselves: ten thousand of these are about to be opened.
+pub fn listen() -> Result<TcpListener> {
     let first = 20_000 + (std::process::id() % 8_000) as u16;
-    for port in first..EPHEMERAL {
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        if TcpListener::bind(address).is_ok() {
-            return Ok(address);
-        }
-    }
-    Err("no port is free".into())
+    let free = (first..EPHEMERAL).find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
+    free.ok_or_else(|| "no port is free".into())
+}
+
+/// For a child, that will listen there in a moment.
+fn free_address() -> Result<SocketAddr> {
+    Ok(listen()?.local_addr()?)
 }
 
 /// A GET on a connection of its own: status and body.

@@ -4,7 +4,6 @@
 //! reaches is what this machine can do with so many small frames.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use axum::Router;
@@ -38,8 +37,9 @@ struct Inbox {
 
 /// Runs until the process is stopped.
 #[tokio::main]
-pub async fn serve(address: SocketAddr) -> Result<()> {
-    let listener = TcpListener::bind(address).await?.tap_io(|stream| {
+pub async fn serve(listener: std::net::TcpListener) -> Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?.tap_io(|stream| {
         // As the server does. A stream that is gone already will say so by itself.
         let _ = stream.set_nodelay(true);
     });
