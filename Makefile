@@ -15,7 +15,7 @@ rust-of = $(shell find $(1) -name '*.rs' -o -name Cargo.toml)
 web-sources := $(shell find web/src web/public web/index.html web/vite.config.ts web/svelte.config.js \
   -type f -not -path 'web/src/generated/*')
 
-.PHONY: run dev test check test-rust test-web e2e api clean
+.PHONY: run dev test check test-rust test-web e2e bench api clean
 
 run: server
 	$(server) serve --listen $(LISTEN) --data $(DATA)
@@ -54,6 +54,14 @@ test-web: $(wasm-out) web/node_modules/.stamp
 e2e: server e2e/node_modules/.stamp target/chromium.stamp
 	cargo build --package client --example fill
 	cd e2e && npm test
+
+# ── Load: docs/performance.md ────────────────────────────────────────────────────────────────────────────────
+
+# `make bench ONLY=pairs16` for one phase; SECONDS= and ROUNDS= for how long.
+bench: $(web-out)
+	cargo build --profile bench-server --package entrenous --package bench
+	target/bench-server/bench --server target/bench-server/entrenous --work target/bench \
+	  $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 # ── Generated files ──────────────────────────────────────────────────────────────────────────────────────────
 
