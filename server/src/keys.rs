@@ -344,11 +344,8 @@ pub async fn open_epoch(
         })
         .await?;
     let epoch = Epoch::from(&row);
-    app.live.publish(
-        &conversation.both(),
-        &Event::Epoch { conversation: conversation.id, epoch: epoch.clone() },
-        None,
-    );
+    app.live
+        .publish(&conversation.both(), &Event::Epoch { conversation: conversation.id, epoch: epoch.clone() });
     Ok((StatusCode::CREATED, axum::Json(epoch)))
 }
 
