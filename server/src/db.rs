@@ -29,6 +29,8 @@ use crate::schema::Migrator;
 /// Readers that work side by side; each costs some memory for its page cache.
 const CONNECTIONS: u32 = 5;
 const BUSY: Duration = Duration::from_secs(10);
+/// KiB of pages at hand for the message path: the ends of the conversations that are written in.
+const WRITER_CACHE: i64 = 8_000;
 const PRAGMAS: [(&str, &str); 4] = [
     ("journal_mode", "WAL"),
     // Acknowledged means synced: NORMAL would lose the last commits in a power cut.
@@ -38,7 +40,7 @@ const PRAGMAS: [(&str, &str); 4] = [
     ("wal_autocheckpoint", "0"),
 ];
 /// Between two checkpoints: a page that many messages change is folded back once for all of them.
-const BREATH: Duration = Duration::from_millis(200);
+const BREATH: Duration = Duration::from_millis(500);
 /// A log longer than this many pages (64 MiB) makes the writers wait until it can begin anew.
 const LONG_LOG: i64 = 16 << 10;
 
@@ -77,7 +79,7 @@ impl Db {
         Migrator::up(&pool, None).await?;
         let (committed, commits) = mpsc::sync_channel(1);
         let turn = Turn { writers: Arc::default(), committed };
-        let connection = connect(&path).map_err(|error| failed(&error))?;
+        let connection = connect(&path, 0).map_err(|error| failed(&error))?;
         let writers = turn.writers.clone();
         thread::Builder::new()
             .name("checkpoints".to_owned())
@@ -106,7 +108,7 @@ impl Db {
 
     /// A connection outside the pool, for a thread that writes on its own; it must wait for its turn.
     pub fn connect(&self) -> Result<Connection> {
-        connect(&self.path).map_err(Error::internal)
+        connect(&self.path, WRITER_CACHE).map_err(Error::internal)
     }
 
     pub fn turn(&self) -> Turn {
@@ -157,12 +159,14 @@ impl Drop for Writing<'_> {
     }
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+/// `cache`: KiB of pages that it may keep in memory.
+fn connect(path: &Path, cache: i64) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
     for (name, value) in PRAGMAS {
         connection.pragma_update(None, name, value)?;
     }
+    connection.pragma_update(None, "cache_size", -cache)?;
     Ok(connection)
 }
 

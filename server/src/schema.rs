@@ -4,6 +4,7 @@
 pub mod tables;
 
 mod m2026_11_23_first;
+mod m2026_11_23_lists;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -11,6 +12,6 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m2026_11_23_first::Migration)]
+        vec![Box::new(m2026_11_23_first::Migration), Box::new(m2026_11_23_lists::Migration)]
     }
 }

@@ -1,6 +1,7 @@
-//! Group commit. Messages and receipts from everyone queue here; one thread takes whatever waits, stores it in
-//! one transaction, and only after the commit (synced to disk) acknowledges and publishes it. Nothing waits for
-//! company: a single message is a batch of one, and under load the batches grow by themselves.
+//! Group commit. Messages and receipts from everyone queue here; one thread takes whatever waits and stores it in
+//! one transaction. Only after the commit (synced to disk) it is acknowledged and published, by a task beside
+//! the thread, which is at the next batch already. Nothing waits for company: a single message is a batch of
+//! one, and under load the batches grow by themselves.
 //!
 //! It keeps true: `seq` has no gaps, `rev` grows with each message, an id sent twice is one message with one
 //! answer, and events and answers leave in the order of `seq`. A batch that cannot be stored is answered so, to
@@ -29,6 +30,8 @@ const MAX_BATCH: usize = 2_000;
 const MAX_BATCH_BYTES: usize = 512 << 10;
 /// What may wait before senders have to.
 const QUEUE: usize = 4_096;
+/// Stored batches that may wait to be told of, before the thread has to.
+const SETTLEMENTS: usize = 2;
 
 #[derive(Clone)]
 pub struct Writer {
@@ -51,7 +54,7 @@ impl Work {
     }
 }
 
-/// Called once, after the commit or the refusal. It must not block: it runs in the writer's thread.
+/// Called once, after the commit or the refusal. It must not block: all later answers wait behind it.
 pub type Answer<T> = Box<dyn FnOnce(Result<T>) + Send>;
 
 /// What somebody wants to send.
@@ -74,17 +77,25 @@ pub struct NewReceipt {
 }
 
 impl Writer {
-    /// Starts the thread; it ends when the last `Writer` is gone.
+    /// Starts the thread and its task, within a runtime; they end when the last `Writer` is gone.
     pub fn start(db: &Db, live: Live, clock: Clock) -> Result<Self> {
         let (queue, mut waiting) = mpsc::channel(QUEUE);
+        let (stored, mut settlements) = mpsc::channel::<Settlement>(SETTLEMENTS);
         let mut ledger = Ledger::open(db)?;
         let run = move || {
-            while let Some(batch) = batch(&mut waiting) {
-                let stored = ledger.store(&batch, clock.now());
-                settle(batch, stored, &live);
+            while let Some(work) = batch(&mut waiting) {
+                let outcomes = ledger.store(&work, clock.now());
+                if stored.blocking_send(Settlement { work, outcomes }).is_err() {
+                    return;
+                }
             }
         };
         thread::Builder::new().name("writer".to_owned()).spawn(run).map_err(Error::internal)?;
+        tokio::spawn(async move {
+            while let Some(settlement) = settlements.recv().await {
+                settlement.settle(&live);
+            }
+        });
         Ok(Self { queue })
     }
 
@@ -141,39 +152,58 @@ fn batch(waiting: &mut mpsc::Receiver<Work>) -> Option<Vec<Work>> {
     Some(batch)
 }
 
-/// Publish what is new and answer everyone, in the order in which it was queued.
-fn settle(batch: Vec<Work>, stored: Option<Vec<Outcome>>, live: &Live) {
-    let Some(outcomes) = stored else {
-        return batch.into_iter().for_each(put_off);
-    };
-    for (work, outcome) in batch.into_iter().zip(outcomes) {
-        match (work, outcome) {
-            (Work::Message(new), Outcome::Stored(accepted)) => {
-                let both = new.conversation.both();
-                let message = Message::new(&accepted, new.conversation.me, new.epoch, new.envelope);
-                live.publish_except(new.origin, &both, &Event::Message { message });
-                (new.answer)(Ok(accepted));
-            }
-            (Work::Message(new), Outcome::Known(accepted)) => (new.answer)(Ok(accepted)),
-            (Work::Receipt(new), Outcome::Advanced { delivered, read }) => {
-                let Conversation { id: conversation, me: account, .. } = new.conversation;
-                let event = Event::Receipt { conversation, account, delivered, read };
-                live.publish(&new.conversation.both(), &event);
-                (new.answer)(Ok(()));
-            }
-            (Work::Message(new), Outcome::Refused(code)) => (new.answer)(Err(code.into())),
-            (Work::Receipt(new), Outcome::Refused(code)) => (new.answer)(Err(code.into())),
-            // A receipt that brings nothing new is answered and not published.
-            (Work::Receipt(new), _) => (new.answer)(Ok(())),
-            (Work::Barrier(done), _) => drop(done.send(())),
-            (Work::Message(new), Outcome::Nothing | Outcome::Advanced { .. }) => {
-                (new.answer)(Err(Code::Internal.into()));
+/// A batch and what became of it; without outcomes, nothing of it is stored.
+struct Settlement {
+    work: Vec<Work>,
+    outcomes: Option<Vec<Outcome>>,
+}
+
+impl Settlement {
+    /// Publish what is new and answer everyone, in the order in which it was queued.
+    fn settle(self, live: &Live) {
+        let Some(outcomes) = self.outcomes else {
+            return self.work.into_iter().for_each(put_off);
+        };
+        for (work, outcome) in self.work.into_iter().zip(outcomes) {
+            match work {
+                Work::Message(new) => settle_message(new, outcome, live),
+                Work::Receipt(new) => settle_receipt(new, outcome, live),
+                Work::Barrier(done) => drop(done.send(())),
             }
         }
     }
 }
 
-/// Nothing of the batch is stored: all may try again, and the same ids make that safe.
+fn settle_message(new: NewMessage, outcome: Outcome, live: &Live) {
+    let answer = match outcome {
+        Outcome::Stored(accepted) => {
+            let message = Message::new(&accepted, new.conversation.me, new.epoch, new.envelope);
+            live.publish_except(new.origin, &new.conversation.both(), &Event::Message { message });
+            Ok(accepted)
+        }
+        Outcome::Known(accepted) => Ok(accepted),
+        Outcome::Refused(code) => Err(code.into()),
+        Outcome::Advanced { .. } | Outcome::Nothing => Err(Error::internal("a message became a receipt")),
+    };
+    (new.answer)(answer);
+}
+
+fn settle_receipt(new: NewReceipt, outcome: Outcome, live: &Live) {
+    let answer = match outcome {
+        Outcome::Advanced { delivered, read } => {
+            let Conversation { id: conversation, me: account, .. } = new.conversation;
+            let event = Event::Receipt { conversation, account, delivered, read };
+            live.publish(&new.conversation.both(), &event);
+            Ok(())
+        }
+        Outcome::Refused(code) => Err(code.into()),
+        // It brought nothing new: there is nothing to publish.
+        _ => Ok(()),
+    };
+    (new.answer)(answer);
+}
+
+/// All may try again, and the same ids make that safe.
 fn put_off(work: Work) {
     match work {
         Work::Message(new) => (new.answer)(Err(Code::Unavailable.into())),
