@@ -60,7 +60,7 @@ impl App {
         {
             return Ok(Conversation { id, me, low, high });
         }
-        let conversation = Conversation::load(self.db.read(), id, me).await?;
+        let conversation = Box::pin(Conversation::load(self.db.read(), id, me)).await?;
         self.members.insert(id, (conversation.low, conversation.high));
         Ok(conversation)
     }

@@ -6,16 +6,11 @@ use std::process::ExitCode;
 use entrenous::accounts;
 use entrenous::clock::Clock;
 use entrenous::config::{self, Command, Config, LogFormat};
-use mimalloc::MiMalloc;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
-
-/// Gives memory back after a burst, where the system's allocator keeps it.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 

@@ -112,8 +112,8 @@ impl App {
         let owner = match self.epochs.get(&epoch) {
             Some(owner) => Some(owner),
             None => {
-                let row =
-                    epochs::Entity::find().filter(epochs::Column::Id.eq(epoch)).one(self.db.read()).await?;
+                let found = epochs::Entity::find().filter(epochs::Column::Id.eq(epoch)).one(self.db.read());
+                let row = Box::pin(found).await?;
                 row.map(|row| row.conversation).inspect(|owner| self.epochs.insert(epoch, *owner))
             }
         };

@@ -132,7 +132,8 @@ impl Talk {
                     if heard_at.elapsed() > SILENCE {
                         break None;
                     }
-                    if let Err(reason) = self.connection.stay().await {
+                    // Boxed, as all that happens seldom: an idle connection holds the room for its largest step.
+                    if let Err(reason) = Box::pin(self.connection.stay()).await {
                         break Some(reason);
                     }
                     match timeout(PATIENCE, socket.send(Message::Ping(bytes::Bytes::new()))).await {
@@ -145,7 +146,7 @@ impl Talk {
         };
         if let Some(reason) = reason {
             // The other side may be gone, or still not reading; then there is nobody to tell.
-            let _ = timeout(LAST_WORD, part(&mut socket, reason)).await;
+            let _ = timeout(LAST_WORD, Box::pin(part(&mut socket, reason))).await;
         }
     }
 
@@ -172,7 +173,7 @@ impl Talk {
             return Err(Some(CloseReason::SignedOut));
         }
         match serde_json::from_str::<Frame>(&text) {
-            Ok(frame) => self.work_on(frame).await,
+            Ok(frame) => Box::pin(self.work_on(frame)).await,
             Err(_) => self.tell(&failed(&Code::BadRequest.into())),
         }
         Ok(())
