@@ -13,6 +13,11 @@ use bench::report::{Figures, Load, conclude, median, milliseconds, note, rounded
 use bench::throughput::{Round, round};
 use bench::{Result, disk, idle, latency, relay};
 use clap::{Parser, ValueEnum};
+use mimalloc::MiMalloc;
+
+/// The server's, so that the relay has it too.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Pairs that sign up: as many as the widest phase needs.
 const PAIRS: usize = 100;
@@ -94,7 +99,7 @@ fn measure(arguments: &Arguments) -> Result<Figures> {
     fs::create_dir_all(work)?;
     disk::require_real(work)?;
     // Before any child is started, which inherits it.
-    let files = raise_file_limit(FILES);
+    let files = raise_file_limit(FILES)?;
     let sync = disk::sync_time(work)?;
     note(&format!(
         "{} processors; the disk syncs a page in {:.2} ms",
