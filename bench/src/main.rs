@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use bench::people::{Pair, People, Server};
+use bench::people::{Pair, People, Server, confirm};
 use bench::process::{Process, raise_file_limit};
 use bench::report::{Figures, Load, conclude, median, milliseconds, note, rounded};
 use bench::throughput::{Round, round};
@@ -154,15 +154,8 @@ fn compare(arguments: &Arguments, people: &People, pairs: usize, under_way: u64)
     Ok((median(relayed).round(), median(stored).round()))
 }
 
-/// The server itself must know of every message that it acknowledged, and of no other.
 fn check(server: &Server, pairs: &[Pair], sent: &[u64]) -> Result<()> {
-    for (pair, sent) in pairs.iter().zip(sent) {
-        let seq = pair.look(server.process.address)?.seq;
-        if seq != *sent {
-            return Err(format!("{sent} messages were acknowledged, and the server holds {seq}").into());
-        }
-    }
-    let all: u64 = sent.iter().sum();
+    let all = confirm(server.process.address, pairs, sent)?;
     note(&format!("  {all} messages were acknowledged and received, and the server holds as many"));
     Ok(())
 }
