@@ -8,7 +8,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use bench::people::{Pair, People, Server, confirm};
-use bench::process::{Process, raise_file_limit};
+use bench::process::{Process, raise_file_limit, stop_together};
 use bench::report::{Figures, Load, conclude, median, milliseconds, note, rounded};
 use bench::throughput::{Round, round};
 use bench::{Result, disk, idle, latency, relay};
@@ -96,6 +96,7 @@ fn main() -> ExitCode {
 
 fn measure(arguments: &Arguments) -> Result<Figures> {
     let work = &arguments.work;
+    stop_together()?;
     fs::create_dir_all(work)?;
     disk::require_real(work)?;
     // Before any child is started, which inherits it.

@@ -5,13 +5,16 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::process::{Child, Command, Stdio, exit};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, SysconfVar, sysconf};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Result;
 
@@ -61,6 +64,7 @@ impl Process {
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let began = Instant::now();
         let child = command.spawn().map_err(|error| format!("{:?}: {error}", command.get_program()))?;
+        running().push(child.id());
         let mut process = Self { child, address, start_up: Duration::ZERO };
         while !matches!(get(address, "/readyz", None), Ok((200, _))) {
             if process.child.try_wait()?.is_some() || began.elapsed() > START_PATIENCE {
@@ -81,8 +85,8 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let asked = Instant::now();
-        // It may have ended already.
-        let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);
+        running().retain(|id| *id != self.id());
+        ask_to_stop(self.id());
         while matches!(self.child.try_wait(), Ok(None)) {
             if asked.elapsed() > STOP_PATIENCE {
                 let _ = self.child.kill();
@@ -90,6 +94,39 @@ impl Drop for Process {
             sleep(LOOK_EVERY);
         }
     }
+}
+
+/// The children, for when this program is told to stop in the middle.
+static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+fn running() -> MutexGuard<'static, Vec<u32>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn ask_to_stop(process: u32) {
+    // It may have ended already.
+    let _ = kill(Pid::from_raw(process.cast_signed()), Signal::SIGTERM);
+}
+
+/// From now on this program takes its children with it when it is interrupted or terminated.
+pub fn stop_together() -> Result<()> {
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    thread::spawn(move || {
+        let told = runtime.block_on(async {
+            let mut terminate = signal(SignalKind::terminate())?;
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            io::Result::Ok(())
+        });
+        if told.is_ok() {
+            running().iter().copied().for_each(ask_to_stop);
+            exit(1);
+        }
+    });
+    Ok(())
 }
 
 /// On a free port, below those that connections get by themselves: ten thousand of these are about to be opened.
