@@ -57,11 +57,10 @@ e2e: server e2e/node_modules/.stamp target/chromium.stamp
 
 # ── Load: docs/performance.md ────────────────────────────────────────────────────────────────────────────────
 
-# `make bench ONLY=pairs16` for one phase; SECONDS= and ROUNDS= for how long.
+# On a machine that does nothing else. `make bench ONLY=pairs16` for one phase; SECONDS= and ROUNDS= for how long.
 bench: $(web-out)
-	cargo build --profile bench-server --package entrenous --package bench
-	target/bench-server/bench --server target/bench-server/entrenous --work target/bench \
-	  $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+	cargo build --release --package entrenous --package bench
+	target/release/bench $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 # ── Generated files ──────────────────────────────────────────────────────────────────────────────────────────
 

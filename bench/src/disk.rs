@@ -6,17 +6,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FsWord, major, minor, statfs};
+use nix::sys::stat::{major, minor};
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 
 use crate::Result;
 
 const TRIALS: usize = 200;
 const PAGE: [u8; 4096] = [0x5A; 4096];
-const TMPFS: FsWord = 0x0102_1994;
 
 /// An error if what is written to this folder never reaches a disk: every figure would be too good.
 pub fn require_real(folder: &Path) -> Result<()> {
-    if statfs(folder)?.f_type == TMPFS {
+    if statfs(folder)?.filesystem_type() == TMPFS_MAGIC {
         return Err(format!("{} is in memory; give a folder on a disk with --work", folder.display()).into());
     }
     Ok(())

@@ -3,13 +3,13 @@
 //! due meanwhile, and cannot hide the stall by holding back the load that would have shown it.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
-};
+use nix::sys::time::TimeSpec;
+use nix::sys::timer::{Expiration, TimerSetTimeFlags};
+use nix::sys::timerfd::{ClockId, TimerFd, TimerFlags};
 
 use crate::Result;
 use crate::frame::Ids;
@@ -37,7 +37,7 @@ pub fn measure(server: SocketAddr, pairs: &[Pair], every: Duration, messages: u3
     let mut lines = pairs.iter().map(Line::new).collect::<Result<Vec<_>>>()?;
     let mut ids = Ids::new();
     let clock = metronome(every)?;
-    sockets.add(&mut SourceFd(&clock.as_raw_fd()))?;
+    sockets.add(&mut SourceFd(&clock.as_fd().as_raw_fd()))?;
     let tick = sockets.len();
 
     let began = Instant::now();
@@ -51,7 +51,7 @@ pub fn measure(server: SocketAddr, pairs: &[Pair], every: Duration, messages: u3
         }
         sockets.wait(limit, |sockets, index| {
             if index == tick {
-                rustix::io::read(&clock, &mut [0; 8])?;
+                clock.wait()?;
                 while sent < messages && due(sent) <= Instant::now() {
                     let pair = sent as usize % pairs.len();
                     let socket = &mut sockets[2 * pair];
@@ -80,10 +80,8 @@ pub fn measure(server: SocketAddr, pairs: &[Pair], every: Duration, messages: u3
 }
 
 /// Finer than the milliseconds of `poll`.
-fn metronome(every: Duration) -> Result<OwnedFd> {
-    let clock = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-    let every = every.try_into()?;
-    let beat = Itimerspec { it_interval: every, it_value: every };
-    timerfd_settime(&clock, TimerfdTimerFlags::empty(), &beat)?;
+fn metronome(every: Duration) -> Result<TimerFd> {
+    let clock = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+    clock.set(Expiration::Interval(TimeSpec::from_duration(every)), TimerSetTimeFlags::empty())?;
     Ok(clock)
 }

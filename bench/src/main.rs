@@ -7,12 +7,17 @@ use std::process::ExitCode;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use bench::people::{Pair, People, Server};
-use bench::process::{Process, raise_file_limit};
+use bench::people::{Pair, People, Server, confirm};
+use bench::process::{Process, raise_file_limit, stop_together};
 use bench::report::{Figures, Load, conclude, median, milliseconds, note, rounded};
 use bench::throughput::{Round, round};
 use bench::{Result, disk, idle, latency, relay};
 use clap::{Parser, ValueEnum};
+use mimalloc::MiMalloc;
+
+/// The server's, so that the relay has it too.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Pairs that sign up: as many as the widest phase needs.
 const PAIRS: usize = 100;
@@ -91,10 +96,11 @@ fn main() -> ExitCode {
 
 fn measure(arguments: &Arguments) -> Result<Figures> {
     let work = &arguments.work;
+    stop_together()?;
     fs::create_dir_all(work)?;
     disk::require_real(work)?;
     // Before any child is started, which inherits it.
-    let files = raise_file_limit(FILES);
+    let files = raise_file_limit(FILES)?;
     let sync = disk::sync_time(work)?;
     note(&format!(
         "{} processors; the disk syncs a page in {:.2} ms",
@@ -149,15 +155,8 @@ fn compare(arguments: &Arguments, people: &People, pairs: usize, under_way: u64)
     Ok((median(relayed).round(), median(stored).round()))
 }
 
-/// The server itself must know of every message that it acknowledged, and of no other.
 fn check(server: &Server, pairs: &[Pair], sent: &[u64]) -> Result<()> {
-    for (pair, sent) in pairs.iter().zip(sent) {
-        let seq = pair.look(server.process.address)?.seq;
-        if seq != *sent {
-            return Err(format!("{sent} messages were acknowledged, and the server holds {seq}").into());
-        }
-    }
-    let all: u64 = sent.iter().sum();
+    let all = confirm(server.process.address, pairs, sent)?;
     note(&format!("  {all} messages were acknowledged and received, and the server holds as many"));
     Ok(())
 }

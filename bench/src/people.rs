@@ -143,6 +143,17 @@ impl Drop for Passing {
     }
 }
 
+/// The server itself must know of every message that it acknowledged, and of no other. How many there are.
+pub fn confirm(server: SocketAddr, pairs: &[Pair], sent: &[u64]) -> Result<u64> {
+    for (pair, sent) in pairs.iter().zip(sent) {
+        let seq = pair.look(server)?.seq;
+        if seq != *sent {
+            return Err(format!("{sent} messages were acknowledged, and the server holds {seq}").into());
+        }
+    }
+    Ok(sent.iter().sum())
+}
+
 /// Signs up this many pairs, and has each open its conversation and seal a message.
 pub fn sign_up(server: SocketAddr, count: usize) -> Result<Vec<Pair>> {
     let url = format!("http://{server}");

@@ -5,15 +5,21 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::process::{Child, Command, Stdio, exit};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, SysconfVar, sysconf};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Result;
 
 const START_PATIENCE: Duration = Duration::from_secs(60);
+const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 /// How often a process that starts or stops is looked at. It adds to the start-up that is measured.
 const LOOK_EVERY: Duration = Duration::from_micros(500);
@@ -28,7 +34,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// The server, on this data folder. Its log, at the default level, goes to a file in `logs`.
+    /// The server, on this data folder. Its log, at the default level, goes to `server.log` in `logs`.
     pub fn server(program: &Path, data: &Path, logs: &Path) -> Result<Self> {
         let address = free_address()?;
         let mut command = Command::new(program);
@@ -53,18 +59,17 @@ impl Process {
         Self::start(command, address, &logs.join("relay.log"))
     }
 
-    fn start(mut command: Command, address: SocketAddr, log: &Path) -> Result<Self> {
-        let log = File::options().create(true).append(true).open(log)?;
+    fn start(mut command: Command, address: SocketAddr, log_path: &Path) -> Result<Self> {
+        let log = File::create(log_path)?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let began = Instant::now();
         let child = command.spawn().map_err(|error| format!("{:?}: {error}", command.get_program()))?;
+        running().push(child.id());
         let mut process = Self { child, address, start_up: Duration::ZERO };
         while !matches!(get(address, "/readyz", None), Ok((200, _))) {
-            if let Some(status) = process.child.try_wait()? {
-                return Err(format!("{:?} ended at once: {status}", command.get_program()).into());
-            }
-            if began.elapsed() > START_PATIENCE {
-                return Err(format!("{:?} does not answer", command.get_program()).into());
+            if process.child.try_wait()?.is_some() || began.elapsed() > START_PATIENCE {
+                let program = command.get_program();
+                return Err(format!("{program:?} does not answer; see {}", log_path.display()).into());
             }
             sleep(LOOK_EVERY);
         }
@@ -80,9 +85,8 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let asked = Instant::now();
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process(pid, Signal::TERM);
-        }
+        running().retain(|id| *id != self.id());
+        ask_to_stop(self.id());
         while matches!(self.child.try_wait(), Ok(None)) {
             if asked.elapsed() > STOP_PATIENCE {
                 let _ = self.child.kill();
@@ -90,6 +94,39 @@ impl Drop for Process {
             sleep(LOOK_EVERY);
         }
     }
+}
+
+/// The children, for when this program is told to stop in the middle.
+static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+fn running() -> MutexGuard<'static, Vec<u32>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn ask_to_stop(process: u32) {
+    // It may have ended already.
+    let _ = kill(Pid::from_raw(process.cast_signed()), Signal::SIGTERM);
+}
+
+/// From now on this program takes its children with it when it is interrupted or terminated.
+pub fn stop_together() -> Result<()> {
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    thread::spawn(move || {
+        let told = runtime.block_on(async {
+            let mut terminate = signal(SignalKind::terminate())?;
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            io::Result::Ok(())
+        });
+        if told.is_ok() {
+            running().iter().copied().for_each(ask_to_stop);
+            exit(1);
+        }
+    });
+    Ok(())
 }
 
 /// On a free port, below those that connections get by themselves: ten thousand of these are about to be opened.
@@ -107,6 +144,7 @@ fn free_address() -> Result<SocketAddr> {
 /// A GET on a connection of its own: status and body.
 pub fn get(address: SocketAddr, path: &str, token: Option<&str>) -> io::Result<(u16, Vec<u8>)> {
     let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(ANSWER_PATIENCE))?;
     let bearer = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n{bearer}connection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
@@ -118,21 +156,15 @@ pub fn get(address: SocketAddr, path: &str, token: Option<&str>) -> io::Result<(
     Ok((status.ok_or_else(cut)?, answer.split_off(head + 4)))
 }
 
-/// Room for this many sockets, if the system grants it: how many files this process and its children may have
-/// open from now on.
-pub fn raise_file_limit(wanted: u64) -> u64 {
-    let now = getrlimit(Resource::Nofile);
-    let room = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
-    let within = Rlimit { current: Some(wanted.min(room(now.maximum))), ..now };
-    // Only root may raise the maximum.
-    let beyond = Rlimit { current: Some(wanted), maximum: Some(wanted) };
-    if room(now.current) < wanted
-        && (room(now.maximum) >= wanted || setrlimit(Resource::Nofile, beyond).is_err())
-    {
-        // Refused, it stays as it is, and the answer says so.
-        let _ = setrlimit(Resource::Nofile, within);
+/// How many files this process and its children may have open from now on: as many as wanted, if the system
+/// grants it.
+pub fn raise_file_limit(wanted: u64) -> Result<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    // Only root may raise the hard limit. Refused, it stays as it is, and the answer says so.
+    if soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.max(wanted)).is_err() {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
     }
-    room(getrlimit(Resource::Nofile).current)
+    Ok(getrlimit(Resource::RLIMIT_NOFILE)?.0)
 }
 
 /// Seconds of processor time that a process has had so far, its threads together.
@@ -144,7 +176,8 @@ pub fn cpu_seconds(process: u32) -> Result<f64> {
     for time in fields.split_whitespace().skip(11).take(2) {
         ticks += time.parse::<u64>()?;
     }
-    Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+    let per_second = sysconf(SysconfVar::CLK_TCK)?.ok_or("no clock ticks")?;
+    Ok(ticks as f64 / per_second as f64)
 }
 
 /// Memory that a process holds, in bytes.

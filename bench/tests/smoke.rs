@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use bench::people::{Pair, sign_up};
+use bench::people::{Pair, confirm, sign_up};
 use bench::process::{listen, resident_bytes};
 use bench::{idle, latency, relay, throughput};
 use entrenous::clock::Clock;
@@ -44,16 +44,17 @@ fn what_is_measured_is_what_the_server_stored() {
     let data = tempfile::tempdir().unwrap();
     let server = server(&data);
     let pairs = sign_up(server, 2).unwrap();
-    let held = || pairs.iter().map(|pair| pair.look(server).unwrap().seq).collect::<Vec<_>>();
-    assert_eq!(held(), [0, 0]);
+    confirm(server, &pairs, &[0, 0]).unwrap();
 
     let round = throughput::round(server, &pairs, 16, SHORT).unwrap();
     assert!(round.messages() >= 2 * 16 && round.per_second() > 0.0);
-    assert_eq!(held(), round.sent);
+    assert_eq!(confirm(server, &pairs, &round.sent).unwrap(), round.messages());
 
     let latencies = latency::measure(server, &pairs, Duration::from_millis(1), 101).unwrap();
     assert_eq!(latencies.sent, [51, 50]);
-    assert_eq!(held(), [round.sent[0] + 51, round.sent[1] + 50]);
+    confirm(server, &pairs, &[round.sent[0] + 51, round.sent[1] + 50]).unwrap();
+    let error = confirm(server, &pairs, &[round.sent[0] + 51, round.sent[1] + 51]).unwrap_err();
+    assert!(error.to_string().contains("the server holds"), "{error}");
     let [first, half, last] = [0.0, 0.5, 1.0].map(|share| latencies.percentile(share));
     assert!(0.0 < first && first <= half && half <= last);
 
