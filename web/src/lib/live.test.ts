@@ -187,6 +187,33 @@ describe('the socket', () => {
     await expect(live.send('c', 'm', '')).rejects.toBeInstanceOf(Problem);
   });
 
+  it('is waited for beside the next way, which is given up when it opens', async () => {
+    const [socket, isReady] = [connection(), next('ready')];
+    const givenUp = new Promise<void>((resolve) => (stream = closes(swallow, resolve)));
+    live.start();
+    const slow = await socket;
+    await vi.advanceTimersByTimeAsync(700);
+    await vi.waitFor(() => expect(asked).toEqual(['upgrade', '/api/live/stream']));
+    tell(slow, ready);
+    await Promise.all([isReady, givenUp]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(asked).toEqual(['upgrade', '/api/live/stream']);
+    expect(live.twoWay).toBe(true);
+  });
+
+  it('takes over from the next way when it opens after it', async () => {
+    const [socket, streams, streamReady] = [connection(), streaming(), next('ready')];
+    live.start();
+    const slow = await socket;
+    await vi.advanceTimersByTimeAsync(700);
+    await Promise.all([streams, streamReady]);
+    expect([live.open, live.twoWay]).toEqual([true, false]);
+    const socketReady = next('ready');
+    tell(slow, ready);
+    await socketReady;
+    expect(live.twoWay).toBe(true);
+  });
+
   it('is all that is used where it works', async () => {
     const socket = await opened();
     await vi.advanceTimersByTimeAsync(30 * 60_000);
@@ -210,7 +237,11 @@ describe('where no socket can be opened', () => {
     await isReady;
     const bytes = Buffer.from(`:\n\ndata: ${JSON.stringify(receipt)}\n\n`);
     // Also within a letter and between two line breaks.
-    for (const byte of bytes) response.write(Buffer.of(byte));
+    for (const byte of bytes) {
+      await new Promise((resolve) => response.write(Buffer.of(byte), resolve));
+      // One turn of the event loop: each piece is read before the next one is written.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     await came;
     expect(asked).toEqual(['upgrade', '/api/live/stream']);
     expect([live.open, live.twoWay]).toEqual([true, false]);

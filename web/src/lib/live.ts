@@ -191,14 +191,13 @@ export class Live {
     else if (frame.type === 'refused') {
       this.settle(frame.id)?.reject(new Problem(frame.code, statusOf(frame.code), frame.message));
     }
-    if (candidate === this.current) this.listener.event(frame);
+    this.listener.event(frame);
   }
 
-  /** The best line that is ready is the one; what is better and still being opened may yet replace it. */
+  /** What is worse is given up; what is better and still being opened may yet replace it. */
   private adopt(candidate: Candidate): void {
     const { current } = this;
     if (candidate === current) return;
-    if (current && current.rank < candidate.rank) return this.discard(candidate);
     clearTimeout(candidate.deadline);
     this.opening.delete(candidate);
     current?.line.close();
