@@ -305,6 +305,15 @@ describe('where no socket can be opened', () => {
     await closed;
     expect(live.twoWay).toBe(true);
     expect(heard).toEqual(['now online', 'ready', 'receipt', 'now online', 'ready']);
+
+    upgrade = refuseUpgrade;
+    const again = next('ready');
+    better.close(1012);
+    await again;
+    expect(live.twoWay).toBe(false);
+    asked = [];
+    await vi.advanceTimersByTimeAsync(10_000);
+    await vi.waitFor(() => expect(asked, 'as soon as the first time').toEqual(['upgrade']));
   });
 
   it('a better one is tried again, less and less often, and not noticed', async () => {

@@ -214,7 +214,10 @@ export class Live {
 
   private lookForBetter(): void {
     clearTimeout(this.better);
-    if (!this.current?.rank) return;
+    if (!this.current?.rank) {
+      this.betterAfter = BETTER_AFTER;
+      return;
+    }
     this.better = setTimeout(() => {
       const tried = [...this.opening].map(({ rank }) => rank);
       const better = [...TRANSPORTS.keys()].slice(0, this.current?.rank);
