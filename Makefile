@@ -50,8 +50,8 @@ test-web: $(wasm-out) web/node_modules/.stamp
 	cd web && npm test
 	node --test web/wasm/tests/
 
-# Two and three real browsers against the real server.
-e2e: server e2e/node_modules/.stamp target/chromium.stamp
+# Two and three real browsers against the real server, some of them through a real nginx.
+e2e: server e2e/node_modules/.stamp target/chromium.stamp target/nginx.stamp
 	cargo build --package client --example fill
 	cd e2e && npm test
 
@@ -95,6 +95,15 @@ sudo := $(if $(filter 0,$(shell id -u)),,sudo)
 target/chromium.stamp:
 	command -v chromium >/dev/null || { $(sudo) apt-get update && \
 	  $(sudo) env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium fonts-noto-color-emoji; }
+	@mkdir -p target && touch $@
+
+# Only the program is wanted: no service is started now (policy-rc.d forbids it meanwhile) or at the next boot.
+forbid-starts = [ -e /usr/sbin/policy-rc.d ] || { printf '\#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && \
+  chmod 755 /usr/sbin/policy-rc.d && trap 'rm /usr/sbin/policy-rc.d' EXIT; }
+target/nginx.stamp:
+	test -x /usr/sbin/nginx || $(sudo) sh -ec "$(forbid-starts); apt-get update; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends nginx; \
+	  systemctl disable nginx || true"
 	@mkdir -p target && touch $@
 
 clean:

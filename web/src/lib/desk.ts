@@ -37,7 +37,7 @@ export class Desk {
       event: (frame) => this.event(frame),
       connection: (state) => told.connection(state),
       ended: () => told.ended(),
-      // A refused upgrade looks like a dead line: asking for the list tells them apart.
+      // Perhaps only the line is refused, as to one tab too many: what is new can still be asked for.
       unreachable: () => void this.conversations.refresh(),
     });
     this.receipts = new Receipts(this.live);
@@ -71,9 +71,9 @@ export class Desk {
     };
   }
 
-  /** Over the socket when it is open, else by POST: the same rule stands behind both. */
+  /** Over the socket when there is one, else by POST: the same rule stands behind both. */
   private async transmit(conversation: string, id: string, envelope: string): Promise<Accepted> {
-    if (this.live.open) {
+    if (this.live.twoWay) {
       try {
         return await this.live.send(conversation, id, envelope);
       } catch (thrown) {

@@ -1,8 +1,11 @@
 /**
- * The socket: a fast path for what the database already holds. It reconnects
- * by itself; whoever listens catches up by `rev` at each `ready`.
+ * The line by which events come: a fast path for what the database already
+ * holds. It reconnects by itself; whoever listens catches up by `rev` at each
+ * `ready`. Where no WebSocket can be opened, a worse way stands in for it
+ * until it can.
  */
 import type { Accepted, ClientFrame, ServerFrame } from './api/types';
+import { poll, socket, stream, type Line, type Transport } from './lines';
 import { Problem } from './problem';
 
 export type Connection = 'online' | 'connecting' | 'offline';
@@ -12,17 +15,37 @@ export interface Listener {
   connection(state: Connection): void;
   /** The session is over: no reconnection. */
   ended(): void;
-  /** A connection could not be opened, which does not tell why: time to ask over HTTP. */
+  /** No way could be opened, which does not tell why: time to ask over HTTP. */
   unreachable(): void;
 }
 
-const SESSION_ENDED = 4401;
+/**
+ * Best first; a way's place in this list is its rank. A network that swallows
+ * everything never says no, and a proxy that holds back the first words of a
+ * stream for long would hold back the others too.
+ */
+const TRANSPORTS: { open: Transport; readyWithin: number }[] = [
+  { open: socket, readyWithin: 15_000 },
+  { open: stream, readyWithin: 5_000 },
+  { open: poll, readyWithin: 15_000 },
+];
+/** The rank of the way that worked last, for the next page of this tab. */
+const PROVEN = 'live-rank';
+
 /** A short break is nobody's business. */
 const QUIET = 2_000;
-/** A network that swallows everything never says no. */
-const READY_WITHIN = 15_000;
+/**
+ * How long a way is waited for before the next one is tried beside it: what
+ * holds back says nothing. Two of them are less than what somebody notices.
+ */
+const HEAD_START = 700;
+/** The one that worked last: a server under load must not be asked three times for the same. */
+const PROVEN_HEAD_START = 5_000;
 const ANSWER_WITHIN = 10_000;
-/** After a sleep of this length the socket is more often dead than alive, and cannot tell. */
+/** On a worse way, a better one is tried again after this long, then after twice as long, and so on. */
+const BETTER_AFTER = 10_000;
+const BETTER_AT_LEAST_EVERY = 5 * 60_000;
+/** After a sleep of this length the line is more often dead than alive, and cannot tell. */
 const SLEPT = 60_000;
 const STABLE = 10_000;
 
@@ -40,28 +63,50 @@ function statusOf(code: string): number {
 interface Waiting {
   resolve(accepted: Accepted): void;
   reject(problem: Problem): void;
-  timer: ReturnType<typeof setTimeout>;
+  timer: Timer;
+}
+
+type Timer = ReturnType<typeof setTimeout>;
+
+/** A line that is being opened, or the one that is open. */
+interface Candidate {
+  rank: number;
+  line: Line;
+  deadline: Timer;
 }
 
 export class Live {
-  private socket: WebSocket | null = null;
+  /** The one by which events come. */
+  private current: Candidate | null = null;
+  private readonly opening = new Set<Candidate>();
+  /** Ranks that this round has not tried yet. */
+  private untried: number[] = [];
   private readyAt = 0;
   private attempt = 0;
-  private retry: ReturnType<typeof setTimeout> | undefined;
-  private deadline: ReturnType<typeof setTimeout> | undefined;
-  private quiet: ReturnType<typeof setTimeout> | undefined;
+  private betterAfter = BETTER_AFTER;
+  private retry: Timer | undefined;
+  private headStart: Timer | undefined;
+  private better: Timer | undefined;
+  private quiet: Timer | undefined;
   private hiddenAt = 0;
   private readonly waiting = new Map<string, Waiting>();
   private hints: AbortController | null = null;
 
   constructor(
     private readonly listener: Listener,
-    private readonly address = () => new URL('/api/live', location.href.replace(/^http/, 'ws')).href,
+    private readonly server = location.origin,
     private readonly delay: (attempt: number) => number = backOff,
+    private readonly memory: Pick<Storage, 'getItem' | 'setItem'> = sessionStorage,
   ) {}
 
+  /** Events come. */
   get open(): boolean {
-    return this.readyAt > 0;
+    return this.current !== null;
+  }
+
+  /** Frames go, too. */
+  get twoWay(): boolean {
+    return this.current?.rank === 0;
   }
 
   start(): void {
@@ -75,15 +120,15 @@ export class Live {
     this.hints?.abort();
     this.hints = null;
     this.drop();
-    clearTimeout(this.retry);
     clearTimeout(this.quiet);
     this.quiet = undefined;
   }
 
-  /** Leaves a connection that may be dead, and asks anew at once. */
+  /** Leaves a line that may be dead, and asks anew at once. */
   reconnect(): void {
     if (!this.hints) return;
     this.attempt = 0;
+    this.betterAfter = BETTER_AFTER;
     this.drop();
     this.connect();
   }
@@ -102,64 +147,132 @@ export class Live {
     });
   }
 
-  /** False when the socket is not open. */
+  /** False when nothing can be sent over this line, however well events come by it. */
   post(frame: ClientFrame): boolean {
-    if (!this.open || this.socket?.readyState !== WebSocket.OPEN) return false;
-    this.socket.send(JSON.stringify(frame));
-    return true;
+    return this.current?.line.post(frame) ?? false;
   }
+
+  // Opening: the way that worked last, and beside it the others when it takes too long
 
   private connect(): void {
-    clearTimeout(this.retry);
-    this.quiet ??= setTimeout(() => this.listener.connection(this.broken()), QUIET);
-    const socket = new WebSocket(this.address());
-    this.socket = socket;
-    this.deadline = setTimeout(() => this.closed(socket, 0), READY_WITHIN);
-    socket.onmessage = ({ data }) => this.received(JSON.parse(String(data)) as ServerFrame);
-    socket.onclose = ({ code }) => this.closed(socket, code);
+    this.sayIfItLasts();
+    const proven = this.proven;
+    const ranks = [...TRANSPORTS.keys()];
+    this.untried = proven === null ? ranks : [proven, ...ranks.filter((rank) => rank !== proven)];
+    this.tryNext();
   }
 
-  private received(frame: ServerFrame): void {
-    if (frame.type === 'ready') {
-      clearTimeout(this.deadline);
-      clearTimeout(this.quiet);
-      this.quiet = undefined;
-      this.readyAt = Date.now();
-      this.listener.connection('online');
-    } else if (frame.type === 'accepted') {
-      this.settle(frame.id)?.resolve(frame);
-    } else if (frame.type === 'refused') {
+  private tryNext(): void {
+    clearTimeout(this.headStart);
+    const rank = this.untried.shift();
+    if (rank === undefined) return;
+    this.openLine(rank);
+    const headStart = rank === this.proven ? PROVEN_HEAD_START : HEAD_START;
+    this.headStart = setTimeout(() => this.tryNext(), headStart);
+  }
+
+  private openLine(rank: number): void {
+    const transport = TRANSPORTS[rank];
+    if (!transport) return;
+    const candidate: Candidate = {
+      rank,
+      line: transport.open(this.server, {
+        event: (frame) => this.received(candidate, frame),
+        over: (why) => this.over(candidate, why),
+      }),
+      deadline: setTimeout(() => this.failed(candidate), transport.readyWithin),
+    };
+    this.opening.add(candidate);
+  }
+
+  private received(candidate: Candidate, frame: ServerFrame): void {
+    if (frame.type === 'ready') this.adopt(candidate);
+    else if (frame.type === 'accepted') this.settle(frame.id)?.resolve(frame);
+    else if (frame.type === 'refused') {
       this.settle(frame.id)?.reject(new Problem(frame.code, statusOf(frame.code), frame.message));
     }
     this.listener.event(frame);
   }
 
-  private closed(socket: WebSocket, code: number): void {
-    if (socket !== this.socket) return;
-    const { readyAt } = this;
-    this.drop();
-    if (code === SESSION_ENDED) {
-      this.stop();
-      this.listener.ended();
+  /** What is worse is given up; what is better and still being opened may yet replace it. */
+  private adopt(candidate: Candidate): void {
+    const { current } = this;
+    if (candidate === current) return;
+    clearTimeout(candidate.deadline);
+    this.opening.delete(candidate);
+    current?.line.close();
+    for (const other of this.opening) if (other.rank > candidate.rank) this.discard(other);
+    this.current = candidate;
+    this.readyAt = Date.now();
+    this.proven = candidate.rank;
+    clearTimeout(this.headStart);
+    clearTimeout(this.quiet);
+    this.quiet = undefined;
+    this.listener.connection('online');
+    this.lookForBetter();
+  }
+
+  private lookForBetter(): void {
+    clearTimeout(this.better);
+    if (!this.current?.rank) {
+      this.betterAfter = BETTER_AFTER;
       return;
     }
-    if (readyAt === 0) this.listener.unreachable();
+    this.better = setTimeout(() => {
+      const tried = [...this.opening].map(({ rank }) => rank);
+      const better = [...TRANSPORTS.keys()].slice(0, this.current?.rank);
+      for (const rank of better) if (!tried.includes(rank)) this.openLine(rank);
+      this.lookForBetter();
+    }, this.betterAfter);
+    this.betterAfter = Math.min(2 * this.betterAfter, BETTER_AT_LEAST_EVERY);
+  }
+
+  // Ends
+
+  private over(candidate: Candidate, why: 'lost' | 'signed-out'): void {
+    if (why === 'signed-out') {
+      this.stop();
+      this.listener.ended();
+    } else if (candidate === this.current) {
+      this.lost();
+    } else {
+      this.failed(candidate);
+    }
+  }
+
+  private lost(): void {
     // Opened and thrown out at once, again and again, must slow down too.
-    if (readyAt > 0 && Date.now() - readyAt > STABLE) this.attempt = 0;
-    this.quiet ??= setTimeout(() => this.listener.connection(this.broken()), QUIET);
+    if (Date.now() - this.readyAt > STABLE) this.attempt = 0;
+    this.drop();
+    this.connectLater();
+  }
+
+  private failed(candidate: Candidate): void {
+    this.discard(candidate);
+    if (this.current) return;
+    if (this.untried.length > 0) return this.tryNext();
+    if (this.opening.size > 0) return;
+    this.drop();
+    this.listener.unreachable();
+    this.connectLater();
+  }
+
+  private connectLater(): void {
+    this.sayIfItLasts();
     this.retry = setTimeout(() => this.connect(), this.delay(this.attempt++));
   }
 
+  private discard(candidate: Candidate): void {
+    clearTimeout(candidate.deadline);
+    this.opening.delete(candidate);
+    candidate.line.close();
+  }
+
   private drop(): void {
-    clearTimeout(this.deadline);
-    clearTimeout(this.retry);
-    const { socket } = this;
-    this.socket = null;
-    this.readyAt = 0;
-    if (socket) {
-      socket.onmessage = socket.onclose = null;
-      socket.close();
-    }
+    for (const timer of [this.retry, this.headStart, this.better]) clearTimeout(timer);
+    for (const candidate of this.opening) this.discard(candidate);
+    this.current?.line.close();
+    this.current = null;
     for (const id of [...this.waiting.keys()]) this.settle(id)?.reject(new Problem('offline'));
   }
 
@@ -170,13 +283,26 @@ export class Live {
     return waiting;
   }
 
+  private sayIfItLasts(): void {
+    this.quiet ??= setTimeout(() => this.listener.connection(this.broken()), QUIET);
+  }
+
   private broken(): Connection {
     return navigator.onLine === false ? 'offline' : 'connecting';
   }
 
+  private get proven(): number | null {
+    const rank = Number(this.memory.getItem(PROVEN) ?? NaN);
+    return rank in TRANSPORTS ? rank : null;
+  }
+
+  private set proven(rank: number) {
+    this.memory.setItem(PROVEN, String(rank));
+  }
+
   private listenForHints(signal: AbortSignal): void {
     if (typeof window === 'undefined') return;
-    // Also at `offline`: on the server's own machine the socket opens again at once.
+    // Also at `offline`: on the server's own machine the line opens again at once.
     for (const hint of ['online', 'offline']) addEventListener(hint, () => this.reconnect(), { signal });
     document.addEventListener('visibilitychange', () => this.visibilityChanged(), { signal });
   }

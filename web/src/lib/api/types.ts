@@ -21,4 +21,5 @@ export type Conversation = Schemas['Conversation'];
 export type Accepted = Schemas['Accepted'];
 export type ClientFrame = Schemas['Frame'];
 export type ServerFrame = Schemas['Event'];
+export type Polled = Schemas['Polled'];
 export type ErrorCode = Schemas['Code'];
