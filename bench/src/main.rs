@@ -13,11 +13,6 @@ use bench::report::{Figures, Load, conclude, median, milliseconds, note, rounded
 use bench::throughput::{Round, round};
 use bench::{Result, disk, idle, latency, relay};
 use clap::{Parser, ValueEnum};
-use mimalloc::MiMalloc;
-
-/// The server's, so that the relay has it too.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Pairs that sign up: as many as the widest phase needs.
 const PAIRS: usize = 100;

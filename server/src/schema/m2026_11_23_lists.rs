@@ -1,5 +1,5 @@
 //! The lists of conversations are sorted when they are asked for. With `active_at` in their indexes, each
-//! message moved an entry in both, which cost more than the message itself.
+//! message moved an entry in both: two more pages to write and sync.
 
 use sea_orm_migration::sea_orm::DeriveMigrationName;
 use sea_orm_migration::sea_query::Index;

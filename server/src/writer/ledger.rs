@@ -1,8 +1,8 @@
 //! What the writer does in one transaction: the rule of sequence numbers and receipts, and its SQL.
 //!
 //! It speaks to SQLite directly. A message costs one insert, a conversation of the batch one look and one
-//! update, and the statements are prepared once: through SeaORM the same took half as long again
-//! (docs/performance.md).
+//! update, and the statements are prepared once; through SeaORM the same took twice the processor time
+//! (docs/decisions/0009-the-writer.md).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
