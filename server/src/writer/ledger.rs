@@ -2,7 +2,7 @@
 //!
 //! It speaks to SQLite directly. A message costs one insert, a conversation of the batch one look and one
 //! update, and the statements are prepared once; through SeaORM the same took twice the processor time
-//! (docs/decisions/0009-the-writer.md).
+//! (docs/decisions/0009-writer-on-rusqlite.md).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
