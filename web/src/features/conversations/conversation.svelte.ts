@@ -143,7 +143,7 @@ export class Conversation {
     await checked;
   }
 
-  /** A message from the socket, or mine after its acknowledgement. Twice is once. Resolves to what is new of theirs. */
+  /** A message from the line, or mine after its acknowledgement. Twice is once. Resolves to what is new of theirs. */
   receive(message: Message): Promise<Content | null> {
     return this.history.inOrder(async () => {
       const opened = await this.history.take(message);

@@ -153,7 +153,7 @@ export class Conversations {
     return conversation;
   }
 
-  /** One event of the socket. What cannot be fetched now is found at the next `ready`. */
+  /** One event of the line. What cannot be fetched now is found at the next `ready`. */
   on(frame: ServerFrame): void {
     switch (frame.type) {
       case 'message':
@@ -192,5 +192,5 @@ export class Conversations {
   }
 }
 
-/** The socket's next `ready` repairs it; nothing is lost by waiting. */
+/** The next `ready` of the line repairs it; nothing is lost by waiting. */
 const ignored = () => undefined;

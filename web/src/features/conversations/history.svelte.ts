@@ -88,7 +88,7 @@ export class History {
     if (this.shown[0]?.message.seq === before) this.shown = [...opened, ...this.shown];
   }
 
-  /** A message from the socket, or mine after its acknowledgement: opened, unless it is held already. */
+  /** A message from the line, or mine after its acknowledgement: opened, unless it is held already. */
   async take(message: Message): Promise<Shown | undefined> {
     // Without a first page there is nothing to join; the list still wants to know what it says.
     if (!this.loaded && this.synced === 0) return (await this.open([message]))[0];
