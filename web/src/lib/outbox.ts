@@ -148,8 +148,9 @@ export class Outbox {
     });
     this.writing = kept.catch(() => undefined);
     return kept.then(() => {
-      this.way.changed(queued.conversation);
+      // First, so that the other tabs find the lock taken.
       void this.drain(queued.conversation);
+      this.way.changed(queued.conversation);
     });
   }
 
