@@ -128,3 +128,19 @@ test('a session that has ended is refused, in words, in every tab', async ({ per
   await alice.page.reload();
   await expect(alice.page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
 });
+
+test('whoever logs in at a browser has all its windows', async ({ person }) => {
+  const alice = await person('Alice Martin');
+  const bob = await person('Bob Nkemelu');
+  await alice.find(bob);
+  await alice.write(bob, 'of Alice, to Bob');
+  await expect(alice.tick(bob, 'delivered')).toBeVisible();
+  // This window does not know yet that its session cannot be used any more.
+  await alice.page.context().clearCookies();
+  const next = bob.at(await alice.page.context().newPage());
+  await next.page.goto('/');
+  await next.logIn();
+  await expect(next.row(alice)).toBeVisible();
+  await expect(bob.at(alice.page).row(alice)).toBeVisible();
+  await expect(alice.composer(bob)).toHaveCount(0);
+});

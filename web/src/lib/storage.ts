@@ -243,6 +243,7 @@ export class Storage {
   async belongTo(account: string): Promise<void> {
     const owner = await this.use((db) => db.get('owner', OWNER));
     if (owner !== undefined && owner !== account) await this.deleteEverything();
+    if (this.held.owner !== account) this.forget();
     await this.use((db) => db.put('owner', account, OWNER));
     this.held.owner = account;
   }
