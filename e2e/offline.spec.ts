@@ -1,4 +1,4 @@
-import { between, frame } from './support/between.ts';
+import { between, frame, refusing } from './support/between.ts';
 import { Profile } from './support/profile.ts';
 import { Person, en, expect, test } from './support/test.ts';
 
@@ -214,18 +214,11 @@ test('what cannot be kept is not sent, and stays in the composer', async ({ pers
 async function whoRefuses(person: (name: string) => Promise<Person>) {
   const alice = await person('Alice Martin');
   const bob = await person('Bob Nkemelu');
-  let refusing = false;
-  await between(alice.page, {
-    toServer(text, page) {
-      const { type, id, conversation } = frame(text);
-      if (!refusing || type !== 'send') return true;
-      page.send(JSON.stringify({ type: 'refused', id, conversation, code: 'bad_envelope', message: '' }));
-      return false;
-    },
-  });
+  let refuses = false;
+  await between(alice.page, { toServer: refusing(() => refuses) });
   await alice.find(bob);
   await alice.write(bob, 'accepted');
   await expect(alice.tick(bob, 'delivered')).toBeVisible();
-  refusing = true;
-  return { alice, bob, refuse: (yes: boolean) => void (refusing = yes) };
+  refuses = true;
+  return { alice, bob, refuse: (yes: boolean) => void (refuses = yes) };
 }

@@ -1,5 +1,5 @@
 import type { Page, WebSocketRoute } from '@playwright/test';
-import { en, expect } from './test.ts';
+import { expect } from './test.ts';
 
 export type Frame = { type: string; id?: string; conversation?: string; read?: number };
 
@@ -29,7 +29,16 @@ export async function between(
     });
   });
   await page.reload();
-  await expect(page.getByRole('button', { name: en.search.open }).first()).toBeVisible();
   await expect.poll(() => ready).toBe(1);
   return sockets;
+}
+
+/** To the server: every message is refused for good, as long as `still` says so. */
+export function refusing(still = () => true) {
+  return (text: string, page: WebSocketRoute): boolean => {
+    const { type, id, conversation } = frame(text);
+    if (!still() || type !== 'send') return true;
+    page.send(JSON.stringify({ type: 'refused', id, conversation, code: 'bad_envelope', message: '' }));
+    return false;
+  };
 }

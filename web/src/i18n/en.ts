@@ -237,7 +237,7 @@ export const en = {
     own_identity_mismatch:
       'The server shows keys for your account that are not yours. Nothing was opened. Tell whoever runs this server, and do not go on before it is explained.',
     not_kept:
-      'This browser could not keep your message, so nothing was sent. Your text is back below. If this device is short of space, make some and send it again.',
+      'This browser could not keep your message, so nothing was sent. Your text is back below. If this device is short of space, free some of it and send the text again.',
     not_waiting:
       'This message has been sent again or discarded in another window meanwhile. Your text is back below, and was not sent.',
     storage_lost:

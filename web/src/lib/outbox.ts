@@ -11,8 +11,8 @@ import type { KeptDraft, Queued, Storage } from './storage';
 
 export interface Sealed {
   text: string;
-  /** What stays in the composer, which is nothing as a rule. */
-  draft: KeptDraft | null;
+  /** What stays in the composer, which is nothing as a rule; undefined when the message does not come from there. */
+  draft: KeptDraft | null | undefined;
 }
 
 export interface Way {
@@ -137,7 +137,7 @@ export class Outbox {
   private inOrder(
     queued: Omit<Queued, 'sealed'>,
     sealed: Promise<Sealed>,
-    keep: (queued: Queued, draft: KeptDraft | null) => Promise<void>,
+    keep: (queued: Queued, draft: KeptDraft | null | undefined) => Promise<void>,
   ): Promise<void> {
     const before = this.writing;
     // Its failure is reported by the promise returned; the next one does not care.

@@ -1,5 +1,5 @@
 import 'fake-indexeddb/auto';
-import { deleteDB } from 'idb';
+import { deleteDB, openDB } from 'idb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Conversation, Message } from './api/types';
 import { Storage, type Queued } from './storage';
@@ -113,6 +113,36 @@ it('keeps a message and takes its draft away in one step, or does neither', asyn
   await storage.keepDraft('c', draft);
   await expect(storage.enqueue(queued('a'))).rejects.toMatchObject({ code: 'not_kept' });
   expect(await storage.drafts()).toEqual([draft]);
+});
+
+it('leaves the draft alone when a message is sent again as it was', async () => {
+  const draft = { conversation: 'c', sealed: 'sealed' };
+  await storage.enqueue(queued('a'));
+  await storage.refuse('a', 'bad_envelope');
+  await storage.keepDraft('c', draft);
+  expect(await storage.replace('a', queued('b'))).toBe(true);
+  expect(await storage.drafts()).toEqual([draft]);
+  expect(await storage.replace('a', queued('x'), null)).toBe(false);
+  expect(await storage.drafts()).toEqual([draft]);
+});
+
+it('keeps what waits in a database of the version before', async () => {
+  const before = await openDB(`test-${name - 1}`, 1, {
+    upgrade(db) {
+      db.createObjectStore('session');
+      db.createObjectStore('owner');
+      db.createObjectStore('conversations', { keyPath: 'id' });
+      db.createObjectStore('messages', { keyPath: ['conversation', 'seq'] });
+      const outbox = db.createObjectStore('outbox', { keyPath: 'order', autoIncrement: true });
+      outbox.createIndex('conversation', 'conversation');
+      outbox.createIndex('id', 'id', { unique: true });
+    },
+  });
+  await before.add('outbox', queued('a'));
+  before.close();
+  expect((await storage.queued()).map((q) => q.id)).toEqual(['a']);
+  await storage.keepDraft('c', { conversation: 'c', sealed: 'sealed' });
+  expect(await storage.drafts()).toHaveLength(1);
 });
 
 it('lets marks only grow, and drops them when the server has come as far', async () => {

@@ -301,19 +301,19 @@ export class Storage {
 
   /**
    * In the place of what was refused, under an id of its own: the old id might stand for other bytes. False when
-   * another tab was quicker.
+   * another tab was quicker. Without `draft` the draft stays as it is.
    */
-  async replace(refused: string, queued: Queued, draft: KeptDraft | null): Promise<boolean> {
+  async replace(refused: string, queued: Queued, draft?: KeptDraft | null): Promise<boolean> {
     const order = await this.change(['outbox', 'drafts'], async (tx) => {
       const found = await tx.objectStore('outbox').index('id').get(refused);
       if (!found?.order || found.refused === null) return null;
-      await keepOrDrop(tx.objectStore('drafts'), queued.conversation, draft);
+      if (draft !== undefined) await keepOrDrop(tx.objectStore('drafts'), queued.conversation, draft);
       return tx.objectStore('outbox').put({ ...queued, order: found.order });
     });
     if (order === null) return false;
     this.held.outbox.delete(refused);
     this.held.outbox.set(queued.id, { ...queued, order });
-    this.holdDraft(queued.conversation, draft);
+    if (draft !== undefined) this.holdDraft(queued.conversation, draft);
     return true;
   }
 

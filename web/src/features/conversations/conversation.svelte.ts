@@ -129,7 +129,7 @@ export class Conversation {
   /** A refused message as it is, under a new id: sealed anew, its bytes are others. */
   async retry(id: string): Promise<void> {
     const text = this.textOf(id);
-    if (text !== null) await this.queue.add(text, id, this.draft.sealed()).catch(ignored);
+    if (text !== null) await this.queue.add(text, id).catch(ignored);
   }
 
   /** A refused message into the composer. */

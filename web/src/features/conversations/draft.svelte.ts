@@ -58,17 +58,20 @@ export class Draft {
     const { replaces, aside } = this.written;
     this.write({ ...this.written, text, replaces: id, aside: replaces ? aside : this.written.text });
     this.takenUp += 1;
+    this.keepNow();
   }
 
   /** The refused message stays as it is. */
   layDown(): void {
     this.write({ ...NOTHING, text: this.written.aside });
+    this.keepNow();
   }
 
   /** The refused message is gone, by another tab: nothing that was written goes with it. */
   release(): void {
     const { text, aside } = this.written;
     this.write({ ...NOTHING, text: joined(text, aside) });
+    this.keepNow();
   }
 
   /** For sending: the composer is free at once. */
@@ -89,6 +92,7 @@ export class Draft {
     const { text } = this.written;
     if (taken.replaces) this.write({ ...taken, aside: text });
     else this.write({ ...taken, text: joined(taken.text, text) });
+    this.keepNow();
   }
 
   /** As it is to be kept; null for nothing. */

@@ -23,9 +23,9 @@ export class Queue {
 
   /**
    * Shows the message in the same frame, at the end or instead of a refused one; rejects only when this browser cannot
-   * keep it. `draft`: what stays in the composer.
+   * keep it. `draft`: what stays in the composer, if it comes from there.
    */
-  async add(body: string, replaces: string | null, draft: Promise<KeptDraft | null>): Promise<void> {
+  async add(body: string, replaces: string | null, draft?: Promise<KeptDraft | null>): Promise<void> {
     const written_at = clock.now();
     const id = newId(written_at);
     const { conversation } = this;
