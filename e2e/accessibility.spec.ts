@@ -1,5 +1,6 @@
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
+import { between, refusing } from './support/between.ts';
 import { Person, en, expect, fr, test } from './support/test.ts';
 
 async function axeFindsNothing(page: Page, screen: string): Promise<void> {
@@ -20,7 +21,11 @@ for (const [locale, t] of [
   ['fr-FR', fr],
 ] as const) {
   for (const colorScheme of ['light', 'dark'] as const) {
-    test(`axe finds nothing on any screen: ${locale}, ${colorScheme}`, async ({ browserOf, person }) => {
+    test(`axe finds nothing on any screen: ${locale}, ${colorScheme}`, async ({
+      browserOf,
+      person,
+      server,
+    }) => {
       // A dialog that still fades in has no contrast yet.
       const page = await browserOf({ locale, colorScheme, reducedMotion: 'reduce' });
       const check = async (screen: string) => axeFindsNothing(page, screen);
@@ -58,9 +63,27 @@ for (const [locale, t] of [
       await expect(page.getByRole('dialog')).toBeVisible();
       await check('a profile');
       await page.keyboard.press('Escape');
+
+      await between(page, { toServer: refusing() });
+      await alice.write(bob, 'Refusé');
+      await page.getByRole('button', { name: t.thread.edit }).waitFor();
+      await check('a refused message');
+      await page.getByRole('button', { name: t.thread.edit }).click();
+      await expect(page.getByText(t.composer.editing)).toBeVisible();
+      await check('editing a refused message');
+      await page.goto('/');
+      await expect(alice.row(bob)).toContainText(t.conversations.draft);
+      await check('a draft');
       await page.goto('/settings');
       await expect(page.getByRole('heading', { name: t.settings.title })).toBeVisible();
       await check('settings');
+
+      await page.goto('about:blank');
+      const session = await page.context().newCDPSession(page);
+      await session.send('Storage.clearDataForOrigin', { origin: server.url, storageTypes: 'indexeddb' });
+      await page.goto('/');
+      await expect(page.getByRole('alert')).toHaveText(t.errors.storage_lost);
+      await check('a lost storage');
     });
   }
 }
@@ -84,10 +107,18 @@ for (const width of [375, 320]) {
     await page.getByRole('button', { name: en.composer.send }).tap();
     await expect(alice.tick(bob, 'delivered')).toBeVisible();
     await nothingIsCutOff(page, 'a conversation');
+    await between(page, { toServer: refusing() });
+    await alice.composer(bob).fill('refused');
+    await page.getByRole('button', { name: en.composer.send }).tap();
+    await expect(page.getByRole('button', { name: en.thread.edit })).toBeVisible();
+    await nothingIsCutOff(page, 'a refused message');
+    await page.getByRole('button', { name: en.thread.edit }).tap();
+    await expect(page.getByText(en.composer.editing)).toBeVisible();
+    await nothingIsCutOff(page, 'editing a refused message');
     // One pane at a time, and a way back.
     await expect(page.getByRole('navigation')).toBeHidden();
     await page.getByRole('button', { name: en.thread.back }).tap();
-    await expect(alice.row(bob)).toBeVisible();
+    await expect(alice.row(bob)).toContainText(`${en.conversations.draft} refused`);
     await nothingIsCutOff(page, 'the list');
     await page.goto('/settings');
     await expect(page.getByRole('heading', { name: en.settings.title })).toBeVisible();

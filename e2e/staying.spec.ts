@@ -1,6 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { Profile } from './support/profile.ts';
 import { Person, Server, en, expect, test } from './support/test.ts';
 
 test('a reload keeps the person signed in and the history in place', async ({ person }) => {
@@ -14,37 +12,23 @@ test('a reload keeps the person signed in and the history in place', async ({ pe
   for (const text of ['first', 'second', 'third']) await expect(alice.bubble(bob, text)).toHaveCount(1);
 });
 
-test('a browser that was closed opens again without the password', async ({ playwright, person, server }) => {
+test('a browser that was closed opens again without the password', async ({ person, server }) => {
   const bob = await person('Bob Nkemelu');
-  const profile = mkdtempSync(join(tmpdir(), 'entrenous-profile-'));
-  const { executablePath, args } = test.info().project.use.launchOptions ?? {};
-  const launch = async () => {
-    const context = await playwright.chromium.launchPersistentContext(profile, {
-      baseURL: server.url,
-      locale: 'en-GB',
-      ...(executablePath && { executablePath }),
-      ...(args && { args }),
-    });
-    return { context, page: context.pages()[0] ?? (await context.newPage()) };
-  };
-
-  const before = await launch();
-  const alice = new Person('Alice Martin', before.page);
+  const profile = new Profile(server.url);
+  const alice = new Person('Alice Martin', await profile.open());
   await alice.signUp();
   await alice.find(bob);
   await alice.write(bob, 'before the restart');
   await expect(alice.tick(bob, 'delivered')).toBeVisible();
-  await before.context.close();
+  await profile.close();
 
-  const after = await launch();
-  const back = alice.at(after.page);
-  await after.page.goto('/');
+  const back = alice.at(await profile.open());
+  await back.page.goto('/');
   await back.open(bob);
   await expect(back.bubble(bob, 'before the restart')).toBeVisible();
   await back.write(bob, 'after the restart');
   await expect(bob.row(alice)).toContainText('after the restart');
-  await after.context.close();
-  rmSync(profile, { recursive: true, force: true });
+  await profile.remove();
 });
 
 test('a restart of the server loses nothing, and what was written meanwhile arrives once', async ({
@@ -125,43 +109,4 @@ test('a part that could not be fetched is fetched when one tries again', async (
   await page.unroute('**/assets/SettingsPage*');
   await page.getByRole('button', { name: en.app.retry }).click();
   await expect(page.getByRole('heading', { name: en.settings.title })).toBeVisible();
-});
-
-test('what is written without a network is kept and sent once', async ({ person }) => {
-  const alice = await person('Alice Martin');
-  const bob = await person('Bob Nkemelu');
-  await alice.find(bob);
-  await alice.write(bob, 'online');
-  await expect(alice.tick(bob, 'delivered')).toBeVisible();
-
-  await alice.page.context().setOffline(true);
-  await alice.write(bob, 'offline');
-  await expect(alice.tick(bob, 'waiting')).toBeVisible();
-  await alice.page.context().setOffline(false);
-
-  await bob.open(alice);
-  await expect(bob.bubble(alice, 'offline')).toBeVisible({ timeout: 45_000 });
-  await bob.page.reload();
-  await expect(bob.bubble(alice, 'offline')).toHaveCount(1);
-});
-
-test('a session that has ended is refused, in words, in every tab', async ({ person, browserOf }) => {
-  const alice = await person('Alice Martin');
-  // Somebody kept a copy of the browser's cookie and storage.
-  const state = await alice.page.context().storageState({ indexedDB: true });
-  const copy = await browserOf({ storageState: state });
-  const otherTab = await alice.page.context().newPage();
-  await otherTab.goto('/');
-  await expect(otherTab.getByRole('button', { name: en.search.open }).first()).toBeVisible();
-
-  await alice.page.getByRole('link', { name: en.settings.open }).click();
-  await alice.page.getByRole('button', { name: en.settings.logOut }).click();
-  await expect(alice.page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
-  await expect(otherTab.getByRole('button', { name: en.logIn.submit })).toBeVisible();
-
-  await copy.goto('/');
-  await expect(copy.getByRole('button', { name: en.logIn.submit })).toBeVisible();
-  expect((await copy.request.get('/api/session')).status()).toBe(401);
-  await alice.page.reload();
-  await expect(alice.page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
 });

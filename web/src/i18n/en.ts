@@ -100,6 +100,7 @@ export const en = {
     emptyHint: 'Find a person by name or handle, and write the first message.',
     choose: 'Choose a conversation, or find a person.',
     you: (text: string) => `You: ${text}`,
+    draft: 'Draft:',
     unread: (n: number) => (n === 1 ? '1 unread message' : `${n} unread messages`),
     loading: 'Fetching your conversations…',
     connecting: 'Connecting…',
@@ -121,6 +122,7 @@ export const en = {
     ticks: { waiting: 'Waiting to be sent', sent: 'Sent', delivered: 'Delivered', read: 'Read' },
     newer: 'This message was written with a newer version. Reload the page to read it.',
     unreadable: 'This message cannot be opened.',
+    edit: 'Edit',
     retry: 'Send again',
     discard: 'Discard',
     identityChanged: (name: string) =>
@@ -133,12 +135,12 @@ export const en = {
       unknown_epoch: 'Not sent: the key of the conversation is missing. Please send it again.',
     } as Record<string, string>,
     refused: 'Not sent: the server did not accept this message.',
-    notKept: 'This browser could not keep your message. Nothing was sent.',
   },
   composer: {
     label: (name: string) => `Message to ${name}`,
     placeholder: 'Write a message',
     send: 'Send',
+    editing: 'You are editing a message that was not sent.',
     left: (n: string) => `Room for about ${n} more characters.`,
     farTooLong: 'Far too long. Please send it in several messages.',
     tooLong: (n: string) => `Too long by about ${n} characters. Please send it in several messages.`,
@@ -160,7 +162,7 @@ export const en = {
     themes: { system: 'System', light: 'Light', dark: 'Dark' },
     session: 'Your session',
     logOut: 'Log out',
-    logOutHint: 'Your messages stay on the server, encrypted. This browser forgets them.',
+    logOutHint: 'Your messages stay on the server, encrypted. This browser forgets them, and your drafts.',
     unsentTitle: 'Not everything was sent',
     unsent: (n: number) =>
       n === 1
@@ -234,7 +236,12 @@ export const en = {
     identity_changed: 'This person’s keys are not the ones this browser knew. Nothing was sent.',
     own_identity_mismatch:
       'The server shows keys for your account that are not yours. Nothing was opened. Tell whoever runs this server, and do not go on before it is explained.',
-    not_kept: 'This browser could not keep your message. Nothing was sent.',
+    not_kept:
+      'This browser could not keep your message, so nothing was sent. Your text is back below. If this device is short of space, free some of it and send the text again.',
+    not_waiting:
+      'This message has been sent again or discarded in another window meanwhile. Your text is back below, and was not sent.',
+    storage_lost:
+      'This browser has lost what it kept for you: its data was cleared. Log in again, and all your messages are back. Only drafts and messages that had not been sent are gone.',
     vault_failed: 'The encryption could not be started. Please reload the page.',
     bad_receipt: 'Something went wrong on our side. Please try again.',
     method_not_allowed: 'The server did not understand this. Please reload the page.',

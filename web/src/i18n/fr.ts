@@ -96,6 +96,7 @@ export const fr: Texts = {
     emptyHint: 'Cherchez une personne par son nom ou son identifiant, et écrivez-lui le premier message.',
     choose: 'Choisissez une conversation, ou cherchez une personne.',
     you: (text) => `Vous : ${text}`,
+    draft: 'Brouillon :',
     unread: (n) => (n === 1 ? '1 message non lu' : `${n} messages non lus`),
     loading: 'Vos conversations arrivent…',
     connecting: 'Connexion en cours…',
@@ -118,6 +119,7 @@ export const fr: Texts = {
     ticks: { waiting: 'En attente d’envoi', sent: 'Envoyé', delivered: 'Distribué', read: 'Lu' },
     newer: 'Ce message a été écrit avec une version plus récente. Rechargez la page pour le lire.',
     unreadable: 'Ce message ne peut pas être ouvert.',
+    edit: 'Modifier',
     retry: 'Renvoyer',
     discard: 'Supprimer',
     identityChanged: (name) =>
@@ -129,12 +131,12 @@ export const fr: Texts = {
       unknown_epoch: 'Non envoyé : la clé de la conversation manque. Renvoyez-le.',
     },
     refused: 'Non envoyé : le serveur n’a pas accepté ce message.',
-    notKept: 'Ce navigateur n’a pas pu garder votre message. Rien n’a été envoyé.',
   },
   composer: {
     label: (name) => `Message à ${name}`,
     placeholder: 'Écrire un message',
     send: 'Envoyer',
+    editing: 'Vous modifiez un message qui n’est pas parti.',
     left: (n) => `Encore ${n} caractères environ.`,
     farTooLong: 'Beaucoup trop long. Envoyez-le en plusieurs messages.',
     tooLong: (n) => `Trop long d’environ ${n} caractères. Envoyez-le en plusieurs messages.`,
@@ -156,7 +158,8 @@ export const fr: Texts = {
     themes: { system: 'Système', light: 'Clair', dark: 'Sombre' },
     session: 'Votre session',
     logOut: 'Se déconnecter',
-    logOutHint: 'Vos messages restent sur le serveur, chiffrés. Ce navigateur les oublie.',
+    logOutHint:
+      'Vos messages restent sur le serveur, chiffrés. Ce navigateur les oublie, ainsi que vos brouillons.',
     unsentTitle: 'Tout n’est pas parti',
     unsent: (n) =>
       n > 1
@@ -232,7 +235,12 @@ export const fr: Texts = {
       'Les clés de cette personne ne sont pas celles que ce navigateur connaissait. Rien n’a été envoyé.',
     own_identity_mismatch:
       'Le serveur présente pour votre compte des clés qui ne sont pas les vôtres. Rien n’a été ouvert. Prévenez la personne qui gère ce serveur et ne continuez pas avant d’avoir une explication.',
-    not_kept: 'Ce navigateur n’a pas pu garder votre message. Rien n’a été envoyé.',
+    not_kept:
+      'Ce navigateur n’a pas pu garder votre message : rien n’est parti. Votre texte est de nouveau ci-dessous. Si l’appareil manque de place, libérez-en et renvoyez-le.',
+    not_waiting:
+      'Ce message a été renvoyé ou supprimé entre-temps dans une autre fenêtre. Votre texte est de nouveau ci-dessous et n’est pas parti.',
+    storage_lost:
+      'Ce navigateur a perdu ce qu’il gardait pour vous : ses données ont été effacées. Connectez-vous de nouveau et vous retrouverez tous vos messages. Seuls les brouillons et les messages non envoyés ont disparu.',
     vault_failed: 'Le chiffrement n’a pas pu démarrer. Rechargez la page.',
     bad_receipt: 'Une erreur s’est produite de notre côté. Réessayez.',
     method_not_allowed: 'Le serveur n’a pas compris cette demande. Rechargez la page.',

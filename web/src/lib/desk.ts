@@ -8,8 +8,11 @@ import { Live, type Connection } from './live';
 import { Outbox, type Way } from './outbox';
 import { Problem } from './problem';
 import { Receipts } from './receipts';
-import type { Queued, Storage } from './storage';
+import { askToStay, type Queued, type Storage } from './storage';
 import { vault } from './vault';
+
+/** What the tabs of one browser tell each other of one person's conversations. */
+export type Word = { type: 'outbox'; conversation: string } | { type: 'draft'; conversation: string };
 
 export interface Told {
   connection(state: Connection): void;
@@ -17,7 +20,7 @@ export interface Told {
   ended(): void;
   profile(person: Person): void;
   /** For the other tabs. */
-  queueChanged(conversation: string): void;
+  tabs(word: Word): void;
 }
 
 export class Desk {
@@ -40,10 +43,11 @@ export class Desk {
       // Perhaps only the line is refused, as to one tab too many: what is new can still be asked for.
       unreachable: () => void this.conversations.refresh(),
     });
-    this.receipts = new Receipts(this.live);
+    this.receipts = new Receipts(this.live, storage);
     this.outbox = new Outbox(storage, this.way());
     const { keys, outbox, receipts } = this;
-    this.conversations = new Conversations({ me, vault, keys, storage, outbox, receipts });
+    const draftKept = (conversation: string) => told.tabs({ type: 'draft', conversation });
+    this.conversations = new Conversations({ me, vault, keys, storage, outbox, receipts, draftKept });
   }
 
   /** What this browser kept is shown first; then the line opens, and the rest follows from its `ready`. */
@@ -52,8 +56,17 @@ export class Desk {
     if (!this.stopped) this.live.start();
   }
 
+  /** From another tab of this browser. */
+  heard({ type, conversation }: Word): void {
+    if (type === 'draft') return this.conversations.draftChanged(conversation);
+    this.conversations.queueChanged(conversation);
+    // Whoever wrote it may be gone before it is sent.
+    void this.outbox.drain(conversation);
+  }
+
   stop(): void {
     this.stopped = true;
+    this.conversations.stop();
     this.live.stop();
     this.outbox.stop();
     this.receipts.stop();
@@ -66,7 +79,7 @@ export class Desk {
       accepted: (queued, answer) => this.accepted(queued, answer),
       changed: (conversation) => {
         this.conversations.queueChanged(conversation);
-        this.told.queueChanged(conversation);
+        this.told.tabs({ type: 'outbox', conversation });
       },
     };
   }
@@ -85,15 +98,16 @@ export class Desk {
 
   private async accepted({ conversation, envelope }: Queued, answer: Accepted): Promise<void> {
     const there = await this.conversations.ensure(conversation);
-    // It is stored at the server: whatever fails here is found again by the next catch-up.
-    await there.accepted(envelope ?? '', answer).catch(() => undefined);
+    // It is stored at the server: whatever fails here is found by a catch-up.
+    await there.accepted(envelope ?? '', answer).catch(() => this.conversations.refreshLater());
+    void askToStay();
   }
 
   private event(frame: ServerFrame): void {
     if (frame.type === 'ready') {
       clock.set(frame.server_time);
       void this.conversations.refresh();
-      void this.receipts.flush();
+      void this.receipts.resend();
       void this.outbox.drainAll().catch(() => undefined);
     } else if (frame.type === 'profile') {
       this.told.profile(frame.person);

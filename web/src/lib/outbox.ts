@@ -4,10 +4,16 @@
  * or after a reload, is one message. In order within a conversation; one that
  * is refused for good steps aside and stays visible.
  */
-import type { Accepted } from './api/types';
+import type { Accepted, ErrorCode } from './api/types';
 import { backOff } from './live';
-import { Problem } from './problem';
-import type { Queued, Storage } from './storage';
+import { Problem, type OwnCode } from './problem';
+import type { KeptDraft, Queued, Storage } from './storage';
+
+export interface Sealed {
+  text: string;
+  /** What stays in the composer, which is nothing as a rule; undefined when the message does not come from there. */
+  draft: KeptDraft | null | undefined;
+}
 
 export interface Way {
   /** The envelope for what is queued. */
@@ -21,19 +27,84 @@ export interface Way {
 
 type Lock = (name: string, work: () => Promise<void>) => Promise<void>;
 
-/** One tab at a time sends the messages of a conversation. */
-const lockAcrossTabs: Lock = (name, work) => navigator.locks.request(name, work);
+/** One message's worth of patience with another tab. */
+const PATIENCE = 5_000;
 
-/** Whether the same bytes may well pass later. All else is an answer. */
-export function passing(problem: Problem): boolean {
-  return (
-    problem.code === 'offline' ||
-    problem.status >= 500 ||
-    problem.status === 429 ||
-    problem.status === 408 ||
-    // The session ended: after the next log-in, it goes.
-    problem.status === 401
-  );
+/**
+ * One tab at a time sends the messages of a conversation. That spares attempts and no more: each tab sends the first
+ * of the queue, under one id with one envelope. So a lock that is not given up (the browser froze its tab) is taken away.
+ */
+const lockAcrossTabs: Lock = async (name, work) => {
+  let working: Promise<void> | undefined;
+  const begin = () => (working = work());
+  const request = (options: LockOptions) =>
+    navigator.locks.request(name, options, begin).catch((thrown: unknown) => {
+      // Taken away meanwhile: what was begun is brought to its end.
+      if (working) return working;
+      throw thrown;
+    });
+  try {
+    await request({ signal: AbortSignal.timeout(PATIENCE) });
+  } catch (thrown) {
+    if (!(thrown instanceof DOMException) || thrown.name !== 'TimeoutError') throw thrown;
+    await request({ steal: true });
+  }
+};
+
+/** Whether the same bytes may well pass later, for each code that a sending may meet. All else is an answer. */
+const PASSES: Record<ErrorCode | OwnCode, boolean> = {
+  // Nobody answered, or not now.
+  offline: true,
+  too_slow: true,
+  too_many_attempts: true,
+  unavailable: true,
+  internal: true,
+  not_kept: true,
+  vault_failed: true,
+  // After the next log-in, it goes.
+  signed_out: true,
+  // The administrator's to mend, and not about the message.
+  bad_origin: true,
+  // Somebody was quicker: the next attempt begins with what they made.
+  epoch_conflict: true,
+  vault_conflict: true,
+  stale_key_bundle: true,
+
+  bad_request: false,
+  method_not_allowed: false,
+  not_found: false,
+  too_large: false,
+  message_too_large: false,
+  message_id_reused: false,
+  bad_envelope: false,
+  unknown_epoch: false,
+  bad_grant: false,
+  bad_key_bundle: false,
+  bad_key_material: false,
+  identity_changed: false,
+  own_identity_mismatch: false,
+  conversation_with_oneself: false,
+
+  // Of other requests than those that a message needs.
+  not_waiting: false,
+  storage_lost: false,
+  wrong_credentials: false,
+  wrong_setup_code: false,
+  handle_taken: false,
+  registration_expired: false,
+  bad_handle: false,
+  bad_display_name: false,
+  bad_profile: false,
+  bad_opaque: false,
+  bad_receipt: false,
+  not_an_image: false,
+};
+
+export function passing({ code, status }: Problem): boolean {
+  // A mistake of this page, which it would make again.
+  if (code === 'internal' && status === 0) return false;
+  const known: Partial<Record<string, boolean>> = PASSES;
+  return known[code] ?? (status >= 500 || status === 429 || status === 408);
 }
 
 export class Outbox {
@@ -52,15 +123,34 @@ export class Outbox {
   ) {}
 
   /** Resolves when it is kept, which is in the order of the calls; the sending goes on behind. */
-  add(queued: Omit<Queued, 'sealed'>, sealed: Promise<string>): Promise<void> {
+  add(queued: Omit<Queued, 'sealed'>, sealed: Promise<Sealed>): Promise<void> {
+    return this.inOrder(queued, sealed, (ready, draft) => this.storage.enqueue(ready, draft));
+  }
+
+  /** Instead of one that was refused, and in its place: sealed anew, whatever was wrong (an epoch, a key) may have been mended. */
+  replace(refused: string, queued: Omit<Queued, 'sealed'>, sealed: Promise<Sealed>): Promise<void> {
+    return this.inOrder(queued, sealed, async (ready, draft) => {
+      if (!(await this.storage.replace(refused, ready, draft))) throw new Problem('not_waiting');
+    });
+  }
+
+  private inOrder(
+    queued: Omit<Queued, 'sealed'>,
+    sealed: Promise<Sealed>,
+    keep: (queued: Queued, draft: KeptDraft | null | undefined) => Promise<void>,
+  ): Promise<void> {
     const before = this.writing;
     // Its failure is reported by the promise returned; the next one does not care.
     sealed.catch(() => undefined);
-    const kept = before.then(async () => this.storage.enqueue({ ...queued, sealed: await sealed }));
+    const kept = before.then(async () => {
+      const { text, draft } = await sealed;
+      await keep({ ...queued, sealed: text }, draft);
+    });
     this.writing = kept.catch(() => undefined);
     return kept.then(() => {
-      this.way.changed(queued.conversation);
+      // First, so that the other tabs find the lock taken.
       void this.drain(queued.conversation);
+      this.way.changed(queued.conversation);
     });
   }
 
@@ -70,16 +160,10 @@ export class Outbox {
     await Promise.all([...conversations].map((conversation) => this.drain(conversation)));
   }
 
-  /** Sealed anew: what was wrong (an epoch, a key) may have been mended. */
-  async retry(queued: Queued): Promise<void> {
-    await this.storage.changeQueued(queued.id, { refused: null, envelope: null });
-    this.way.changed(queued.conversation);
-    await this.drain(queued.conversation);
-  }
-
-  async discard(queued: Queued): Promise<void> {
-    await this.storage.dequeue(queued.id);
-    this.way.changed(queued.conversation);
+  /** By the person's wish, or because the server has it under this id. */
+  async remove(conversation: string, id: string): Promise<void> {
+    await this.storage.dequeue(id);
+    this.way.changed(conversation);
   }
 
   stop(): void {
@@ -101,8 +185,10 @@ export class Outbox {
 
   private async run(conversation: string): Promise<void> {
     try {
-      while (this.asked.delete(conversation) && !this.stopped) {
-        await this.lock(`entrenous-outbox-${conversation}`, () => this.sendInOrder(conversation));
+      while (this.asked.delete(conversation)) {
+        let more = true;
+        const sendNext = async () => void (more = await this.sendNext(conversation));
+        while (more && !this.stopped) await this.lock(`entrenous-outbox-${conversation}`, sendNext);
       }
     } catch (thrown) {
       // The queue itself could not be read or written: it may be free later.
@@ -112,33 +198,33 @@ export class Outbox {
     }
   }
 
-  private async sendInOrder(conversation: string): Promise<void> {
-    while (!this.stopped) {
-      const next = await this.storage.nextQueued(conversation);
-      if (!next) return;
-      try {
-        await this.attempt(next);
-        this.failures.delete(conversation);
-      } catch (thrown) {
-        const problem = Problem.from(thrown);
-        if (passing(problem)) return this.later(conversation, problem);
-        await this.storage.changeQueued(next.id, { refused: problem.code });
-        this.way.changed(conversation);
+  /** False when nothing is left that could be sent now. */
+  private async sendNext(conversation: string): Promise<boolean> {
+    const next = await this.storage.nextQueued(conversation);
+    if (!next) return false;
+    try {
+      await this.attempt(next);
+      this.failures.delete(conversation);
+    } catch (thrown) {
+      const problem = Problem.from(thrown);
+      if (passing(problem)) {
+        this.later(conversation, problem);
+        return false;
       }
+      await this.storage.refuse(next.id, problem.code);
+      this.way.changed(conversation);
     }
+    return true;
   }
 
   private async attempt(queued: Queued): Promise<void> {
-    let { envelope } = queued;
-    if (envelope === null) {
-      envelope = await this.way.seal(queued);
-      // Discarded meanwhile: nothing to send.
-      if (!(await this.storage.changeQueued(queued.id, { envelope }))) return;
-    }
-    const answer = await this.way.transmit(queued.conversation, queued.id, envelope);
+    const { conversation, id } = queued;
+    const envelope = queued.envelope ?? (await this.storage.sealOnce(id, await this.way.seal(queued)));
+    // Gone meanwhile: nothing to send.
+    if (envelope === null) return;
+    const answer = await this.way.transmit(conversation, id, envelope);
     await this.way.accepted({ ...queued, envelope }, answer);
-    await this.storage.dequeue(queued.id);
-    this.way.changed(queued.conversation);
+    await this.remove(conversation, id);
   }
 
   private later(conversation: string, problem: Problem): void {

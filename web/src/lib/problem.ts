@@ -1,5 +1,13 @@
 /** Codes of the page itself and of the keychain, beside the server's. */
-export type OwnCode = 'offline' | 'identity_changed' | 'own_identity_mismatch' | 'not_kept' | 'vault_failed';
+export type OwnCode =
+  | 'offline'
+  | 'identity_changed'
+  | 'own_identity_mismatch'
+  | 'not_kept'
+  /** Sent again, or discarded, in another window. */
+  | 'not_waiting'
+  | 'storage_lost'
+  | 'vault_failed';
 
 /**
  * What went wrong, as a code that the interface has words for. Every error a

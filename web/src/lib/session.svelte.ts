@@ -4,14 +4,15 @@ import type { Conversations } from '../features/conversations/conversations.svel
 import { api } from './api/client';
 import type { Me, NewAccount, Person, SignedIn } from './api/types';
 import { clock } from './clock';
-import { Desk } from './desk';
+import { Desk, type Word as DeskWord } from './desk';
 import { backOff, type Connection } from './live';
+import { passing } from './outbox';
 import { Problem } from './problem';
 import { Storage } from './storage';
 import { vault, warmUp } from './vault';
 
 /** What the tabs of one browser tell each other. */
-type Word = { type: 'signed-out' } | { type: 'signed-in' } | { type: 'outbox'; conversation: string };
+type Word = { type: 'signed-out' } | { type: 'signed-in'; account: string } | DeskWord;
 
 const LOG_OUT_DUE = 'log-out-due';
 
@@ -25,6 +26,8 @@ export class Session {
   private desk: Desk | null = $state.raw(null);
   private newAccount: Omit<NewAccount, 'setup_code'> | null = null;
   private signedInElsewhere = false;
+  /** The cookie is of a session that nothing here can open any more. */
+  private orphaned = false;
   private readonly profiles = new SvelteMap<string, Person>();
   private readonly storage = new Storage();
   private readonly tabs = new BroadcastChannel('entrenous');
@@ -49,12 +52,12 @@ export class Session {
     await this.endWhatIsDue();
     if (!(await this.storage.reloadSecret().catch(() => undefined))) {
       this.phase = 'signed-out';
-      return;
+      return this.noticeLoss();
     }
     warmUp();
     try {
       const signedIn = await this.patiently(() => this.reopen());
-      if (signedIn) this.enter(signedIn);
+      if (signedIn) await this.settleAgain(signedIn);
       else await this.over();
     } catch (thrown) {
       const { code, status } = Problem.from(thrown);
@@ -68,6 +71,18 @@ export class Session {
   private async reopen(): Promise<SignedIn | null> {
     const signedIn = await api.session();
     return (await vault.reopen(account(signedIn))) ? signedIn : null;
+  }
+
+  /** A session that stands without what opens it: the browser has cleared its storage, which the person should know. */
+  private async noticeLoss(): Promise<void> {
+    if (localStorage.getItem(LOG_OUT_DUE)) return;
+    const stands = await api.session().then(
+      () => true,
+      () => false,
+    );
+    if (!stands || this.phase !== 'signed-out' || this.newAccount) return;
+    this.orphaned = true;
+    this.notice = 'storage_lost';
   }
 
   // Ways in
@@ -120,19 +135,26 @@ export class Session {
     // A browser that keeps nothing (private windows of some) can still be used until the reload.
     await this.storage.belongTo(signedIn.me.id).catch(() => undefined);
     await vault.keep(signedIn.session, signedIn.share).catch(() => undefined);
+    await this.storage.reloadSecret().catch(() => undefined);
     this.enter(signedIn);
-    this.tell({ type: 'signed-in' });
+    this.tell({ type: 'signed-in', account: signedIn.me.id });
+  }
+
+  private async settleAgain(signedIn: SignedIn): Promise<void> {
+    await this.storage.belongTo(signedIn.me.id).catch(() => undefined);
+    this.enter(signedIn);
   }
 
   private enter({ me }: SignedIn): void {
     this.leave();
     this.me = me;
     this.notice = null;
+    this.orphaned = false;
     this.desk = new Desk(me.id, this.storage, {
       connection: (state) => (this.connection = state),
       ended: () => void this.over(),
       profile: (person) => this.profileChanged(person),
-      queueChanged: (conversation) => this.tell({ type: 'outbox', conversation }),
+      tabs: (word) => this.tell(word),
     });
     this.phase = 'signed-in';
     void this.desk.start();
@@ -162,9 +184,9 @@ export class Session {
     localStorage.removeItem(LOG_OUT_DUE);
   }
 
-  /** A log-out that the server has not heard of yet. Before a new session, whose cookie would replace the old one. */
+  /** What the server has not heard of yet. Before a new session, whose cookie would replace the old one. */
   private async endWhatIsDue(): Promise<void> {
-    if (localStorage.getItem(LOG_OUT_DUE)) await this.logOutAtTheServer();
+    if (this.orphaned || localStorage.getItem(LOG_OUT_DUE)) await this.logOutAtTheServer();
   }
 
   /** How many messages a log-out would destroy. */
@@ -178,8 +200,7 @@ export class Session {
     // It was wanted, whatever else was heard of it meanwhile.
     this.notice = null;
     this.phase = 'signed-out';
-    await vault.forget().catch(() => undefined);
-    await this.storage.deleteEverything().catch(() => undefined);
+    await Promise.allSettled([this.storage.deleteEverything(), vault.forget()]);
   }
 
   /** The session ended elsewhere. What was written and not sent stays, sealed, for the next log-in. */
@@ -205,11 +226,20 @@ export class Session {
   }
 
   private heard(word: Word): void {
-    if (word.type === 'outbox') this.desk?.conversations.queueChanged(word.conversation);
+    if (word.type === 'outbox' || word.type === 'draft') this.desk?.heard(word);
     // A sign-up under way has keys and a code that exist nowhere else.
     else if (this.newAccount) this.signedInElsewhere = word.type === 'signed-in';
     else if (word.type === 'signed-out') void this.forget();
-    else if (this.phase === 'signed-out') void this.start();
+    else if (this.phase !== 'starting' && this.me?.id !== word.account) void this.follow();
+  }
+
+  /** Another tab has let somebody in: the cookie of all tabs is theirs now. */
+  private follow(): Promise<void> {
+    if (this.phase === 'signed-in') {
+      this.leave();
+      this.phase = 'starting';
+    }
+    return this.start();
   }
 
   // Oneself and others
@@ -254,7 +284,8 @@ export class Session {
         return answer;
       } catch (thrown) {
         const problem = Problem.from(thrown);
-        if (problem.code !== 'offline' && problem.status < 500) throw problem;
+        const answered = problem.status > 0 && (!passing(problem) || problem.status === 401);
+        if (answered || (problem.status === 0 && problem.code !== 'offline')) throw problem;
         this.connection = navigator.onLine ? 'connecting' : 'offline';
         await nextChance(backOff(attempt));
       }

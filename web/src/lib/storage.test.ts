@@ -1,5 +1,6 @@
 import 'fake-indexeddb/auto';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { deleteDB, openDB } from 'idb';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Conversation, Message } from './api/types';
 import { Storage, type Queued } from './storage';
 
@@ -67,14 +68,150 @@ it('keeps the queue in the order of writing, over a reload', async () => {
 
 it('keeps the place of what is changed, and does not bring back what is gone', async () => {
   for (const id of ['a', 'b']) await storage.enqueue(queued(id));
-  expect(await storage.changeQueued('a', { envelope: 'AQE' })).toBe(true);
+  expect(await storage.sealOnce('a', 'AQE')).toBe('AQE');
   expect((await storage.queued('c')).map((q) => [q.id, q.envelope])).toEqual([
     ['a', 'AQE'],
     ['b', null],
   ]);
   await storage.dequeue('a');
-  expect(await storage.changeQueued('a', { refused: 'x' })).toBe(false);
+  await storage.refuse('a', 'x');
+  expect(await storage.sealOnce('a', 'AQE')).toBeNull();
   expect((await storage.queued('c')).map((q) => q.id)).toEqual(['b']);
+});
+
+it('keeps the envelope of whoever sealed first', async () => {
+  await storage.enqueue(queued('a'));
+  const otherTab = new Storage(`test-${name - 1}`);
+  expect(await Promise.all([storage.sealOnce('a', 'one'), otherTab.sealOnce('a', 'two')])).toEqual([
+    'one',
+    'one',
+  ]);
+  otherTab.close();
+});
+
+it('puts what is written anew in the place of what was refused, once', async () => {
+  for (const id of ['a', 'b', 'd']) await storage.enqueue(queued(id));
+  // What waits may be on its way, and is not to be replaced.
+  expect(await storage.replace('b', queued('x'), null)).toBe(false);
+  await storage.refuse('b', 'bad_envelope');
+  const otherTab = new Storage(`test-${name - 1}`);
+  const both = [storage.replace('b', queued('x'), null), otherTab.replace('b', queued('y'), null)];
+  expect(await Promise.all(both)).toEqual([true, false]);
+  expect((await storage.queued('c')).map((q) => [q.id, q.refused])).toEqual([
+    ['a', null],
+    ['x', null],
+    ['d', null],
+  ]);
+  otherTab.close();
+});
+
+it('keeps a message and takes its draft away in one step, or does neither', async () => {
+  const draft = { conversation: 'c', sealed: 'sealed' };
+  await storage.keepDraft('c', draft);
+  await storage.enqueue(queued('a'));
+  expect(await storage.drafts()).toEqual([]);
+  await storage.keepDraft('c', draft);
+  await expect(storage.enqueue(queued('a'))).rejects.toMatchObject({ code: 'not_kept' });
+  expect(await storage.drafts()).toEqual([draft]);
+});
+
+it('leaves the draft alone when a message is sent again as it was', async () => {
+  const draft = { conversation: 'c', sealed: 'sealed' };
+  await storage.enqueue(queued('a'));
+  await storage.refuse('a', 'bad_envelope');
+  await storage.keepDraft('c', draft);
+  expect(await storage.replace('a', queued('b'))).toBe(true);
+  expect(await storage.drafts()).toEqual([draft]);
+  expect(await storage.replace('a', queued('x'), null)).toBe(false);
+  expect(await storage.drafts()).toEqual([draft]);
+});
+
+it('keeps what waits in a database of the version before', async () => {
+  const before = await openDB(`test-${name - 1}`, 1, {
+    upgrade(db) {
+      db.createObjectStore('session');
+      db.createObjectStore('owner');
+      db.createObjectStore('conversations', { keyPath: 'id' });
+      db.createObjectStore('messages', { keyPath: ['conversation', 'seq'] });
+      const outbox = db.createObjectStore('outbox', { keyPath: 'order', autoIncrement: true });
+      outbox.createIndex('conversation', 'conversation');
+      outbox.createIndex('id', 'id', { unique: true });
+    },
+  });
+  await before.add('outbox', queued('a'));
+  before.close();
+  expect((await storage.queued()).map((q) => q.id)).toEqual(['a']);
+  await storage.keepDraft('c', { conversation: 'c', sealed: 'sealed' });
+  expect(await storage.drafts()).toHaveLength(1);
+});
+
+it('lets marks only grow, and drops them when the server has come as far', async () => {
+  const marks = (delivered: number, read: number) => ({ conversation: 'c', delivered, read });
+  await storage.keepMarks([marks(5, 2)]);
+  await storage.keepMarks([marks(4, 3)]);
+  expect(await storage.marks()).toEqual([marks(5, 3)]);
+  await storage.dropMarks(marks(5, 2));
+  expect(await storage.marks()).toHaveLength(1);
+  await storage.dropMarks(marks(6, 3));
+  expect(await storage.marks()).toEqual([]);
+});
+
+describe('a storage that was cleared under an open page', () => {
+  beforeEach(async () => {
+    await storage.belongTo('a');
+    for (const id of ['z', 'm']) await storage.enqueue(queued(id));
+    await storage.sealOnce('z', 'AQE');
+    await storage.keepDraft('d', { conversation: 'd', sealed: 'sealed' });
+    await storage.keep([{ id: 'c', record: { id: 'c' } as Conversation, synced: 1 }], [message(1)]);
+  });
+
+  const ids = async (of = storage) => (await of.queued()).map((q) => q.id);
+
+  it('gets back what exists nowhere else, in its order, with the same bytes', async () => {
+    await deleteDB(`test-${name - 1}`);
+    await storage.enqueue(queued('a'));
+    expect((await storage.queued()).map((q) => [q.id, q.envelope])).toEqual([
+      ['z', 'AQE'],
+      ['m', null],
+      ['a', null],
+    ]);
+    expect(await storage.drafts()).toHaveLength(1);
+    // What the server has as well is fetched anew.
+    expect(await storage.messages('c', Infinity, 9)).toEqual([]);
+  });
+
+  it('gets it back at once, for a page that is opened next', async () => {
+    await deleteDB(`test-${name - 1}`);
+    const next = new Storage(`test-${name - 1}`);
+    await expect.poll(() => ids(next)).toEqual(['z', 'm']);
+    next.close();
+  });
+
+  it('gets it once from two tabs, and not what another one has sent', async () => {
+    const otherTab = new Storage(`test-${name - 1}`);
+    await otherTab.belongTo('a');
+    expect(await ids(otherTab)).toEqual(['z', 'm']);
+    await storage.dequeue('z');
+    expect(await ids(otherTab)).toEqual(['m']);
+    await deleteDB(`test-${name - 1}`);
+    expect(await Promise.all([ids(), ids(otherTab)])).toEqual([['m'], ['m']]);
+    otherTab.close();
+  });
+
+  it('gets nothing back after a log-out, nor for somebody else', async () => {
+    await storage.deleteEverything();
+    await deleteDB(`test-${name - 1}`);
+    expect(await ids()).toEqual([]);
+
+    await storage.belongTo('a');
+    await storage.enqueue(queued('mine'));
+    storage.close();
+    await deleteDB(`test-${name - 1}`);
+    const theirs = new Storage(`test-${name - 1}`);
+    await theirs.belongTo('b');
+    expect(await ids()).toEqual([]);
+    theirs.close();
+  });
 });
 
 it('refuses the same message twice', async () => {

@@ -1,11 +1,22 @@
 /**
  * What this browser keeps, in IndexedDB: envelopes as the server has them, the
- * outbox, and the sealed secret of the session. Never a text in clear, never a
- * key that the page could read. The server is the truth: all but the outbox
- * can be lost at any time, so a failing cache is a slow start, not an error.
+ * outbox, the drafts, and the sealed secret of the session. Never a text in
+ * clear, never a key that the page could read. The server is the truth: all but
+ * the outbox and the drafts can be lost at any time, so a failing cache is a
+ * slow start, not an error. What exists nowhere else is held in memory as well,
+ * and put back when a browser has cleared its storage under an open page.
  */
-import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from 'idb';
-import type { Conversation, Message } from './api/types';
+import {
+  deleteDB,
+  openDB,
+  type DBSchema,
+  type IDBPDatabase,
+  type IDBPObjectStore,
+  type IDBPTransaction,
+  type StoreNames,
+} from 'idb';
+import type { Conversation, Marks, Message } from './api/types';
+import { Problem } from './problem';
 
 /**
  * The account key as it waits for a reload. A copy of this database does not
@@ -39,43 +50,148 @@ export interface Queued {
   refused: string | null;
 }
 
+/** What was typed in a conversation and not sent. */
+export interface KeptDraft {
+  conversation: string;
+  sealed: string;
+}
+
+export interface DueMarks extends Marks {
+  conversation: string;
+}
+
 interface Schema extends DBSchema {
   session: { key: string; value: ReloadSecret };
   owner: { key: string; value: string };
   conversations: { key: string; value: CachedConversation };
   messages: { key: [string, number]; value: Message };
   outbox: { key: number; value: Queued; indexes: { conversation: string; id: string } };
+  drafts: { key: string; value: KeptDraft };
+  marks: { key: string; value: DueMarks };
 }
 
+type Stores = StoreNames<Schema>[];
+
+const VERSION = 2;
 const RELOAD = 'reload';
 const OWNER = 'account';
+/** Random, and as old as the database: another one means that the storage was cleared. */
+const INSTANCE = 'instance';
 const everySeq = (conversation: string, before = Infinity) =>
   IDBKeyRange.bound([conversation, 0], [conversation, before], false, true);
 
+/** What would be lost with the storage. */
+class Irreplaceable {
+  instance: string | null = null;
+  owner: string | null = null;
+  secret: ReloadSecret | null = null;
+  readonly outbox = new Map<string, Queued>();
+  readonly drafts = new Map<string, KeptDraft>();
+}
+
 export class Storage {
   private opened: Promise<IDBPDatabase<Schema>> | null = null;
+  private held = new Irreplaceable();
 
   constructor(private readonly name = 'entrenous') {}
 
   private db(): Promise<IDBPDatabase<Schema>> {
-    this.opened ??= openDB<Schema>(this.name, 1, {
-      upgrade(db) {
-        db.createObjectStore('session');
-        db.createObjectStore('owner');
-        db.createObjectStore('conversations', { keyPath: 'id' });
-        db.createObjectStore('messages', { keyPath: ['conversation', 'seq'] });
-        const outbox = db.createObjectStore('outbox', { keyPath: 'order', autoIncrement: true });
-        outbox.createIndex('conversation', 'conversation');
-        outbox.createIndex('id', 'id', { unique: true });
-      },
-      // Another tab logs out (or is newer): give way, open again when needed.
-      blocking: () => this.close(),
-      terminated: () => (this.opened = null),
-    }).catch((thrown: unknown) => {
+    this.opened ??= this.open().catch((thrown: unknown) => {
       this.opened = null;
       throw thrown;
     });
     return this.opened;
+  }
+
+  private async open(): Promise<IDBPDatabase<Schema>> {
+    const db = await openDB<Schema>(this.name, VERSION, {
+      upgrade(db, before, _, tx) {
+        if (before < 1) {
+          db.createObjectStore('session');
+          db.createObjectStore('owner');
+          db.createObjectStore('conversations', { keyPath: 'id' });
+          db.createObjectStore('messages', { keyPath: ['conversation', 'seq'] });
+          const outbox = db.createObjectStore('outbox', { keyPath: 'order', autoIncrement: true });
+          outbox.createIndex('conversation', 'conversation');
+          outbox.createIndex('id', 'id', { unique: true });
+        }
+        db.createObjectStore('drafts', { keyPath: 'conversation' });
+        db.createObjectStore('marks', { keyPath: 'conversation' });
+        void tx.objectStore('owner').put(crypto.randomUUID(), INSTANCE);
+      },
+      blocking: (_, wanted) => this.gone(wanted === null),
+      terminated: () => this.gone(true),
+    });
+    const instance = (await db.get('owner', INSTANCE)) ?? null;
+    if (this.held.instance !== null && this.held.instance !== instance) await this.putBack(db);
+    this.held.instance = instance;
+    return db;
+  }
+
+  /** Another tab is newer: give way. Or the storage is being cleared: what is held goes back at once. */
+  private gone(cleared: boolean): void {
+    this.close();
+    if (cleared && this.held.owner !== null) this.db().catch(() => undefined);
+  }
+
+  private async putBack(db: IDBPDatabase<Schema>): Promise<void> {
+    const { owner, secret, outbox, drafts } = this.held;
+    const tx = db.transaction(['owner', 'session', 'outbox', 'drafts'], 'readwrite', {
+      durability: 'strict',
+    });
+    const settled = tx.done;
+    settled.catch(() => undefined);
+    const now = await tx.objectStore('owner').get(OWNER);
+    // Unless somebody else has come in meanwhile.
+    if (owner === null || (now !== undefined && now !== owner)) return this.forget();
+    await tx.objectStore('owner').put(owner, OWNER);
+    if (secret && !(await tx.objectStore('session').get(RELOAD))) {
+      await tx.objectStore('session').put(secret, RELOAD);
+    }
+    const queue = tx.objectStore('outbox');
+    for (const queued of [...outbox.values()].sort((a, b) => (a.order ?? 0) - (b.order ?? 0))) {
+      // By another tab, which held it too.
+      if (await queue.index('id').getKey(queued.id)) continue;
+      const { order, ...placeless } = queued;
+      const taken = order === undefined || (await queue.getKey(order)) !== undefined;
+      await queue.add(taken ? placeless : queued);
+    }
+    for (const draft of drafts.values()) {
+      if (!(await tx.objectStore('drafts').getKey(draft.conversation))) {
+        await tx.objectStore('drafts').put(draft);
+      }
+    }
+    await settled;
+  }
+
+  /** Once more when the connection was cut under the work. Whatever else goes wrong is `not_kept`. */
+  private async use<T>(work: (db: IDBPDatabase<Schema>) => Promise<T>): Promise<T> {
+    try {
+      const db = await this.db();
+      return await work(db).catch((thrown: unknown) => {
+        if (!wasCut(thrown)) throw thrown;
+        this.close();
+        return this.db().then(work);
+      });
+    } catch (thrown) {
+      throw new Problem('not_kept', 0, String(thrown));
+    }
+  }
+
+  /** All of it or nothing, and on the disk before it resolves: a crash of the machine loses nothing of it. */
+  private change<T, Names extends Stores>(
+    stores: Names,
+    work: (tx: IDBPTransaction<Schema, Names, 'readwrite'>) => Promise<T>,
+  ): Promise<T> {
+    return this.use(async (db) => {
+      const tx = db.transaction(stores, 'readwrite', { durability: 'strict' });
+      const settled = tx.done;
+      // A request that fails ends the transaction as well, which says why.
+      settled.catch(() => undefined);
+      const result = await work(tx);
+      await settled;
+      return result;
+    });
   }
 
   close(): void {
@@ -83,99 +199,265 @@ export class Storage {
     this.opened = null;
   }
 
+  /** Emptied, not deleted: a deletion would wait for tabs that the browser has frozen, and look like a loss. */
   async deleteEverything(): Promise<void> {
-    this.close();
-    await deleteDB(this.name);
+    this.forget();
+    try {
+      await this.use(async (db) => {
+        const stores = [...db.objectStoreNames].filter((name) => name !== 'owner');
+        const tx = db.transaction([...stores, 'owner'], 'readwrite');
+        const cleared = [
+          ...stores.map((name) => tx.objectStore(name).clear()),
+          tx.objectStore('owner').delete(OWNER),
+        ];
+        await Promise.all([...cleared, tx.done]);
+      });
+    } catch {
+      this.close();
+      await deleteDB(this.name);
+    }
+  }
+
+  private forget(): void {
+    const { instance } = this.held;
+    this.held = new Irreplaceable();
+    this.held.instance = instance;
   }
 
   async reloadSecret(): Promise<ReloadSecret | undefined> {
-    return (await this.db()).get('session', RELOAD);
+    const secret = await this.use((db) => db.get('session', RELOAD));
+    this.held.secret = secret ?? null;
+    return secret;
   }
 
   async keepReloadSecret(secret: ReloadSecret): Promise<void> {
-    await (await this.db()).put('session', secret, RELOAD);
+    await this.use((db) => db.put('session', secret, RELOAD));
   }
 
   async dropReloadSecret(): Promise<void> {
-    await (await this.db()).delete('session', RELOAD);
+    this.held.secret = null;
+    await this.use((db) => db.delete('session', RELOAD));
   }
 
   /** What another account left here (its session ended without a log-out) is not for this one. */
   async belongTo(account: string): Promise<void> {
-    const owner = await (await this.db()).get('owner', OWNER);
+    const owner = await this.use((db) => db.get('owner', OWNER));
     if (owner !== undefined && owner !== account) await this.deleteEverything();
-    await (await this.db()).put('owner', account, OWNER);
+    if (this.held.owner !== account) this.forget();
+    await this.use((db) => db.put('owner', account, OWNER));
+    this.held.owner = account;
   }
 
   async conversations(): Promise<CachedConversation[]> {
-    return (await this.db()).getAll('conversations');
+    return this.use((db) => db.getAll('conversations'));
   }
 
   /** Stores the conversations, and the messages that bring each up to its `synced`, or nothing at all. */
   async keep(conversations: CachedConversation[], messages: Message[] = []): Promise<void> {
-    const tx = (await this.db()).transaction(['conversations', 'messages'], 'readwrite');
-    // A request that fails later (no space) ends the transaction by itself: `done` tells.
-    const put = (request: Promise<unknown>) => void request.catch(() => undefined);
-    try {
-      for (const each of conversations) put(tx.objectStore('conversations').put(each));
-      for (const each of messages) put(tx.objectStore('messages').put(each));
-    } catch (thrown) {
-      tx.done.catch(() => undefined);
-      tx.abort();
-      throw thrown;
-    }
-    await tx.done;
+    return this.use(async (db) => {
+      const tx = db.transaction(['conversations', 'messages'], 'readwrite');
+      // A request that fails later (no space) ends the transaction by itself: `done` tells.
+      const put = (request: Promise<unknown>) => void request.catch(() => undefined);
+      try {
+        for (const each of conversations) put(tx.objectStore('conversations').put(each));
+        for (const each of messages) put(tx.objectStore('messages').put(each));
+      } catch (thrown) {
+        tx.done.catch(() => undefined);
+        tx.abort();
+        throw thrown;
+      }
+      await tx.done;
+    });
   }
 
   /** The newest messages kept before `before`, in ascending `seq`. */
   async messages(conversation: string, before: number, limit: number): Promise<Message[]> {
-    const found: Message[] = [];
-    const db = await this.db();
-    let cursor = await db.transaction('messages').store.openCursor(everySeq(conversation, before), 'prev');
-    while (cursor && found.length < limit) {
-      found.push(cursor.value);
-      cursor = await cursor.continue();
-    }
-    return found.reverse();
+    return this.use(async (db) => {
+      const found: Message[] = [];
+      let cursor = await db.transaction('messages').store.openCursor(everySeq(conversation, before), 'prev');
+      while (cursor && found.length < limit) {
+        found.push(cursor.value);
+        cursor = await cursor.continue();
+      }
+      return found.reverse();
+    });
   }
 
   async dropMessages(conversation: string): Promise<void> {
-    await (await this.db()).delete('messages', everySeq(conversation));
+    await this.use((db) => db.delete('messages', everySeq(conversation)));
   }
 
-  async enqueue(queued: Queued): Promise<void> {
-    await (await this.db()).add('outbox', queued);
+  // The outbox
+
+  /** In one step with the draft it was: after a crash it is the one or the other, not both. */
+  async enqueue(queued: Queued, draft: KeptDraft | null = null): Promise<void> {
+    const order = await this.change(['outbox', 'drafts'], async (tx) => {
+      await keepOrDrop(tx.objectStore('drafts'), queued.conversation, draft);
+      return tx.objectStore('outbox').add(queued);
+    });
+    this.held.outbox.set(queued.id, { ...queued, order });
+    this.holdDraft(queued.conversation, draft);
+  }
+
+  /**
+   * In the place of what was refused, under an id of its own: the old id might stand for other bytes. False when
+   * another tab was quicker. Without `draft` the draft stays as it is.
+   */
+  async replace(refused: string, queued: Queued, draft?: KeptDraft | null): Promise<boolean> {
+    const order = await this.change(['outbox', 'drafts'], async (tx) => {
+      const found = await tx.objectStore('outbox').index('id').get(refused);
+      if (!found?.order || found.refused === null) return null;
+      if (draft !== undefined) await keepOrDrop(tx.objectStore('drafts'), queued.conversation, draft);
+      return tx.objectStore('outbox').put({ ...queued, order: found.order });
+    });
+    if (order === null) return false;
+    this.held.outbox.delete(refused);
+    this.held.outbox.set(queued.id, { ...queued, order });
+    if (draft !== undefined) this.holdDraft(queued.conversation, draft);
+    return true;
   }
 
   /** In the order of writing; of one conversation or of all. */
   async queued(conversation?: string): Promise<Queued[]> {
-    const db = await this.db();
-    if (conversation === undefined) return db.getAll('outbox');
-    // An index lists equal keys by their primary key: the order of writing.
-    return db.getAllFromIndex('outbox', 'conversation', conversation);
+    const found = await this.use((db) =>
+      conversation === undefined
+        ? db.getAll('outbox')
+        : // An index lists equal keys by their primary key: the order of writing.
+          db.getAllFromIndex('outbox', 'conversation', conversation),
+    );
+    const { outbox } = this.held;
+    for (const [id, held] of outbox) {
+      if (conversation === undefined || held.conversation === conversation) outbox.delete(id);
+    }
+    for (const each of found) outbox.set(each.id, each);
+    return found;
   }
 
   /** The first that may be sent. Refused ones stay where they are, and are few. */
   async nextQueued(conversation: string): Promise<Queued | undefined> {
-    const index = (await this.db()).transaction('outbox').store.index('conversation');
-    let cursor = await index.openCursor(conversation);
-    while (cursor && cursor.value.refused !== null) cursor = await cursor.continue();
-    return cursor?.value;
+    return this.use(async (db) => {
+      const index = db.transaction('outbox').store.index('conversation');
+      let cursor = await index.openCursor(conversation);
+      while (cursor && cursor.value.refused !== null) cursor = await cursor.continue();
+      return cursor?.value;
+    });
   }
 
-  /** Changes what is still queued; false when another tab has finished with it. */
-  async changeQueued(id: string, change: Partial<Queued>): Promise<boolean> {
-    const tx = (await this.db()).transaction('outbox', 'readwrite');
-    const found = await tx.store.index('id').get(id);
-    if (found) await tx.store.put({ ...found, ...change });
-    await tx.done;
-    return found !== undefined;
+  /**
+   * The bytes that every attempt sends, whoever makes it: those of whoever sealed first. Null when it is no longer
+   * queued.
+   */
+  async sealOnce(id: string, envelope: string): Promise<string | null> {
+    const sealed = await this.changeQueued(id, (queued) => ({ envelope: queued.envelope ?? envelope }));
+    return sealed?.envelope ?? null;
+  }
+
+  async refuse(id: string, code: string): Promise<void> {
+    await this.changeQueued(id, () => ({ refused: code }));
+  }
+
+  private async changeQueued(
+    id: string,
+    change: (queued: Queued) => Partial<Queued>,
+  ): Promise<Queued | undefined> {
+    const changed = await this.change(['outbox'], async (tx) => {
+      const found = await tx.objectStore('outbox').index('id').get(id);
+      if (!found) return undefined;
+      const next = { ...found, ...change(found) };
+      await tx.objectStore('outbox').put(next);
+      return next;
+    });
+    if (changed) this.held.outbox.set(id, changed);
+    return changed;
   }
 
   async dequeue(id: string): Promise<void> {
-    const tx = (await this.db()).transaction('outbox', 'readwrite');
-    const order = await tx.store.index('id').getKey(id);
-    if (order !== undefined) await tx.store.delete(order);
-    await tx.done;
+    await this.use(async (db) => {
+      const tx = db.transaction('outbox', 'readwrite');
+      const order = await tx.store.index('id').getKey(id);
+      if (order !== undefined) await tx.store.delete(order);
+      await tx.done;
+    });
+    this.held.outbox.delete(id);
   }
+
+  // Drafts
+
+  async drafts(): Promise<KeptDraft[]> {
+    const found = await this.use((db) => db.getAll('drafts'));
+    this.held.drafts.clear();
+    for (const each of found) this.held.drafts.set(each.conversation, each);
+    return found;
+  }
+
+  async draft(conversation: string): Promise<KeptDraft | null> {
+    const found = (await this.use((db) => db.get('drafts', conversation))) ?? null;
+    this.holdDraft(conversation, found);
+    return found;
+  }
+
+  async keepDraft(conversation: string, draft: KeptDraft | null): Promise<void> {
+    await this.use(async (db) => {
+      const tx = db.transaction('drafts', 'readwrite');
+      await Promise.all([keepOrDrop(tx.store, conversation, draft), tx.done]);
+    });
+    this.holdDraft(conversation, draft);
+  }
+
+  private holdDraft(conversation: string, draft: KeptDraft | null): void {
+    if (draft) this.held.drafts.set(conversation, draft);
+    else this.held.drafts.delete(conversation);
+  }
+
+  // Marks that the server has not confirmed
+
+  async marks(): Promise<DueMarks[]> {
+    return this.use((db) => db.getAll('marks'));
+  }
+
+  /** Marks only grow, whichever tab they are of. */
+  async keepMarks(marks: DueMarks[]): Promise<void> {
+    await this.change(['marks'], async (tx) => {
+      const store = tx.objectStore('marks');
+      for (const { conversation, delivered, read } of marks) {
+        const kept = await store.get(conversation);
+        await store.put({
+          conversation,
+          delivered: Math.max(delivered, kept?.delivered ?? 0),
+          read: Math.max(read, kept?.read ?? 0),
+        });
+      }
+    });
+  }
+
+  async dropMarks({ conversation, delivered, read }: DueMarks): Promise<void> {
+    await this.change(['marks'], async (tx) => {
+      const store = tx.objectStore('marks');
+      const kept = await store.get(conversation);
+      if (kept && kept.delivered <= delivered && kept.read <= read) await store.delete(conversation);
+    });
+  }
+}
+
+const ASKED = 'storage-asked';
+
+/**
+ * Asks the browser not to clear this storage when the device is short of space. Some of them ask the person in turn:
+ * once, and only when there is something to keep.
+ */
+export async function askToStay(): Promise<void> {
+  if (localStorage.getItem(ASKED)) return;
+  localStorage.setItem(ASKED, 'yes');
+  await navigator.storage?.persist?.().catch(() => false);
+}
+
+type DraftStore = Pick<IDBPObjectStore<Schema, Stores, 'drafts', 'readwrite'>, 'put' | 'delete'>;
+
+function keepOrDrop(store: DraftStore, conversation: string, draft: KeptDraft | null): Promise<unknown> {
+  return draft ? store.put(draft) : store.delete(conversation);
+}
+
+/** Cleared, or closed for another tab, between two steps. */
+function wasCut(thrown: unknown): boolean {
+  return thrown instanceof DOMException && ['InvalidStateError', 'AbortError'].includes(thrown.name);
 }

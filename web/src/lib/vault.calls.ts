@@ -35,8 +35,8 @@ function unlocked(next: Keychain): void {
   keychain = next;
 }
 
-/** The label binds a kept text to its message, so that texts cannot be exchanged in the database. */
-const outboxLabel = (id: string) => `outbox/${id}`;
+/** The label binds a kept text to its place, so that texts cannot be exchanged in the database. */
+type Label = `outbox/${string}` | `draft/${string}`;
 
 const toText = (bytes: Uint8Array) => {
   let text = '';
@@ -147,18 +147,17 @@ export const vaultCalls = {
 
   /** Seals for the wire what `sealText` keeps here. */
   sealQueued(conversation: string, epoch: string, id: string, sealed: string): string {
-    const text = decoder.decode(keys().open_local(outboxLabel(id), toBytes(sealed)));
+    const text = decoder.decode(keys().open_local(`outbox/${id}`, toBytes(sealed)));
     return keys().seal(conversation, epoch, id, MESSAGE, null, text);
   },
 
-  sealText: (id: string, text: string): string =>
-    toText(keys().seal_local(outboxLabel(id), encoder.encode(text))),
+  sealText: (label: Label, text: string): string => toText(keys().seal_local(label, encoder.encode(text))),
 
-  openTexts(kept: { id: string; sealed: string }[]): Opened[] {
+  openTexts(kept: { label: Label; sealed: string }[]): Opened[] {
     const ring = keys();
-    return kept.map(({ id, sealed }) => {
+    return kept.map(({ label, sealed }) => {
       try {
-        return { text: decoder.decode(ring.open_local(outboxLabel(id), toBytes(sealed))) };
+        return { text: decoder.decode(ring.open_local(label, toBytes(sealed))) };
       } catch (thrown) {
         return { error: Problem.from(thrown).code };
       }

@@ -12,6 +12,7 @@ import { epochOf } from '../../lib/ids';
 import { Problem } from '../../lib/problem';
 import type { Queued } from '../../lib/storage';
 import type { Content } from './content';
+import { Draft } from './draft.svelte';
 import { History } from './history.svelte';
 import { Queue } from './queue.svelte';
 import { placeOf, type Pending, type Shown } from './timeline';
@@ -23,12 +24,12 @@ export class Conversation {
   record: Record = $state.raw() as Record;
   /** What the list says of it. */
   preview: Content | null = $state.raw(null);
-  draft = $state('');
   identityChanged = $state(false);
   problem: Problem | null = $state.raw(null);
 
   readonly history: History;
   readonly queue: Queue;
+  readonly draft: Draft;
   private loading: Promise<void> | null = null;
 
   constructor(
@@ -38,6 +39,7 @@ export class Conversation {
   ) {
     this.record = record;
     this.queue = new Queue(tools, record.id);
+    this.draft = new Draft(tools, record.id);
     this.history = new History(tools, () => this.record, synced);
   }
 
@@ -68,7 +70,12 @@ export class Conversation {
     return this.preview && { content: this.preview, mine };
   }
   get activeAt(): number {
-    return Math.max(this.record.active_at, this.pending.at(-1)?.written_at ?? 0);
+    const { seq, active_at } = this.record;
+    return Math.max(active_at, this.pending.at(-1)?.written_at ?? 0, seq === 0 ? this.draft.at : 0);
+  }
+  /** A conversation begins with its first message, be it one that is only begun. */
+  get begun(): boolean {
+    return this.record.seq > 0 || this.pending.length > 0 || !this.draft.empty;
   }
   get atStart(): boolean {
     return this.loaded && (this.shown[0]?.message.seq ?? 1) === 1;
@@ -83,9 +90,18 @@ export class Conversation {
 
   // Writing
 
-  /** Shows the message at once; rejects only when this browser cannot keep it. */
-  send(body: string): Promise<void> {
-    return this.queue.add(body);
+  /** Shows the message at once; rejects only when this browser cannot keep it, and then the composer has it again. */
+  async send(text: string): Promise<void> {
+    const { draft } = this;
+    const taken = { ...draft.take(), text };
+    try {
+      await this.queue.add(text, taken.replaces, draft.sealed());
+      draft.sent();
+    } catch (thrown) {
+      const gone = Problem.from(thrown).code === 'not_waiting';
+      draft.giveBack(gone ? { ...taken, replaces: null } : taken);
+      throw thrown;
+    }
   }
 
   /** The envelope of what is queued; the worker takes the text from its seal, it does not pass here. */
@@ -110,12 +126,47 @@ export class Conversation {
     await this.receive({ conversation, seq, rev, id, sender, epoch, envelope, sent_at });
   }
 
-  retry(id: string): Promise<void> {
-    return this.queue.retry(id);
+  /** A refused message as it is, under a new id: sealed anew, its bytes are others. */
+  async retry(id: string): Promise<void> {
+    const text = this.textOf(id);
+    if (text !== null) await this.queue.add(text, id).catch(ignored);
+  }
+
+  /** A refused message into the composer. */
+  edit(id: string): void {
+    const text = this.textOf(id);
+    if (text !== null) this.draft.takeUp(id, text);
+  }
+
+  /** The latest that was refused. */
+  editLast(): void {
+    const last = this.pending.findLast(({ refused }) => refused !== null);
+    if (last) this.edit(last.id);
   }
 
   discard(id: string): Promise<void> {
     return this.queue.discard(id);
+  }
+
+  private textOf(id: string): string | null {
+    const content = this.pending.find((each) => each.id === id && each.refused !== null)?.content;
+    return content?.type === 'text' ? content.body : null;
+  }
+
+  /** The queue changed, here or in another tab. */
+  async queueChanged(): Promise<void> {
+    await this.queue.refresh();
+    this.clearArrived();
+    const { replaces } = this.draft;
+    if (replaces !== null && !this.pending.some(({ id }) => id === replaces)) this.draft.release();
+  }
+
+  /** What counts as refused and is in the thread all the same, after an answer that was lost, is not unsent. */
+  private clearArrived(): void {
+    const held = new Set(this.shown.map(({ message }) => message.id));
+    for (const { id, refused } of this.pending) {
+      if (refused !== null && held.has(id)) void this.queue.discard(id).catch(ignored);
+    }
   }
 
   // Reading
@@ -128,6 +179,7 @@ export class Conversation {
         (thrown: unknown) => (this.problem = Problem.from(thrown)),
       )
       .then(() => {
+        this.clearArrived();
         this.loading = null;
       });
     return this.loading;
@@ -153,13 +205,15 @@ export class Conversation {
       if (place !== 'held') this.advance(message, opened);
       // What lies between counts as unread or not: the server knows.
       if (place === 'gap') this.apply(await api.conversation(this.id));
+      if (!theirs) this.clearArrived();
       return opened && theirs && isNew ? opened.content : null;
     });
   }
 
   /** Everything that changed since the last time. */
-  catchUp(): Promise<void> {
-    return this.history.inOrder(() => this.history.fetchChanges());
+  async catchUp(): Promise<void> {
+    await this.history.inOrder(() => this.history.fetchChanges());
+    this.clearArrived();
   }
 
   /** What the list knows moves on with it. */
@@ -190,14 +244,20 @@ export class Conversation {
       theirs: furthest(this.record.theirs, fresh.theirs),
     };
     this.count(newest.unread);
-    // Lost on its way, with the line that carried it: marks are kept here and nowhere asked for.
-    const { mine } = this.record;
-    if (mine.delivered > fresh.mine.delivered || mine.read > fresh.mine.read) {
-      this.tools.receipts.note(this.id, mine);
-    }
+    this.tools.receipts.confirmed(this.id, fresh.mine);
   }
 
   // Marks
+
+  /** The other person has read on, perhaps, while nobody could tell. */
+  get awaitsReceipts(): boolean {
+    const { seq, theirs, last_message } = this.record;
+    return this.loaded && last_message?.sender === this.tools.me && theirs.read < seq;
+  }
+
+  async askForReceipts(): Promise<void> {
+    this.apply(await api.conversation(this.id));
+  }
 
   /** The last message is opened, here or in the list: the other person may know. */
   confirmDelivery(): void {
@@ -242,7 +302,8 @@ export class Conversation {
       this.record = { ...this.record, theirs: furthest(this.record.theirs, marks) };
       return;
     }
-    // Read in another of my windows.
+    // Read here, or in another of my windows.
+    this.tools.receipts.confirmed(this.id, marks);
     this.record = { ...this.record, mine: furthest(this.record.mine, marks) };
     this.count(this.record.unread);
   }
@@ -267,6 +328,9 @@ export class Conversation {
     if (Problem.from(thrown).code === 'identity_changed') this.identityChanged = true;
   }
 }
+
+/** The queue is read again at the next change of it. */
+const ignored = () => undefined;
 
 /** Never back to an epoch that was left. */
 function later(known: Record['epoch'], told: Record['epoch']): Record['epoch'] {

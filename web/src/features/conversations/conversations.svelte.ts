@@ -1,10 +1,13 @@
 /** All conversations of the person: the list, and where each event belongs. */
 import { api } from '../../lib/api/client';
 import type { Conversation as Record, Message, Person, ServerFrame } from '../../lib/api/types';
+import { backOff } from '../../lib/live';
+import { passing } from '../../lib/outbox';
 import { Problem } from '../../lib/problem';
 import { SvelteMap } from 'svelte/reactivity';
 import type { Content } from './content';
 import { Conversation } from './conversation.svelte';
+import { openDrafts, type Written } from './draft.svelte';
 import { openMessages, type Tools } from './tools';
 
 const PAGE = 100;
@@ -20,7 +23,13 @@ export class Conversations {
   private readonly byId = new SvelteMap<string, Conversation>();
   private readonly fetching = new Map<string, Promise<Conversation>>();
   private refreshing: Promise<void> | null = null;
+  private asked = false;
   private complete = false;
+  private failures = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private stopped = false;
+  /** Of conversations that are not known here yet. */
+  private readonly drafts = new Map<string, Written>();
 
   /** The list was shown once, from the storage or from the server. */
   loaded = $state(false);
@@ -28,11 +37,9 @@ export class Conversations {
   /** The last new message of anybody, for the screen reader. */
   arrived: Arrival | null = $state.raw(null);
 
-  /** Latest activity first; a conversation begins with its first message. */
+  /** Latest activity first. */
   readonly list: Conversation[] = $derived(
-    [...this.byId.values()]
-      .filter((each) => each.record.seq > 0 || each.pending.length > 0)
-      .sort((a, b) => b.activeAt - a.activeAt),
+    [...this.byId.values()].filter((each) => each.begun).sort((a, b) => b.activeAt - a.activeAt),
   );
   readonly unread: number = $derived(this.list.reduce((sum, each) => sum + each.record.unread, 0));
 
@@ -46,36 +53,75 @@ export class Conversations {
     return this.byId.get(id);
   }
 
-  /** The first paint, from what this browser kept: names at once, words as soon as they are opened. */
+  /** The first paint, from what this browser kept: names and drafts at once, words as soon as they are opened. */
   async restore(): Promise<void> {
-    const kept = await this.tools.storage.conversations().catch(() => []);
-    for (const { id, record, synced } of kept) {
-      if (!this.byId.has(id)) this.byId.set(id, new Conversation(this.tools, record, synced));
-    }
+    const { storage } = this.tools;
+    const kept = await storage.conversations().catch(() => []);
+    const drafts = await storage.drafts().then(
+      (drafts) => openDrafts(this.tools, drafts),
+      () => [],
+    );
+    for (const [id, written] of drafts) this.drafts.set(id, written);
+    for (const { id, record, synced } of kept) if (!this.byId.has(id)) this.make(record, synced);
     if (kept.length > 0) this.loaded = true;
     void this.openPreviews(kept.map(({ id }) => id)).catch(ignored);
-    void this.refreshQueues();
+    void this.bringBack();
   }
 
-  /** What waits to be sent, of every conversation. */
-  private async refreshQueues(): Promise<void> {
+  /** What waits to be sent, and what was begun, of every conversation. */
+  private async bringBack(): Promise<void> {
     const queued = await this.tools.storage.queued().catch(() => []);
-    for (const id of new Set(queued.map((each) => each.conversation))) {
-      await this.ensure(id).then((conversation) => conversation.queue.refresh(), ignored);
+    for (const id of new Set([...queued.map((each) => each.conversation), ...this.drafts.keys()])) {
+      await this.ensure(id).then((conversation) => conversation.queueChanged(), ignored);
     }
   }
 
-  /** The list as the server has it, and what changed in the conversations kept here. */
+  private make(record: Record, synced = 0): Conversation {
+    const conversation = new Conversation(this.tools, record, synced);
+    const written = this.drafts.get(record.id);
+    if (written) conversation.draft.show(written);
+    this.drafts.delete(record.id);
+    this.byId.set(record.id, conversation);
+    return conversation;
+  }
+
+  /** Before the page may go: what was typed in the last moment. */
+  keepDrafts(): void {
+    for (const each of this.byId.values()) each.draft.keepNow();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    for (const each of this.byId.values()) each.draft.stop();
+  }
+
+  /** The list as the server has it, and what changed in the conversations kept here: as of now, not of a reading under way. */
   refresh(): Promise<void> {
-    this.refreshing ??= this.fetchPages()
-      .then(
-        () => (this.problem = null),
-        (thrown: unknown) => (this.problem = Problem.from(thrown)),
-      )
-      .then(() => {
-        this.refreshing = null;
-      });
+    clearTimeout(this.timer);
+    this.asked = true;
+    this.refreshing ??= this.read().finally(() => (this.refreshing = null));
     return this.refreshing;
+  }
+
+  private async read(): Promise<void> {
+    while (this.asked && !this.stopped) {
+      this.asked = false;
+      try {
+        await this.fetchPages();
+        this.problem = null;
+        this.failures = 0;
+      } catch (thrown) {
+        this.problem = Problem.from(thrown);
+        if (passing(this.problem) && this.problem.status !== 401) this.refreshLater();
+      }
+    }
+  }
+
+  /** Something could not be fetched, on a line that stands: no `ready` will come to ask for it again. */
+  refreshLater(): void {
+    clearTimeout(this.timer);
+    if (!this.stopped) this.timer = setTimeout(() => void this.refresh(), backOff(this.failures++));
   }
 
   private async fetchPages(): Promise<void> {
@@ -90,16 +136,19 @@ export class Conversations {
       await Promise.all(changed.map((fresh) => this.catchUp(fresh)));
       cursor = page.next ?? undefined;
       // Sorted by activity: after a page without news, the rest is as it was, save what was read elsewhere.
-      // (What the other person has read shows only in an open conversation, which asks for itself.)
       const unread = this.list.some((each) => each.record.unread > 0 && !fetched.has(each.id));
       if (this.complete && changed.length === 0 && !unread) break;
     } while (cursor);
     this.complete = true;
+    for (const each of this.list)
+      if (!fetched.has(each.id) && each.awaitsReceipts) await each.askForReceipts();
   }
 
   private isNews(fresh: Record): boolean {
     const known = this.byId.get(fresh.id);
-    return !known || fresh.rev > known.record.rev || fresh.rev > known.history.synced || !known.latest;
+    if (!known?.latest || fresh.rev > known.record.rev) return true;
+    const { synced } = known.history;
+    return synced > 0 && fresh.rev > synced;
   }
 
   private async catchUp(fresh: Record): Promise<void> {
@@ -130,9 +179,7 @@ export class Conversations {
       known.apply(fresh);
       return known;
     }
-    const conversation = new Conversation(this.tools, fresh);
-    this.byId.set(fresh.id, conversation);
-    return conversation;
+    return this.make(fresh);
   }
 
   /** By its id; asked from the server when it is not known here. Throws `not_found`. */
@@ -153,11 +200,11 @@ export class Conversations {
     return conversation;
   }
 
-  /** One event of the line. What cannot be fetched now is found at the next `ready`. */
+  /** One event of the line. What cannot be fetched now is fetched later. */
   on(frame: ServerFrame): void {
     switch (frame.type) {
       case 'message':
-        void this.receive(frame.message).catch(ignored);
+        void this.receive(frame.message).catch(() => this.refreshLater());
         break;
       case 'receipt':
         this.byId.get(frame.conversation)?.marked(frame.account, frame);
@@ -187,10 +234,17 @@ export class Conversations {
   /** The queue of a conversation changed, here or in another tab. */
   queueChanged(id: string): void {
     void this.ensure(id)
-      .then((conversation) => conversation.queue.refresh())
+      .then((conversation) => conversation.queueChanged())
+      .catch(ignored);
+  }
+
+  /** Another tab has kept a draft, or sent it. */
+  draftChanged(id: string): void {
+    void this.ensure(id)
+      .then((conversation) => conversation.draft.changedElsewhere())
       .catch(ignored);
   }
 }
 
-/** The next `ready` of the line repairs it; nothing is lost by waiting. */
+/** The next `ready` of the line, or the next start, repairs it; nothing is lost by waiting. */
 const ignored = () => undefined;

@@ -1,8 +1,13 @@
 import { t } from '../../i18n/index.svelte';
 import type { Content } from './content';
 
+/** More than any row has room for. */
+const LINE = 300;
+
+export const oneLine = (text: string) => text.trim().slice(0, LINE).replace(/\s+/g, ' ');
+
 /** A message in words on one line, for the list and for the ear. */
 export function inWords(content: Content): string {
-  if (content.type === 'text') return content.body.replace(/\s+/g, ' ').trim();
+  if (content.type === 'text') return oneLine(content.body);
   return content.type === 'newer' ? t.thread.newer : t.thread.unreadable;
 }

@@ -2,7 +2,7 @@
 import { clock } from '../../lib/clock';
 import { newId } from '../../lib/ids';
 import { Problem } from '../../lib/problem';
-import type { Queued } from '../../lib/storage';
+import type { KeptDraft, Queued } from '../../lib/storage';
 import { contentOf, plainText, type Content } from './content';
 import type { Pending } from './timeline';
 import type { Tools } from './tools';
@@ -13,45 +13,45 @@ export class Queue {
 
   private reading: Promise<void> = Promise.resolve();
   private nextReading: Promise<void> | null = null;
-  /** Shown already, and on its way into the storage. */
-  private readonly beingKept = new Set<string>();
+  /** Shown already, and on its way into the storage; with the one whose place it takes. */
+  private readonly beingKept = new Map<string, string | null>();
 
   constructor(
     private readonly tools: Tools,
     private readonly conversation: string,
   ) {}
 
-  /** Shows the message in the same frame; rejects only when this browser cannot keep it. */
-  async add(body: string): Promise<void> {
+  /**
+   * Shows the message in the same frame, at the end or instead of a refused one; rejects only when this browser cannot
+   * keep it. `draft`: what stays in the composer, if it comes from there.
+   */
+  async add(body: string, replaces: string | null, draft?: Promise<KeptDraft | null>): Promise<void> {
     const written_at = clock.now();
     const id = newId(written_at);
-    const content: Content = { type: 'text', body };
-    this.beingKept.add(id);
-    this.pending = [...this.pending, { id, written_at, content, refused: null }];
-    const sealed = this.tools.vault.sealText(id, plainText(body));
+    const { conversation } = this;
+    const shown: Pending = { id, written_at, content: { type: 'text', body }, refused: null };
+    this.beingKept.set(id, replaces);
+    this.pending = this.pending.some((each) => each.id === replaces)
+      ? this.pending.map((each) => (each.id === replaces ? shown : each))
+      : [...this.pending, shown];
+    const queued = { id, conversation, envelope: null, written_at, refused: null };
+    const sealed = Promise.all([this.tools.vault.sealText(`outbox/${id}`, plainText(body)), draft]).then(
+      ([text, draft]) => ({ text, draft }),
+    );
     try {
-      const { conversation } = this;
-      await this.tools.outbox.add({ id, conversation, envelope: null, written_at, refused: null }, sealed);
+      if (replaces) await this.tools.outbox.replace(replaces, queued, sealed);
+      else await this.tools.outbox.add(queued, sealed);
     } catch (thrown) {
       this.pending = this.pending.filter((each) => each.id !== id);
-      throw new Problem('not_kept', 0, String(thrown));
+      void this.refresh();
+      throw Problem.from(thrown).code === 'not_waiting' ? thrown : new Problem('not_kept', 0, String(thrown));
     } finally {
       this.beingKept.delete(id);
     }
   }
 
-  async retry(id: string): Promise<void> {
-    const queued = await this.find(id);
-    if (queued) await this.tools.outbox.retry(queued);
-  }
-
-  async discard(id: string): Promise<void> {
-    const queued = await this.find(id);
-    if (queued) await this.tools.outbox.discard(queued);
-  }
-
-  private async find(id: string): Promise<Queued | undefined> {
-    return (await this.tools.storage.queued(this.conversation)).find((queued) => queued.id === id);
+  discard(id: string): Promise<void> {
+    return this.tools.outbox.remove(this.conversation, id);
   }
 
   /** As any tab left it. While one reading runs, all further calls are one more. */
@@ -67,12 +67,16 @@ export class Queue {
   private async read(): Promise<void> {
     // Whatever is written from here on is newer than what the storage will say.
     const before = new Set(this.pending.map(({ id }) => id));
-    const keeping = new Set(this.beingKept);
+    const keeping = new Map(this.beingKept);
     const queued = await this.tools.storage.queued(this.conversation);
     const contents = await this.contentsOf(queued);
     const kept = new Set(queued.map(({ id }) => id));
     const unkept = this.pending.filter(({ id }) => !kept.has(id) && (keeping.has(id) || !before.has(id)));
     const shown = queued.flatMap(({ id, written_at, refused }) => {
+      const next = unkept.findIndex(
+        (each) => keeping.get(each.id) === id || this.beingKept.get(each.id) === id,
+      );
+      if (next >= 0) return unkept.splice(next, 1);
       const content = contents.get(id);
       return content ? [{ id, written_at, refused, content }] : [];
     });
@@ -82,8 +86,9 @@ export class Queue {
   /** Only what is not shown yet has to be opened: after a reload, or from another tab. */
   private async contentsOf(queued: Queued[]): Promise<Map<string, Content>> {
     const known = new Map(this.pending.map(({ id, content }) => [id, content]));
-    const unknown = queued.filter(({ id }) => !known.has(id)).map(({ id, sealed }) => ({ id, sealed }));
-    const opened = unknown.length > 0 ? await this.tools.vault.openTexts(unknown) : [];
+    const unknown = queued.filter(({ id }) => !known.has(id));
+    const sealed = unknown.map(({ id, sealed }) => ({ label: `outbox/${id}` as const, sealed }));
+    const opened = unknown.length > 0 ? await this.tools.vault.openTexts(sealed) : [];
     opened.forEach((each, at) => known.set(unknown[at]?.id ?? '', contentOf(each)));
     return known;
   }

@@ -101,6 +101,20 @@ describe('a thread', () => {
     expect(kinds(items)).toEqual(['day', 'm1*', 'day', 'm2*']);
   });
 
+  it('never goes back to a day that is over, whenever what waits was written', () => {
+    const yesterday = { ...waiting('old'), written_at: noon - 86_400_000 };
+    const tomorrow = { ...waiting('next'), written_at: noon + 86_400_000 };
+    const items = itemsOf([shown(1)], [yesterday, waiting('now'), tomorrow], 'me', null);
+    expect(items.map((item) => (item.kind === 'day' ? 'day' : item.key))).toEqual([
+      'day',
+      'm1',
+      'old',
+      'now',
+      'day',
+      'next',
+    ]);
+  });
+
   it('says once where the new messages begin, and never because of my own', () => {
     const all = [
       shown(1, { sender: 'them' }),

@@ -83,11 +83,15 @@ export function itemsOf(
 ): Item[] {
   const items: Item[] = [];
   let last: BubbleItem | null = null;
+  let day = 0;
   const first = shown[0]?.message.seq ?? 1;
   const begins = first === 1;
   let newSaid = newAfter === null || (!begins && first > newAfter);
   const add = (bubble: Omit<BubbleItem, 'kind' | 'first'>) => {
-    const newDay = last ? !sameDay(last.at, bubble.at) : begins;
+    // What has waited since yesterday stands below what came today, and is of today there.
+    const itsDay = bubble.seq === null ? Math.max(day, bubble.at) : bubble.at;
+    const newDay = last ? !sameDay(day, itsDay) : begins;
+    day = itsDay;
     if (newDay) items.push({ kind: 'day', key: `day-${bubble.key}`, at: bubble.at });
     const isNew = !newSaid && !bubble.mine && bubble.seq !== null && bubble.seq > (newAfter ?? 0);
     if (isNew) items.push({ kind: 'new', key: 'new' });

@@ -17,6 +17,8 @@ export interface Tools {
   storage: Storage;
   outbox: Outbox;
   receipts: Receipts;
+  /** For the other tabs. */
+  draftKept: (conversation: string) => void;
 }
 
 /**

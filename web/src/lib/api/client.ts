@@ -1,4 +1,5 @@
 import createClient from 'openapi-fetch';
+import { clock } from '../clock';
 import { Problem } from '../problem';
 import type { paths } from './schema';
 import type { KeyringEntry, Marks, NewAccount, Signed, Vault } from './types';
@@ -17,8 +18,8 @@ interface Answer<Data> {
 function problemOf({ error, response }: Answer<unknown>): Problem {
   const wait = Number(response.headers.get('Retry-After'));
   const said = error as { code?: string; message?: string } | undefined;
-  // A proxy in between answers without our shape.
-  const code = said?.code ?? (response.status >= 502 ? 'unavailable' : 'internal');
+  // Without our shape it is not our server that answers, but something in between, whatever its status.
+  const code = said?.code ?? 'unavailable';
   return new Problem(
     code,
     response.status,
@@ -33,6 +34,7 @@ async function data<Data>(answer: Promise<Answer<Data>>): Promise<Data> {
     if (thrown instanceof DOMException && thrown.name === 'AbortError') throw thrown;
     throw new Problem('offline', 0, String(thrown));
   });
+  clock.hint(arrived.response.headers.get('Date'));
   if (arrived.response.ok) return arrived.data as Data;
   const problem = problemOf(arrived);
   if (problem.code === 'signed_out') signedOut();
@@ -104,8 +106,10 @@ export const api = {
     data(server.GET('/conversations/{conversation}/messages', { params: { ...to(conversation), query } })),
   send: (conversation: string, body: { id: string; envelope: string }) =>
     data(server.POST('/conversations/{conversation}/messages', { params: to(conversation), body })),
-  receipt: (conversation: string, body: Partial<Marks>) =>
-    data(server.POST('/conversations/{conversation}/receipts', { params: to(conversation), body })),
+  receipt: (conversation: string, body: Partial<Marks>, { keepalive = false } = {}) =>
+    data(
+      server.POST('/conversations/{conversation}/receipts', { params: to(conversation), body, keepalive }),
+    ),
 };
 
 export const avatarUrl = (avatar: string) => `/api/avatars/${encodeURIComponent(avatar)}`;

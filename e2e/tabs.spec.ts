@@ -1,0 +1,146 @@
+import type { Page } from '@playwright/test';
+import type { Person } from './support/person.ts';
+import { en, expect, test } from './support/test.ts';
+
+/** Another window of the same browser. */
+async function window(of: Person, address = '/'): Promise<Person> {
+  const page = await of.page.context().newPage();
+  await page.goto(address);
+  await expect(page.getByRole('button', { name: en.search.open }).first()).toBeVisible();
+  return of.at(page);
+}
+
+const begun = (text: string) => `${en.conversations.draft} ${text}`;
+
+test('a draft is the same in every window, outlives a reload, and is gone everywhere when it is sent', async ({
+  person,
+}) => {
+  const alice = await person('Alice Martin');
+  const bob = await person('Bob Nkemelu');
+  await alice.find(bob);
+  const other = await window(alice);
+
+  // Somebody to whom nothing was ever sent.
+  await alice.page.bringToFront();
+  await alice.composer(bob).pressSequentially('À demain');
+  await expect(other.row(bob)).toContainText(begun('À demain'));
+  // Here it stands in the composer, and need not be said twice.
+  await expect(alice.row(bob)).not.toContainText(en.conversations.draft);
+
+  await other.page.bringToFront();
+  await other.open(bob);
+  await expect(other.composer(bob)).toHaveValue('À demain');
+  await other.composer(bob).pressSequentially(' à midi');
+  await expect(alice.composer(bob)).toHaveValue('À demain à midi');
+  await alice.page.reload();
+  await expect(alice.composer(bob)).toHaveValue('À demain à midi');
+
+  await other.composer(bob).press('Enter');
+  await expect(bob.row(alice)).toContainText('À demain à midi');
+  await expect(alice.composer(bob)).toHaveValue('');
+  await alice.page.goto('/');
+  await expect(alice.row(bob)).toContainText('À demain à midi');
+  await expect(alice.row(bob)).not.toContainText(en.conversations.draft);
+});
+
+test('no window takes the words from whoever is typing in another', async ({ person }) => {
+  const alice = await person('Alice Martin');
+  const bob = await person('Bob Nkemelu');
+  await alice.find(bob);
+  const other = await window(alice, alice.page.url());
+
+  // A key every tenth of a second, as people type, while the other window keeps something else.
+  const typed = 'the quick brown fox jumps';
+  const typing = typeOn(alice.page, en.composer.label(bob.displayName), typed);
+  await expect(alice.composer(bob)).toHaveValue(/quick/);
+  await other.composer(bob).fill('from the other window');
+  await typing;
+  await expect(alice.composer(bob)).toHaveValue(typed);
+  // Whoever typed last has the word.
+  await expect(other.composer(bob)).toHaveValue(typed);
+  await expect(alice.composer(bob)).toHaveValue(typed);
+});
+
+/** In the page itself: a window in the background gets no keys from outside. */
+function typeOn(page: Page, label: string, text: string): Promise<void> {
+  return page.getByRole('textbox', { name: label }).evaluate(async (field, text) => {
+    const composer = field as HTMLTextAreaElement;
+    for (const letter of text) {
+      composer.value += letter;
+      composer.dispatchEvent(new InputEvent('input', { bubbles: true }));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }, text);
+}
+
+test('a draft stays in its browser, and goes with a log-out', async ({ person, browserOf }) => {
+  const alice = await person('Alice Martin');
+  const bob = await person('Bob Nkemelu');
+  await alice.find(bob);
+  await alice.write(bob, 'hello');
+  await alice.composer(bob).fill('not yet');
+  const other = await window(alice);
+  await expect(other.row(bob)).toContainText(begun('not yet'));
+  const elsewhere = await alice.logInOn(await browserOf());
+  await expect(elsewhere.row(bob)).toContainText('hello');
+  await expect(elsewhere.row(bob)).not.toContainText(en.conversations.draft);
+
+  await other.page.getByRole('link', { name: en.settings.open }).click();
+  await other.page.getByRole('button', { name: en.settings.logOut }).click();
+  await expect(alice.page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
+  await alice.logIn();
+  await expect(alice.row(bob)).toContainText('hello');
+  await expect(alice.row(bob)).not.toContainText(en.conversations.draft);
+  await alice.open(bob);
+  await expect(alice.composer(bob)).toHaveValue('');
+});
+
+test('what was read in one window is read in the other', async ({ person }) => {
+  const alice = await person('Alice Martin');
+  const bob = await person('Bob Nkemelu');
+  await alice.find(bob);
+  for (const text of ['one', 'two', 'three']) await alice.write(bob, text);
+  const unread = en.conversations.unread(3);
+  await expect(bob.row(alice)).toContainText(unread);
+
+  const other = await window(bob);
+  await expect(other.row(alice)).toContainText(unread);
+  await other.open(alice);
+  await expect(other.bubble(alice, 'three')).toBeVisible();
+  await expect(bob.row(alice)).not.toContainText(unread);
+});
+
+test('a session that has ended is refused, in words, in every tab', async ({ person, browserOf }) => {
+  const alice = await person('Alice Martin');
+  // Somebody kept a copy of the browser's cookie and storage.
+  const state = await alice.page.context().storageState({ indexedDB: true });
+  const copy = await browserOf({ storageState: state });
+  const other = await window(alice);
+
+  await alice.page.getByRole('link', { name: en.settings.open }).click();
+  await alice.page.getByRole('button', { name: en.settings.logOut }).click();
+  await expect(alice.page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
+  await expect(other.page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
+
+  await copy.goto('/');
+  await expect(copy.getByRole('button', { name: en.logIn.submit })).toBeVisible();
+  expect((await copy.request.get('/api/session')).status()).toBe(401);
+  await alice.page.reload();
+  await expect(alice.page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
+});
+
+test('whoever logs in at a browser has all its windows', async ({ person }) => {
+  const alice = await person('Alice Martin');
+  const bob = await person('Bob Nkemelu');
+  await alice.find(bob);
+  await alice.write(bob, 'of Alice, to Bob');
+  await expect(alice.tick(bob, 'delivered')).toBeVisible();
+  // This window does not know yet that its session cannot be used any more.
+  await alice.page.context().clearCookies();
+  const next = bob.at(await alice.page.context().newPage());
+  await next.page.goto('/');
+  await next.logIn();
+  await expect(next.row(alice)).toBeVisible();
+  await expect(bob.at(alice.page).row(alice)).toBeVisible();
+  await expect(alice.composer(bob)).toHaveCount(0);
+});

@@ -1,0 +1,68 @@
+import 'fake-indexeddb/auto';
+import { afterEach, expect, it, vi } from 'vitest';
+import { api } from '../../lib/api/client';
+import type { Conversation as Record } from '../../lib/api/types';
+import { Problem } from '../../lib/problem';
+import { Storage } from '../../lib/storage';
+import { Conversations } from './conversations.svelte';
+import type { Tools } from './tools';
+
+const record = (id: string) =>
+  ({
+    id,
+    seq: 1,
+    rev: 1,
+    active_at: 1,
+    unread: 0,
+    peer: { id: 'them' },
+    mine: { delivered: 1, read: 1 },
+    theirs: { delivered: 1, read: 1 },
+    last_message: null,
+    epoch: null,
+  }) as unknown as Record;
+
+const storage = new Storage('conversations');
+const tools = { me: 'me', storage, receipts: { note: vi.fn(), confirmed: vi.fn() } } as unknown as Tools;
+let conversations: Conversations;
+
+afterEach(async () => {
+  conversations.stop();
+  await storage.deleteEverything();
+  vi.restoreAllMocks();
+});
+
+it('reads the list again when that is asked for while it is being read', async () => {
+  conversations = new Conversations(tools);
+  let answer: () => void = () => undefined;
+  const asked = vi.spyOn(api, 'conversations');
+  // As the server had it before the line broke.
+  asked.mockImplementationOnce(
+    () => new Promise((resolve) => (answer = () => resolve({ conversations: [record('old')] }))),
+  );
+  asked.mockResolvedValue({ conversations: [record('new'), record('old')] });
+  const first = conversations.refresh();
+  const second = conversations.refresh();
+  answer();
+  await Promise.all([first, second]);
+  expect(asked).toHaveBeenCalledTimes(2);
+  expect(conversations.get('new')).toBeDefined();
+});
+
+it('tries again by itself when the server could not answer, and not when it refused', async () => {
+  conversations = new Conversations(tools);
+  const asked = vi.spyOn(api, 'conversations');
+  asked
+    .mockRejectedValueOnce(new Problem('unavailable', 503))
+    .mockResolvedValue({ conversations: [record('c')] });
+  vi.spyOn(Math, 'random').mockReturnValue(0);
+  await conversations.refresh();
+  expect(conversations.problem?.code).toBe('unavailable');
+  await expect.poll(() => conversations.get('c')).toBeDefined();
+  expect(conversations.problem).toBeNull();
+
+  asked.mockReset().mockRejectedValue(new Problem('signed_out', 401));
+  const timers = vi.spyOn(globalThis, 'setTimeout');
+  await conversations.refresh();
+  expect(asked).toHaveBeenCalledTimes(1);
+  expect(timers).not.toHaveBeenCalled();
+});
