@@ -15,7 +15,7 @@ async fn ten_kills_under_load_lose_nothing_and_double_nothing() {
     let progress = Progress::new();
     let writing = people.write(8, &progress);
     for number in 0..KILLS {
-        progress.more(rng.u64(1..150)).await;
+        progress.more(rng.u64(1..800)).await;
         server.kill().await;
         // Some are killed once more while they start.
         if number % 3 == 2 {
@@ -25,7 +25,7 @@ async fn ten_kills_under_load_lose_nothing_and_double_nothing() {
     }
     progress.more(100).await;
     progress.finish();
-    let truth = people.agree(writing, &server.url()).await;
+    let truth = people.agree(writing.end().await, &server.url()).await;
     assert!(truth.values().map(Vec::len).sum::<usize>() as u64 > progress.acknowledged());
     assert!(server.stop().await.success());
     check_database(&server.data).await;

@@ -36,7 +36,7 @@ pub struct Progress {
 }
 
 /// What one person saw.
-struct Diary {
+pub struct Diary {
     heard: HashMap<Uuid, Vec<Message>>,
     /// The number that the server gave to each message of one's own.
     acknowledged: HashMap<Uuid, u64>,
@@ -88,11 +88,7 @@ impl People {
     }
 
     /// Checks everything that was promised. `url`: without the faults.
-    pub async fn agree(mut self, writing: Writing, url: &str) -> Truth {
-        let mut diaries = Vec::new();
-        for person in writing.0 {
-            diaries.push(person.await.unwrap());
-        }
+    pub async fn agree(mut self, diaries: Vec<Diary>, url: &str) -> Truth {
         // Somebody who was not there at all sees each conversation from its beginning.
         let mut truth = Truth::new();
         for (client, diary) in self.clients.iter().zip(&diaries) {
@@ -134,7 +130,15 @@ async fn hear(follower: &mut Follower, mut lengths: HashMap<Uuid, usize>) -> Has
     heard
 }
 
+/// Everybody at it.
 pub struct Writing(Vec<JoinHandle<Diary>>);
+
+impl Writing {
+    /// Until everybody has heard everything.
+    pub async fn end(self) -> Vec<Diary> {
+        join_all(self.0).await.into_iter().map(Result::unwrap).collect()
+    }
+}
 
 impl Progress {
     pub fn new() -> Self {

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -94,19 +96,19 @@ impl Program {
 
     /// As `systemctl stop`.
     pub async fn stop(&mut self) -> ExitStatus {
-        kill_process(self.pid(), Signal::TERM).unwrap();
+        kill(self.pid(), Signal::SIGTERM).unwrap();
         self.running.take().expect("it runs").child.wait().await.unwrap()
     }
 
     pub fn pid(&self) -> Pid {
         let id = self.running.as_ref().expect("it runs").child.id().expect("it has not ended");
-        Pid::from_raw(id.cast_signed()).unwrap()
+        Pid::from_raw(id.cast_signed())
     }
 
     /// The most memory it has had since its start, in MiB.
     pub fn peak_memory(&self) -> u64 {
         let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.pid().as_raw_nonzero())).unwrap();
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
     }
@@ -144,20 +146,11 @@ impl Program {
     }
 }
 
-/// Run a command to its end, and what it said.
-pub async fn run(command: &mut Command) -> (bool, String) {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-    let mut said = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut said).await.unwrap();
-    (child.wait().await.unwrap().success(), said)
-}
-
 /// Let this process have as many files and sockets as it may.
 pub fn raise_file_limit(needed: u64) {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
-    let enough = maximum.is_none_or(|maximum| maximum >= needed);
-    assert!(enough, "this test needs {needed} open files: `ulimit -Hn` says {maximum:?}");
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
+    assert!(most >= needed, "this test needs {needed} open files, and `ulimit -Hn` says {most}");
 }
 
 /// The seed of this run, said aloud.

@@ -52,6 +52,10 @@ impl Proxy {
         self.state.cutting.store(true, Ordering::Relaxed);
     }
 
+    pub fn mend(&self) {
+        self.state.cutting.store(false, Ordering::Relaxed);
+    }
+
     pub fn cuts(&self) -> u64 {
         self.state.cuts.load(Ordering::Relaxed)
     }
