@@ -166,9 +166,9 @@ impl Follower {
         self.attempts
     }
 
-    /// Whether the server has all that this follower was given to send.
+    /// Whether the server has all that this follower was given to send, and all its answers are handed out.
     pub fn is_settled(&self) -> bool {
-        self.outbox.is_empty() && self.receipts.is_empty()
+        self.outbox.is_empty() && self.receipts.is_empty() && self.events.is_empty()
     }
 
     /// Queues a text, and returns the id it will have. [`Follower::next`] sends it; [`Event::Accepted`] or, for
