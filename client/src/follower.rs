@@ -182,8 +182,7 @@ impl Follower {
     /// Everything up to these numbers has reached me, and I have read it; said until the server knows it.
     pub fn receipt(&mut self, conversation: Uuid, delivered: Option<u64>, read: Option<u64>) {
         let nothing = Progress { delivered: 0, read: 0 };
-        let receipt =
-            self.receipts.entry(conversation).or_insert(Receipt { wanted: nothing, sent: false });
+        let receipt = self.receipts.entry(conversation).or_insert(Receipt { wanted: nothing, sent: false });
         let read = read.unwrap_or(0).max(receipt.wanted.read);
         let delivered = delivered.unwrap_or(0).max(receipt.wanted.delivered).max(read);
         let wanted = Progress { delivered, read };
@@ -344,7 +343,8 @@ impl Follower {
             let envelope = sealed.envelope.clone();
             let epoch = Envelope::parse(&envelope.0)?.epoch;
             let sender = self.client.id();
-            self.place(SealedMessage { conversation, seq, rev, id, sender, epoch, envelope, sent_at }).await?;
+            self.place(SealedMessage { conversation, seq, rev, id, sender, epoch, envelope, sent_at })
+                .await?;
         }
         self.client.saw(conversation, seq).await?;
         self.outbox.remove(conversation, id);

@@ -76,7 +76,9 @@ impl Db {
                 };
                 PRAGMAS.into_iter().fold(options, with).busy_timeout(BUSY)
             })
-            .map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_at_rest(connection))));
+            .map_sqlx_sqlite_pool_opts(|pool| {
+                pool.after_release(|connection, _| Box::pin(is_at_rest(connection)))
+            });
         let pool = Database::connect(options).await?;
         // All or nothing: a start that is cut short leaves no half-made schema, which no later start could mend.
         let migration = pool.begin().await?;

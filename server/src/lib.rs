@@ -80,7 +80,9 @@ pub async fn open(config: Config, clock: Clock) -> Result<App, Failure> {
     open_data(config, clock).await.map_err(|error| {
         let data = data.display();
         match room_left(&data.to_string()) {
-            Some(left) if left < ENOUGH => format!("the disk of {data} is full ({left} bytes left): {error}").into(),
+            Some(left) if left < ENOUGH => {
+                format!("the disk of {data} is full ({left} bytes left): {error}").into()
+            }
             _ => format!("{data}: {error}").into(),
         }
     })

@@ -31,3 +31,17 @@ async fn ten_kills_under_load_lose_nothing_and_double_nothing() {
     check_database(&server.data).await;
     assert_eq!(server.complaints(), [""; 0]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_that_is_killed_leaves_nothing_that_the_next_cannot_use() {
+    let mut rng = Rng::with_seed(seed());
+    let mut unfinished = 0;
+    for _ in 0..10 {
+        let mut server = Program::new();
+        server.start_and_kill(Duration::from_millis(rng.u64(1..40))).await;
+        unfinished += usize::from(!server.data.join("server.key").exists());
+        server.start_again().await;
+        check_database(&server.data).await;
+    }
+    assert!(unfinished > 0, "none was killed in time");
+}

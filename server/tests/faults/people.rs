@@ -191,7 +191,8 @@ async fn take_part(
         let goodbyes = |messages: &Vec<Message>| {
             messages.iter().rev().filter(|message| message.text() == Some(GOODBYE)).count()
         };
-        diary.heard.len() == conversations.len() && diary.heard.values().all(|messages| goodbyes(messages) == 2)
+        diary.heard.len() == conversations.len()
+            && diary.heard.values().all(|messages| goodbyes(messages) == 2)
     };
     while !(leaving && follower.is_settled() && done(&diary)) {
         let event = tokio::select! {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -20,7 +20,7 @@ pub struct Program {
     pub address: SocketAddr,
     /// Where the program finds its data; with `inside` perhaps not where we do.
     pub data: PathBuf,
-    /// A command that puts the program somewhere else: `nsenter …`.
+    /// A command that runs the program somewhere else, or with other limits: `nsenter …`.
     inside: Vec<String>,
     running: Option<Running>,
     folder: TempDir,
@@ -47,9 +47,9 @@ impl Program {
         Self { address, data, inside: Vec::new(), running: None, folder }
     }
 
-    /// To be run by this command, on this folder.
-    pub fn inside(self, command: Vec<String>, data: &Path) -> Self {
-        Self { inside: command, data: data.to_owned(), ..self }
+    /// To be run by this command, and perhaps on a folder that is seen from there.
+    pub fn inside(self, command: Vec<String>, data: Option<PathBuf>) -> Self {
+        Self { inside: command, data: data.unwrap_or(self.data), ..self }
     }
 
     pub fn url(&self) -> String {
@@ -100,6 +100,11 @@ impl Program {
         self.running.take().expect("it runs").child.wait().await.unwrap()
     }
 
+    /// What it answers to anybody.
+    pub async fn get(&self, path: &str) -> String {
+        reqwest::get(format!("{}{path}", self.url())).await.unwrap().text().await.unwrap()
+    }
+
     pub fn pid(&self) -> Pid {
         let id = self.running.as_ref().expect("it runs").child.id().expect("it has not ended");
         Pid::from_raw(id.cast_signed())
@@ -107,8 +112,7 @@ impl Program {
 
     /// The most memory it has had since its start, in MiB.
     pub fn peak_memory(&self) -> u64 {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
     }
@@ -120,7 +124,8 @@ impl Program {
 
     /// The lines at these levels.
     pub fn complaints(&self) -> Vec<String> {
-        let complaint = |line: &&str| line.contains(" WARN ") || line.contains("ERROR ") || line.contains("panicked");
+        let complaint =
+            |line: &&str| line.contains(" WARN ") || line.contains("ERROR ") || line.contains("panicked");
         self.log().lines().filter(complaint).map(str::to_owned).collect()
     }
 
