@@ -51,6 +51,26 @@ impl Client {
         password: &str,
         setup_code: Option<&str>,
     ) -> Result<Self> {
+        Self::sign_up(base_url, [handle, display_name, password], setup_code, 0).await
+    }
+
+    /// As [`Client::register`], on a machine whose clock is off by so many milliseconds.
+    pub async fn register_by_clock(
+        base_url: &str,
+        handle: &str,
+        display_name: &str,
+        password: &str,
+        off_by: i64,
+    ) -> Result<Self> {
+        Self::sign_up(base_url, [handle, display_name, password], None, off_by).await
+    }
+
+    async fn sign_up(
+        base_url: &str,
+        [handle, display_name, password]: [&str; 3],
+        setup_code: Option<&str>,
+        off_by: i64,
+    ) -> Result<Self> {
         let api = Api::new(base_url);
         let registration = Registration::start(password)?;
         let request = Bytes(registration.request().to_vec());
@@ -58,8 +78,9 @@ impl Client {
             api.post("/register/start", &json!({"handle": handle, "request": request})).await?;
         let RegisterStarted { account, response } = started;
         let name = handle.to_owned();
+        let time = now().saturating_add_signed(off_by);
         let registered =
-            spawn_blocking(move || registration.finish(&name, account, &response.0, now())).await??;
+            spawn_blocking(move || registration.finish(&name, account, &response.0, time)).await??;
         let material = registered.material;
         let slots = material.slots.map(|slot| Slot {
             id: slot.id,
@@ -80,7 +101,9 @@ impl Client {
         }
         let (token, session) = api.begin_session::<Session>("/register/finish", &finish).await?;
         let recovery_code = Some(registered.recovery_code);
-        Ok(Self::signed_in(api.with_token(token), session, recovery_code, registered.keychain))
+        let client = Self::signed_in(api.with_token(token), session, recovery_code, registered.keychain);
+        client.move_clock(off_by);
+        Ok(client)
     }
 
     /// Logs in with the password alone, and loads the keys of the whole history.

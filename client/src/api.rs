@@ -1,10 +1,17 @@
 //! Requests and answers: JSON over HTTP, with the session's token.
 
+use std::time::Duration;
+
 use reqwest::{Method, RequestBuilder, Response, header::SET_COOKIE};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{Error, Result, wire::Problem};
+
+/// A network that swallows everything never says no.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// The server itself gives up on a request after 30 seconds.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A server, and perhaps the token of a session on it.
 pub(crate) struct Api {
@@ -16,8 +23,10 @@ pub(crate) struct Api {
 impl Api {
     /// `base`: `http://host:port`.
     pub fn new(base: &str) -> Self {
+        let http = reqwest::Client::builder().connect_timeout(CONNECT_PATIENCE).timeout(PATIENCE).build();
         Api {
-            http: reqwest::Client::new(),
+            // Only a TLS library that does not start could fail, and there is none.
+            http: http.unwrap_or_default(),
             base: base.trim_end_matches('/').to_owned(),
             token: String::new(),
         }

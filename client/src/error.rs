@@ -1,5 +1,8 @@
 use uuid::Uuid;
 
+/// The close code of a session that has ended.
+const SESSION_ENDED: u16 = 4401;
+
 /// Why something did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -27,6 +30,17 @@ impl Error {
             Error::Encryption(error) => Some(error.code()),
             Error::IdentityChanged(_) => Some("identity_changed"),
             Error::Connection(_) | Error::Closed { .. } => None,
+        }
+    }
+
+    /// Whether the same may well pass later: the connection is gone, or the server cannot do it at the moment.
+    /// All else is an answer.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Error::Connection(_) => true,
+            Error::Closed { code, .. } => *code != SESSION_ENDED,
+            Error::Refused { status, .. } => *status >= 500 || matches!(status, 408 | 429),
+            Error::Encryption(_) | Error::IdentityChanged(_) => false,
         }
     }
 

@@ -4,7 +4,8 @@
 //! # A tour
 //!
 //! [`Client::register`] and [`Client::log_in`] give a signed-in [`Client`] (`account`). It finds people and
-//! opens conversations (`conversations`), sends and reads messages (`messages`), and listens (`live`). It
+//! opens conversations (`conversations`), sends and reads messages (`messages`), and listens (`live`). Whoever
+//! wants to go on after a lost connection lets [`Client::follow`] do all of that (`follower`, `outbox`). It
 //! keeps to docs/e2ee.md: it pins whom it meets, makes and adopts epochs, and keeps the vault and the keyring
 //! on the server up to date.
 //!
@@ -18,8 +19,10 @@ mod account;
 mod api;
 mod conversations;
 mod error;
+mod follower;
 mod live;
 mod messages;
+mod outbox;
 pub mod wire;
 
 use std::{
@@ -36,6 +39,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 pub use error::{Error, Result};
+pub use follower::{Backoff, Follower};
 pub use live::{Event, Live};
 pub use messages::{Content, Message};
 
@@ -107,7 +111,11 @@ impl Client {
 
     /// Moves this client's clock; for tests that move the server's as well, and do not wait a week.
     pub fn advance_clock(&self, by: Duration) {
-        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        self.move_clock(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
+    }
+
+    /// As [`Client::advance_clock`], in milliseconds; back if they are negative.
+    pub fn move_clock(&self, by: i64) {
         self.shared.advanced.fetch_add(by, Ordering::Relaxed);
     }
 

@@ -4,9 +4,12 @@
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    MaybeTlsStream, WebSocketStream, connect_async_with_config,
     tungstenite::{
-        self, client::IntoClientRequest, http::header::AUTHORIZATION, protocol::frame::coding::CloseCode,
+        self,
+        client::IntoClientRequest,
+        http::header::AUTHORIZATION,
+        protocol::{WebSocketConfig, frame::coding::CloseCode},
     },
 };
 use uuid::Uuid;
@@ -43,15 +46,22 @@ impl Client {
         let mut request = address.into_client_request()?;
         let bearer = format!("Bearer {}", self.token()).parse().map_err(tungstenite::http::Error::from)?;
         request.headers_mut().insert(AUTHORIZATION, bearer);
-        let (socket, _) = connect_async(request).await?;
+        // A client with thousands of sockets does not want 128 KiB of buffer for each.
+        let buffers = WebSocketConfig::default().read_buffer_size(8 << 10);
+        let (socket, _) = connect_async_with_config(request, Some(buffers), true).await?;
         let mut live = Live { client: self.clone(), socket };
-        match live.next().await? {
-            Event::Ready { server_time, .. } => {
+        // What is told before that is found by asking.
+        loop {
+            if let Some(Pushed::Ready { server_time, .. }) = live.pushed().await? {
                 self.set_clock(server_time);
-                Ok(live)
+                return Ok(live);
             }
-            other => Err(Error::Connection(format!("the socket began with {other:?}"))),
         }
+    }
+
+    pub(crate) async fn saw(&self, conversation: Uuid, seq: u64) -> Result<()> {
+        self.thread(conversation).await?.lock().await.saw(seq);
+        Ok(())
     }
 }
 
@@ -59,18 +69,24 @@ impl Live {
     /// The next event. `Error::Closed` when the server ends the socket.
     pub async fn next(&mut self) -> Result<Event> {
         loop {
-            let frame = self.socket.next().await.ok_or_else(|| closed(None))??;
-            let text = match frame {
-                tungstenite::Message::Text(text) => text,
-                tungstenite::Message::Close(frame) => {
-                    return Err(closed(frame.map(|frame| (frame.code, frame.reason.to_string()))));
-                }
-                _ => continue,
-            };
-            let pushed = serde_json::from_str(&text).map_err(|error| Error::Connection(error.to_string()))?;
-            if let Some(event) = self.event(pushed).await? {
+            if let Some(pushed) = self.pushed().await?
+                && let Some(event) = self.event(pushed).await?
+            {
                 return Ok(event);
             }
+        }
+    }
+
+    /// The next frame as it came; `None` for a ping. Loses nothing when it is dropped before it is done.
+    pub(crate) async fn pushed(&mut self) -> Result<Option<Pushed>> {
+        match self.socket.next().await.ok_or_else(|| closed(None))?? {
+            tungstenite::Message::Text(text) => {
+                serde_json::from_str(&text).map(Some).map_err(|error| Error::Connection(error.to_string()))
+            }
+            tungstenite::Message::Close(frame) => {
+                Err(closed(frame.map(|frame| (frame.code, frame.reason.to_string()))))
+            }
+            _ => Ok(None),
         }
     }
 
@@ -129,14 +145,14 @@ impl Live {
         Ok(Some(match pushed {
             Pushed::Ready { session, server_time } => Event::Ready { session, server_time },
             Pushed::Accepted(accepted) => {
-                self.saw(accepted.conversation, accepted.seq).await?;
+                self.client.saw(accepted.conversation, accepted.seq).await?;
                 Event::Accepted(accepted)
             }
             Pushed::Refused { conversation, id, code, message } => {
                 Event::Refused { conversation, id, code, message }
             }
             Pushed::Message { message } => {
-                self.saw(message.conversation, message.seq).await?;
+                self.client.saw(message.conversation, message.seq).await?;
                 Event::Message(self.client.open(message).await?)
             }
             Pushed::Receipt { conversation, account, delivered, read } => {
@@ -147,11 +163,6 @@ impl Live {
             Pushed::Error { code, message } => Event::Error { code, message },
             Pushed::Unknown => return Ok(None),
         }))
-    }
-
-    async fn saw(&self, conversation: Uuid, seq: u64) -> Result<()> {
-        self.client.thread(conversation).await?.lock().await.saw(seq);
-        Ok(())
     }
 }
 

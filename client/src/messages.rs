@@ -51,8 +51,16 @@ impl Client {
 
     /// A text as it will travel, in an epoch to write in. For [`Client::send_sealed`], as often as needed.
     pub async fn seal(&self, conversation: Uuid, text: &str) -> Result<NewMessage> {
+        self.seal_as(self.new_id(), conversation, text).await
+    }
+
+    /// An id for a message to come.
+    pub(crate) fn new_id(&self) -> Uuid {
+        e2ee::new_id(self.now())
+    }
+
+    pub(crate) async fn seal_as(&self, id: Uuid, conversation: Uuid, text: &str) -> Result<NewMessage> {
         let epoch = self.epoch_for_writing(conversation).await?;
-        let id = e2ee::new_id(self.now());
         let plaintext = json!({"type": "text", "body": text}).to_string();
         let keychain = self.keychain().await;
         let envelope = keychain.seal(conversation, epoch, id, Kind::Message, None, &plaintext)?;
@@ -62,7 +70,7 @@ impl Client {
     pub async fn send_sealed(&self, conversation: Uuid, message: &NewMessage) -> Result<Accepted> {
         let path = format!("/conversations/{conversation}/messages");
         let accepted: Accepted = self.api().post(&path, message).await?;
-        self.thread(conversation).await?.lock().await.saw(accepted.seq);
+        self.saw(conversation, accepted.seq).await?;
         Ok(accepted)
     }
 
@@ -109,13 +117,22 @@ impl Client {
         [range]: [(&str, Option<String>); 1],
         limit: u64,
     ) -> Result<Vec<Message>> {
-        let query = query([range, ("limit", Some(limit.to_string()))]);
-        let page: History = self.api().get(&format!("/conversations/{conversation}/messages{query}")).await?;
+        let page = self.sealed_page(conversation, range, limit).await?;
         let mut messages = Vec::with_capacity(page.messages.len());
         for sealed in page.messages {
             messages.push(self.open(sealed).await?);
         }
         Ok(messages)
+    }
+
+    pub(crate) async fn sealed_page(
+        &self,
+        conversation: Uuid,
+        range: (&str, Option<String>),
+        limit: u64,
+    ) -> Result<History> {
+        let query = query([range, ("limit", Some(limit.to_string()))]);
+        self.api().get(&format!("/conversations/{conversation}/messages{query}")).await
     }
 }
 

@@ -209,7 +209,12 @@ async fn readyz(State(app): State<App>) -> Result<&'static str> {
     if !app.writer.is_running() {
         return Err(Code::Unavailable.into());
     }
-    Ok("ready\n")
+    // Still ready: to take it away for a full disk would keep people from reading, too.
+    Ok(if app.writer.is_storing() {
+        "ready\n"
+    } else {
+        "ready to be read; nothing can be stored: see the log\n"
+    })
 }
 
 async fn in_time(request: Request, next: Next) -> Response {

@@ -16,6 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use sea_orm::sqlx::{self, Connection as _, SqliteConnection};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
@@ -74,9 +75,15 @@ impl Db {
                     options.pragma(name, value)
                 };
                 PRAGMAS.into_iter().fold(options, with).busy_timeout(BUSY)
+            })
+            .map_sqlx_sqlite_pool_opts(|pool| {
+                pool.after_release(|connection, _| Box::pin(is_at_rest(connection)))
             });
         let pool = Database::connect(options).await?;
-        Migrator::up(&pool, None).await?;
+        // All or nothing: a start that is cut short leaves no half-made schema, which no later start could mend.
+        let migration = pool.begin().await?;
+        Migrator::up(&migration, None).await?;
+        migration.commit().await?;
         let (committed, commits) = mpsc::sync_channel(1);
         let turn = Turn { writers: Arc::default(), committed };
         let connection = connect(&path, 0).map_err(|error| failed(&error))?;
@@ -159,6 +166,15 @@ impl Drop for Writing<'_> {
     }
 }
 
+/// Whether a connection may go back into the pool: outside of any transaction, as far as sqlx knows. A commit
+/// that fails, as on a full disk, is rolled back by SQLite itself, and sqlx does not notice. It would take the
+/// next transaction of this connection for a nested one, and undo it without ending it: then nobody could write.
+async fn is_at_rest(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    // Waits for a rollback that is under way.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
+
 /// `cache`: KiB of pages that it may keep in memory.
 fn connect(path: &Path, cache: i64) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
@@ -173,6 +189,7 @@ fn connect(path: &Path, cache: i64) -> rusqlite::Result<Connection> {
 /// The checkpointer: works beside the writers, and has them wait only when the log has grown long because they
 /// never paused.
 fn fold_back(connection: &Connection, writers: &Mutex<()>, commits: &mpsc::Receiver<()>) {
+    let mut works = true;
     let checkpoint =
         || connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(1));
     while commits.recv().is_ok() {
@@ -184,8 +201,12 @@ fn fold_back(connection: &Connection, writers: &Mutex<()>, commits: &mpsc::Recei
             }
             Ok(())
         });
-        if let Err(error) = folded {
-            tracing::warn!(%error, "the write-ahead log could not be folded back yet");
+        // A full disk is logged once, not for every attempt.
+        if let Err(error) = &folded
+            && works
+        {
+            tracing::warn!(%error, "the write-ahead log cannot be folded back, and grows until it can");
         }
+        works = folded.is_ok();
     }
 }

@@ -1,6 +1,9 @@
 //! What can go wrong, in meanings. A handler says `Error::NotFound`; this file alone knows the status, the
 //! stable `code` that the web translates, and an English sentence for everyone else.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -115,11 +118,24 @@ impl From<Code> for Error {
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         if is_unavailable(&error) {
-            tracing::error!(error = %error, "the database cannot be used");
+            if was_silent() {
+                tracing::error!(error = %error, "the database cannot be used");
+            }
             return Error::Refused(Code::Unavailable);
         }
         Error::internal(error)
     }
+}
+
+/// A full disk refuses every request that stores something: said once a minute, not once a request.
+fn was_silent() -> bool {
+    static SAID: Mutex<Option<Instant>> = Mutex::new(None);
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    let silent = said.is_none_or(|at| at.elapsed() >= Duration::from_secs(60));
+    if silent {
+        *said = Some(Instant::now());
+    }
+    silent
 }
 
 /// A full disk, a lock that does not come free, no connection: worth trying again, unlike a mistake of ours.

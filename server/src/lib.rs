@@ -49,6 +49,7 @@ use e2ee::opaque::server::ServerSetup as Opaque;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use nix::sys::statvfs::statvfs;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -66,6 +67,8 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 const HEADER_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a peer may leave unacknowledged what was sent to it.
 const PEER_PATIENCE: Duration = Duration::from_secs(30);
+/// With less than this on the disk, whatever goes wrong at the start goes wrong for want of it.
+const ENOUGH: u64 = 1 << 20;
 const MAX_HEADER_BYTES: usize = 16 << 10;
 const MAX_HEADERS: usize = 64;
 
@@ -73,6 +76,25 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Open what the configuration names: the data folder, the server's key, the database.
 pub async fn open(config: Config, clock: Clock) -> Result<App, Failure> {
+    let data = config.data.clone();
+    open_data(config, clock).await.map_err(|error| {
+        let data = data.display();
+        match room_left(&data.to_string()) {
+            Some(left) if left < ENOUGH => {
+                format!("the disk of {data} is full ({left} bytes left): {error}").into()
+            }
+            _ => format!("{data}: {error}").into(),
+        }
+    })
+}
+
+/// What SQLite says of a full disk depends on what it was about to do.
+fn room_left(folder: &str) -> Option<u64> {
+    let disk = statvfs(folder).ok()?;
+    Some(disk.blocks_available() * disk.fragment_size())
+}
+
+async fn open_data(config: Config, clock: Clock) -> Result<App, Failure> {
     DirBuilder::new().recursive(true).mode(0o700).create(&config.data)?;
     let db = Db::open(&config.data).await?;
     let has_accounts = accounts::exist(db.read()).await.map_err(|error| error.to_string())?;

@@ -51,7 +51,7 @@ impl FromRequestParts<App> for CurrentAccount {
         }
         // Once an hour is exact enough for "30 days", and spares a write a request.
         if now >= session.seen_at + HOUR {
-            touch(app, session.id).await?;
+            touch_if_possible(app, session.id).await;
         }
         Ok(Self { account: session.account, session: session.id, expires_at: now + ABSENCE })
     }
@@ -71,6 +71,13 @@ pub async fn touch(app: &App, session: Uuid) -> Result<()> {
         })
         .await?;
     Ok(())
+}
+
+/// Where nothing can be stored, whoever is signed in can still read: the next request touches it.
+async fn touch_if_possible(app: &App, session: Uuid) {
+    if let Err(error) = touch(app, session).await {
+        tracing::debug!(%error, "a session could not be touched");
+    }
 }
 
 /// Whether a session still stands.
@@ -132,7 +139,7 @@ pub async fn session(
     headers: HeaderMap,
 ) -> Result<impl IntoResponse> {
     let token = token(&headers, &app).ok_or(Code::SignedOut)?;
-    touch(&app, current.session).await?;
+    touch_if_possible(&app, current.session).await;
     let body = Json(load(&app, current.session).await?);
     Ok(([(header::SET_COOKIE, cookie(&headers, &app, Some(&token))?)], body))
 }

@@ -7,6 +7,7 @@
 //! answer, and events and answers leave in the order of `seq`. A batch that cannot be stored is answered so, to
 //! everyone in it, and leaves no trace: the same bytes may be sent again.
 
+mod health;
 mod ledger;
 
 use std::thread;
@@ -22,6 +23,7 @@ use crate::event::Event;
 use crate::live::{ConnectionId, Live};
 use crate::messages::{Accepted, Message};
 
+use health::Health;
 use ledger::{Ledger, Outcome};
 
 /// More than this in one transaction no longer makes it cheaper, only later.
@@ -36,6 +38,7 @@ const SETTLEMENTS: usize = 2;
 #[derive(Clone)]
 pub struct Writer {
     queue: mpsc::Sender<Work>,
+    health: Health,
 }
 
 enum Work {
@@ -79,9 +82,10 @@ pub struct NewReceipt {
 impl Writer {
     /// Starts the thread and its task, within a runtime; they end when the last `Writer` is gone.
     pub fn start(db: &Db, live: Live, clock: Clock) -> Result<Self> {
+        let health = Health::default();
         let (queue, mut waiting) = mpsc::channel(QUEUE);
         let (stored, mut settlements) = mpsc::channel::<Settlement>(SETTLEMENTS);
-        let mut ledger = Ledger::open(db)?;
+        let mut ledger = Ledger::open(db, health.clone())?;
         let run = move || {
             while let Some(work) = batch(&mut waiting) {
                 let outcomes = ledger.store(&work, clock.now());
@@ -96,7 +100,7 @@ impl Writer {
                 settlement.settle(&live);
             }
         });
-        Ok(Self { queue })
+        Ok(Self { queue, health })
     }
 
     /// Queue a message. Returns when it has its place in the queue; its answer is `MessageIdReused` when the id
@@ -122,6 +126,11 @@ impl Writer {
     /// Whether there is still a thread that stores.
     pub fn is_running(&self) -> bool {
         !self.queue.is_closed()
+    }
+
+    /// Whether the last batch with something new in it could be stored.
+    pub fn is_storing(&self) -> bool {
+        self.health.is_good()
     }
 
     async fn put(&self, work: Work) -> Result<()> {

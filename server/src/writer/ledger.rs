@@ -10,6 +10,7 @@ use std::collections::hash_map::Entry;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use uuid::Uuid;
 
+use super::health::Health;
 use super::{NewMessage, NewReceipt, Work};
 use crate::clock::Millis;
 use crate::db::{Db, Turn};
@@ -34,30 +35,29 @@ pub enum Outcome {
 pub struct Ledger {
     connection: Connection,
     turn: Turn,
-    /// Whether the last batch could be stored: a full disk is logged once, not for every batch.
-    works: bool,
+    health: Health,
 }
 
 impl Ledger {
-    pub fn open(db: &Db) -> Result<Self> {
-        Ok(Self { connection: db.connect()?, turn: db.turn(), works: true })
+    pub fn open(db: &Db, health: Health) -> Result<Self> {
+        Ok(Self { connection: db.connect()?, turn: db.turn(), health })
     }
 
     /// All of it, synced, or nothing: then `None`, and the log has the reason.
     pub fn store(&mut self, batch: &[Work], now: Millis) -> Option<Vec<Outcome>> {
         match self.try_store(batch, now) {
             Ok(outcomes) => {
-                if !self.works {
-                    tracing::info!("messages are stored again");
+                // A batch without anything new needs no room.
+                if outcomes
+                    .iter()
+                    .any(|outcome| matches!(outcome, Outcome::Stored(_) | Outcome::Advanced { .. }))
+                {
+                    self.health.stored();
                 }
-                self.works = true;
                 Some(outcomes)
             }
             Err(error) => {
-                if self.works {
-                    tracing::error!(%error, "messages cannot be stored: whoever sends is told to try again");
-                }
-                self.works = false;
+                self.health.failed(&error);
                 None
             }
         }

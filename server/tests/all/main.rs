@@ -2,13 +2,17 @@
 //! subject; each test's name is the rule that it holds.
 
 mod accounts;
+mod clocks;
 mod conversations;
+mod epochs;
 mod fallbacks;
+mod followers;
 mod keys;
 mod live;
 mod manners;
 mod messages;
 mod people;
 mod profiles;
+mod retries;
 mod sessions;
 mod support;
