@@ -63,7 +63,8 @@ async fn many_first_words_at_once_in_both_directions_are_all_heard_and_all_read(
         let conversation = opened.0.unwrap().id;
         assert_eq!(conversation, opened.1.unwrap().id);
         let (there, back) = tokio::join!(one.send(conversation, "there"), other.send(conversation, "back"));
-        (there.unwrap(), back.unwrap());
+        there.unwrap();
+        back.unwrap();
         (conversation, one, other)
     });
     let texts = ["there", "back"].map(str::to_owned).into();
