@@ -149,6 +149,7 @@ it('lets marks only grow, and drops them when the server has come as far', async
   const marks = (delivered: number, read: number) => ({ conversation: 'c', delivered, read });
   await storage.keepMarks([marks(5, 2)]);
   await storage.keepMarks([marks(4, 3)]);
+  await storage.keepMarks([marks(1, 1)]);
   expect(await storage.marks()).toEqual([marks(5, 3)]);
   await storage.dropMarks(marks(5, 2));
   expect(await storage.marks()).toHaveLength(1);
