@@ -31,6 +31,9 @@ export class Conversation {
   readonly queue: Queue;
   readonly draft: Draft;
   private loading: Promise<void> | null = null;
+  /** Messages that wait for their turn, and the turn. */
+  private arriving: Message[] = [];
+  private takingIn: Promise<Content | null> | null = null;
 
   constructor(
     private readonly tools: Tools,
@@ -195,19 +198,38 @@ export class Conversation {
     await checked;
   }
 
-  /** A message from the line, or mine after its acknowledgement. Twice is once. Resolves to what is new of theirs. */
+  /**
+   * A message from the line, or mine after its acknowledgement. Twice is once. Many that come at once are taken
+   * in together; the first call resolves to the newest of theirs among them, if it is new.
+   */
   receive(message: Message): Promise<Content | null> {
-    return this.history.inOrder(async () => {
-      const opened = await this.history.take(message);
-      const theirs = message.sender !== this.tools.me;
-      const isNew = message.seq > this.record.seq;
-      const place = placeOf(message.rev, this.record.rev);
-      if (place !== 'held') this.advance(message, opened);
-      // What lies between counts as unread or not: the server knows.
-      if (place === 'gap') this.apply(await api.conversation(this.id));
-      if (!theirs) this.clearArrived();
-      return opened && theirs && isNew ? opened.content : null;
+    this.arriving.push(message);
+    if (this.takingIn) return this.takingIn.then(() => null);
+    this.takingIn = this.history.inOrder(() => {
+      const messages = this.arriving;
+      this.arriving = [];
+      this.takingIn = null;
+      return this.takeIn(messages);
     });
+    return this.takingIn;
+  }
+
+  private async takeIn(messages: Message[]): Promise<Content | null> {
+    const opened = await this.history.take(messages);
+    let news: Content | null = null;
+    let missing = false;
+    for (const message of messages) {
+      const shown = opened.get(message.seq);
+      const theirs = message.sender !== this.tools.me;
+      if (theirs && shown && message.seq > this.record.seq) news = shown.content;
+      const place = placeOf(message.rev, this.record.rev);
+      missing ||= place === 'gap';
+      if (place !== 'held') this.advance(message, shown);
+      if (!theirs) this.clearArrived();
+    }
+    // What lies between counts as unread or not: the server knows.
+    if (missing) this.apply(await api.conversation(this.id));
+    return news;
   }
 
   /** Everything that changed since the last time. */

@@ -88,15 +88,28 @@ export class History {
     if (this.shown[0]?.message.seq === before) this.shown = [...opened, ...this.shown];
   }
 
-  /** A message from the line, or mine after its acknowledgement: opened, unless it is held already. */
-  async take(message: Message): Promise<Shown | undefined> {
-    // Without a first page there is nothing to join; the list still wants to know what it says.
-    if (!this.loaded && this.synced === 0) return (await this.open([message]))[0];
-    const place = placeOf(message.rev, this.synced);
-    if (place === 'gap') await this.fetchChanges();
-    else if (place === 'next') await this.join([message], message.rev);
-    if (this.loaded) return this.shown.find((shown) => shown.message.seq === message.seq);
-    return (await this.open([message]))[0];
+  /** Messages from the line, or mine after their acknowledgement: opened, by `seq`, unless nobody needs it. */
+  async take(messages: Message[]): Promise<Map<number, Shown>> {
+    // Without a first page there is nothing to join.
+    if (this.loaded || this.synced > 0) await this.joinInOrder(messages);
+    const seqs = new Set(messages.map(({ seq }) => seq));
+    const held = this.loaded ? this.shown.filter(({ message }) => seqs.has(message.seq)) : [];
+    // The list wants to know what the newest says, even if the thread is not there.
+    const taken = this.loaded ? held : await this.open(messages.slice(-1));
+    return new Map(taken.map((shown) => [shown.message.seq, shown]));
+  }
+
+  private async joinInOrder(messages: Message[]): Promise<void> {
+    const run: Message[] = [];
+    let rev = this.synced;
+    for (const message of [...messages].sort((a, b) => a.rev - b.rev)) {
+      const place = placeOf(message.rev, rev);
+      if (place === 'held') continue;
+      if (place === 'gap') return this.fetchChanges();
+      run.push(message);
+      rev = message.rev;
+    }
+    if (run.length > 0) await this.join(run, rev);
   }
 
   /** Everything that changed since the last time. */
