@@ -13,7 +13,7 @@ async fn connections_that_are_cut_anywhere_lose_nothing_and_double_nothing() {
     let progress = Progress::new();
     proxy.begin_cutting();
     let writing = people.write(8, &progress);
-    while proxy.cuts() < 150 {
+    while proxy.cuts() < 100 {
         progress.more(20).await;
     }
     progress.finish();
