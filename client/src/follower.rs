@@ -24,8 +24,9 @@ use tokio::time::{Duration, Instant, sleep_until, timeout};
 use uuid::Uuid;
 
 use crate::{
-    Client, Content, Error, Event, Live, Message, Result,
+    Backoff, Client, Content, Error, Event, Live, Message, Result,
     outbox::Outbox,
+    receipts::Receipts,
     wire::{Accepted, Progress, Pushed, SealedMessage},
 };
 
@@ -36,32 +37,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(60);
 /// Opened and thrown out at once, again and again, must slow down too.
 const STABLE: Duration = Duration::from_secs(10);
-/// Receipts of this time travel together.
-const GATHER: Duration = Duration::from_millis(150);
 /// The largest page that the server gives, and one that passes through the worst of networks.
 const PAGE: u64 = 200;
 const SMALL_PAGE: u64 = 10;
-
-/// How long to wait before the next attempt: any time up to `first`, twice as much after each failure, up to
-/// `longest`. All of it is random, so that after a restart of the server its clients come back spread out.
-#[derive(Clone, Copy, Debug)]
-pub struct Backoff {
-    pub first: Duration,
-    pub longest: Duration,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self { first: Duration::from_secs(1), longest: Duration::from_secs(30) }
-    }
-}
-
-impl Backoff {
-    pub(crate) fn delay(self, failures: u32) -> Duration {
-        let most = self.first.saturating_mul(2_u32.saturating_pow(failures)).min(self.longest);
-        most.mul_f64(fastrand::f64())
-    }
-}
 
 /// Hears everything and loses nothing, however often the connection is lost.
 pub struct Follower {
@@ -80,8 +58,7 @@ pub struct Follower {
     /// How much to ask for at once: less after each loss, more after each success.
     page: u64,
     outbox: Outbox,
-    receipts: HashMap<Uuid, Receipt>,
-    receipts_at: Instant,
+    receipts: Receipts,
     events: VecDeque<Event>,
 }
 
@@ -100,12 +77,6 @@ enum Line {
     },
 }
 
-/// How far one wants to be known to have come.
-struct Receipt {
-    wanted: Progress,
-    sent: bool,
-}
-
 impl Client {
     /// Follows all conversations, each from its first message; see [`Follower::after`]. Nothing happens before
     /// [`Follower::next`].
@@ -122,8 +93,7 @@ impl Client {
             behind: BTreeSet::new(),
             page: PAGE,
             outbox: Outbox::new(),
-            receipts: HashMap::new(),
-            receipts_at: now,
+            receipts: Receipts::new(),
             events: VecDeque::new(),
         }
     }
@@ -181,13 +151,7 @@ impl Follower {
 
     /// Everything up to these numbers has reached me, and I have read it; said until the server knows it.
     pub fn receipt(&mut self, conversation: Uuid, delivered: Option<u64>, read: Option<u64>) {
-        let nothing = Progress { delivered: 0, read: 0 };
-        let receipt = self.receipts.entry(conversation).or_insert(Receipt { wanted: nothing, sent: false });
-        let read = read.unwrap_or(0).max(receipt.wanted.read);
-        let delivered = delivered.unwrap_or(0).max(receipt.wanted.delivered).max(read);
-        let wanted = Progress { delivered, read };
-        receipt.sent &= wanted == receipt.wanted;
-        receipt.wanted = wanted;
+        self.receipts.add(conversation, delivered.unwrap_or(0), read.unwrap_or(0));
     }
 
     /// The next thing that happened. `Ready` stands at the beginning of every connection; messages that were
@@ -226,8 +190,8 @@ impl Follower {
             self.work().await?;
         } else if self.outbox.next(Instant::now()).is_some() {
             self.transmit().await?;
-        } else if self.receipts_at <= Instant::now() && self.receipts.values().any(|receipt| !receipt.sent) {
-            self.tell_receipts().await?;
+        } else if let Some((conversation, progress)) = self.receipts.next() {
+            self.tell(conversation, progress).await?;
         } else {
             self.listen().await?;
         }
@@ -253,7 +217,7 @@ impl Follower {
         self.behind.clear();
         self.page = (self.page / 2).max(SMALL_PAGE);
         self.outbox.connection_lost();
-        self.receipts.values_mut().for_each(|receipt| receipt.sent = false);
+        self.receipts.again(Duration::ZERO);
     }
 
     async fn look_at_list(&mut self) -> Result<()> {
@@ -261,7 +225,7 @@ impl Follower {
             if there.rev > self.rev(there.id) {
                 self.behind.insert(there.id);
             }
-            self.stored_receipt(there.id, there.mine);
+            self.receipts.stored(there.id, there.mine);
         }
         self.refresh = false;
         let (session, server_time) = (self.client.session(), self.client.now());
@@ -301,15 +265,14 @@ impl Follower {
             }
             Some(Pushed::Receipt { conversation, account, delivered, read }) => {
                 if account == self.client.id() {
-                    self.stored_receipt(conversation, Progress { delivered, read });
+                    self.receipts.stored(conversation, Progress { delivered, read });
                 }
                 Some(Event::Receipt { conversation, account, delivered, read })
             }
             Some(Pushed::Error { code, message }) => {
                 // It may have been a receipt, and does not say which.
                 if is_passing(&code) {
-                    self.receipts.values_mut().for_each(|receipt| receipt.sent = false);
-                    self.receipts_at = Instant::now() + self.backoff.first;
+                    self.receipts.again(self.backoff.first);
                 }
                 Some(Event::Error { code, message })
             }
@@ -424,30 +387,20 @@ impl Follower {
         }
     }
 
-    async fn tell_receipts(&mut self) -> Result<()> {
-        let Line::Open { live, .. } = &mut self.line else { return Ok(()) };
-        for (conversation, receipt) in self.receipts.iter_mut().filter(|(_, receipt)| !receipt.sent) {
-            let Progress { delivered, read } = receipt.wanted;
-            in_time(live.receipt(*conversation, Some(delivered), Some(read))).await?;
-            receipt.sent = true;
+    async fn tell(&mut self, conversation: Uuid, Progress { delivered, read }: Progress) -> Result<()> {
+        if let Line::Open { live, .. } = &mut self.line {
+            in_time(live.receipt(conversation, Some(delivered), Some(read))).await?;
+            self.receipts.sent(conversation);
         }
-        self.receipts_at = Instant::now() + GATHER;
         Ok(())
-    }
-
-    fn stored_receipt(&mut self, conversation: Uuid, stored: Progress) {
-        self.receipts.retain(|id, Receipt { wanted, .. }| {
-            *id != conversation || wanted.delivered > stored.delivered || wanted.read > stored.read
-        });
     }
 
     /// Waits for a frame, or until something else is to be done.
     async fn listen(&mut self) -> Result<()> {
         let answer_until = self.outbox.unanswered_since().map(|since| since + ANSWER_WITHIN);
-        let receipts_at = self.receipts.values().any(|receipt| !receipt.sent).then_some(self.receipts_at);
         let Line::Open { live, since, heard_at, failures } = &mut self.line else { return Ok(()) };
         let dead_at = answer_until.into_iter().chain([*heard_at + SILENCE]).min().unwrap_or(*heard_at);
-        let wake_at = self.outbox.next_at().into_iter().chain(receipts_at).chain([dead_at]).min();
+        let wake_at = self.outbox.next_at().into_iter().chain(self.receipts.next_at()).chain([dead_at]).min();
         tokio::select! {
             pushed = live.pushed() => {
                 *heard_at = Instant::now();

@@ -5,7 +5,8 @@
 //!
 //! [`Client::register`] and [`Client::log_in`] give a signed-in [`Client`] (`account`). It finds people and
 //! opens conversations (`conversations`), sends and reads messages (`messages`), and listens (`live`). Whoever
-//! wants to go on after a lost connection lets [`Client::follow`] do all of that (`follower`, `outbox`). It
+//! wants to go on after a lost connection lets [`Client::follow`] do all of that (`follower`, `outbox`,
+//! `receipts`). It
 //! keeps to docs/e2ee.md: it pins whom it meets, makes and adopts epochs, and keeps the vault and the keyring
 //! on the server up to date.
 //!
@@ -17,12 +18,14 @@
 
 mod account;
 mod api;
+mod backoff;
 mod conversations;
 mod error;
 mod follower;
 mod live;
 mod messages;
 mod outbox;
+mod receipts;
 pub mod wire;
 
 use std::{
@@ -38,8 +41,9 @@ use e2ee::{Keychain, RecoveryCode};
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
+pub use backoff::Backoff;
 pub use error::{Error, Result};
-pub use follower::{Backoff, Follower};
+pub use follower::Follower;
 pub use live::{Event, Live};
 pub use messages::{Content, Message};
 

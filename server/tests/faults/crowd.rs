@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::people::PASSWORD;
+use crate::people::{PASSWORD, in_time};
 use crate::program::{Program, raise_file_limit};
 
 const ACCOUNTS: usize = 50;
@@ -73,8 +73,13 @@ async fn listen(mut follower: Follower, ready: watch::Sender<usize>, heard: watc
 
 /// Until so many of the crowd have been counted; one of them that fails fails the test.
 async fn reached(count: &watch::Sender<usize>, goal: usize, crowd: &mut JoinSet<()>) {
-    tokio::select! {
-        _ = async { count.subscribe().wait_for(|count| *count >= goal).await.map(drop) } => {}
-        failed = crowd.join_next() => panic!("one of the crowd has left: {failed:?}"),
-    }
+    let mut count = count.subscribe();
+    let reached = async { count.wait_for(|count| *count >= goal).await.map(drop).unwrap() };
+    in_time(async {
+        tokio::select! {
+            () = reached => {}
+            left = crowd.join_next() => panic!("one of them left: {left:?}"),
+        }
+    })
+    .await;
 }

@@ -1,6 +1,6 @@
 use fastrand::Rng;
 
-use crate::people::{People, Progress, check_database};
+use crate::people::{People, check_database};
 use crate::program::{Program, seed};
 use crate::proxy::Proxy;
 
@@ -10,13 +10,11 @@ async fn connections_that_are_cut_anywhere_lose_nothing_and_double_nothing() {
     let mut server = Program::start().await;
     let proxy = Proxy::before(server.address, rng.u64(..)).await;
     let mut people = People::sign_up(&proxy.url, 3, &mut rng).await;
-    let progress = Progress::new();
     proxy.begin_cutting();
-    let writing = people.write(8, &progress);
-    while proxy.cuts() < 150 {
-        progress.more(20).await;
+    let mut writing = people.write(8);
+    while proxy.cuts() < 100 {
+        writing.more(20).await;
     }
-    progress.finish();
     let diaries = writing.end().await;
     proxy.mend();
     people.agree(diaries, &server.url()).await;

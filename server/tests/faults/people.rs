@@ -9,7 +9,8 @@ use fastrand::Rng;
 use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, Database, Statement};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 pub const PASSWORD: &str = "correct horse battery";
@@ -28,15 +29,10 @@ pub struct People {
     rng: Rng,
 }
 
-/// How they are getting on.
-#[derive(Clone)]
-pub struct Progress {
-    acknowledged: watch::Sender<u64>,
-    over: watch::Sender<bool>,
-}
-
 /// What one person saw.
+#[derive(Default)]
 pub struct Diary {
+    of: Uuid,
     heard: HashMap<Uuid, Vec<Message>>,
     /// The number that the server gave to each message of one's own.
     acknowledged: HashMap<Uuid, u64>,
@@ -46,7 +42,7 @@ pub struct Diary {
 }
 
 /// What all agree upon: the messages of each conversation.
-pub type Truth = BTreeMap<Uuid, Vec<Message>>;
+type Truth = BTreeMap<Uuid, Vec<Message>>;
 
 impl People {
     pub async fn sign_up(url: &str, count: usize, rng: &mut Rng) -> Self {
@@ -67,15 +63,21 @@ impl People {
     }
 
     /// Everybody writes, in all their conversations, so many at once.
-    pub fn write(&mut self, at_once: usize, progress: &Progress) -> Writing {
-        let mut writing = Vec::new();
+    pub fn write(&mut self, at_once: usize) -> Writing {
+        let (acknowledged, over) = (watch::Sender::new(0), watch::Sender::new(false));
+        let mut people = JoinSet::new();
         for client in &self.clients {
-            let follower = client.follow().backoff(BACKOFF).at_once(at_once);
-            let (theirs, rng) = (self.conversations_of(client), self.rng.fork());
-            let part = take_part(client.clone(), follower, theirs, at_once, progress.clone(), rng);
-            writing.push(tokio::spawn(part));
+            let part = Part {
+                client: client.clone(),
+                follower: client.follow().backoff(BACKOFF).at_once(at_once),
+                conversations: self.conversations_of(client),
+                rng: self.rng.fork(),
+                acknowledged: acknowledged.clone(),
+                diary: Diary { of: client.id(), ..Diary::default() },
+            };
+            people.spawn(part.play(at_once, over.subscribe()));
         }
-        Writing(writing)
+        Writing { people, acknowledged, over }
     }
 
     fn conversations_of(&self, client: &Client) -> Vec<Uuid> {
@@ -88,10 +90,11 @@ impl People {
     }
 
     /// Checks everything that was promised. `url`: without the faults.
-    pub async fn agree(mut self, diaries: Vec<Diary>, url: &str) -> Truth {
+    pub async fn agree(mut self, diaries: Vec<Diary>, url: &str) {
         // Somebody who was not there at all sees each conversation from its beginning.
         let mut truth = Truth::new();
-        for (client, diary) in self.clients.iter().zip(&diaries) {
+        for diary in &diaries {
+            let client = self.clients.iter().find(|client| client.id() == diary.of).unwrap();
             let newcomer = Client::log_in(url, client.handle(), PASSWORD).await.unwrap();
             let lengths = diary.heard.iter().map(|(id, heard)| (*id, heard.len()));
             let seen = hear(&mut newcomer.follow(), lengths.collect()).await;
@@ -116,7 +119,6 @@ impl People {
             assert!(messages.len() > 10, "nothing was missed");
             assert_eq!(messages, since(&conversation), "somebody who was away");
         }
-        truth
     }
 }
 
@@ -124,7 +126,7 @@ impl People {
 async fn hear(follower: &mut Follower, mut lengths: HashMap<Uuid, usize>) -> HashMap<Uuid, Vec<Message>> {
     let mut heard: HashMap<Uuid, Vec<Message>> = HashMap::new();
     while lengths.values().any(|left| *left > 0) {
-        if let Event::Message(message) = follower.next().await.unwrap() {
+        if let Event::Message(message) = in_time(follower.next()).await.unwrap() {
             let left = lengths.get_mut(&message.conversation).expect("one's own conversation");
             *left = left.checked_sub(1).unwrap_or_else(|| panic!("more than there should be: {message:?}"));
             heard.entry(message.conversation).or_default().push(message);
@@ -133,112 +135,119 @@ async fn hear(follower: &mut Follower, mut lengths: HashMap<Uuid, usize>) -> Has
     heard
 }
 
-/// Everybody at it.
-pub struct Writing(Vec<JoinHandle<Diary>>);
+/// Everybody at it. One of them who fails, fails the test.
+pub struct Writing {
+    people: JoinSet<Diary>,
+    acknowledged: watch::Sender<u64>,
+    over: watch::Sender<bool>,
+}
 
 impl Writing {
-    /// Until everybody has heard everything.
-    pub async fn end(self) -> Vec<Diary> {
-        join_all(self.0).await.into_iter().map(Result::unwrap).collect()
-    }
-}
-
-impl Progress {
-    pub fn new() -> Self {
-        Self { acknowledged: watch::Sender::new(0), over: watch::Sender::new(false) }
-    }
-
-    /// Returns when so many more have been acknowledged.
-    pub async fn more(&self, messages: u64) {
+    /// Until so many more have been acknowledged.
+    pub async fn more(&mut self, messages: u64) {
         let goal = *self.acknowledged.borrow() + messages;
-        self.acknowledged.subscribe().wait_for(|count| *count >= goal).await.unwrap();
+        let mut count = self.acknowledged.subscribe();
+        let reached = async { count.wait_for(|count| *count >= goal).await.map(drop).unwrap() };
+        in_time(async {
+            tokio::select! {
+                () = reached => {}
+                left = self.people.join_next() => panic!("somebody left: {:?}", left.map(|left| left.err())),
+            }
+        })
+        .await;
     }
 
-    pub fn acknowledged(&self) -> u64 {
-        *self.acknowledged.borrow()
-    }
-
-    /// Everybody says goodbye.
-    pub fn finish(&self) {
+    /// Everybody says goodbye, and stays until they have heard all the others do so.
+    pub async fn end(mut self) -> Vec<Diary> {
         self.over.send_replace(true);
+        let mut diaries = Vec::new();
+        while let Some(diary) = in_time(self.people.join_next()).await {
+            diaries.push(diary.unwrap());
+        }
+        diaries
     }
 }
 
-async fn take_part(
+/// What takes longer than this does not happen.
+pub async fn in_time<T>(what: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(60), what).await.expect("nothing happens any more")
+}
+
+/// One person at it.
+struct Part {
     client: Client,
-    mut follower: Follower,
+    follower: Follower,
     conversations: Vec<Uuid>,
-    at_once: usize,
-    progress: Progress,
-    mut rng: Rng,
-) -> Diary {
-    let mut diary = Diary {
-        heard: HashMap::new(),
-        acknowledged: HashMap::new(),
-        said: HashMap::new(),
-        read: HashMap::new(),
-        attempts: 0,
-    };
-    let mut over = progress.over.subscribe();
-    let mut leaving = false;
-    for conversation in &conversations {
-        for _ in 0..at_once {
-            diary.say(&mut follower, *conversation);
+    rng: Rng,
+    acknowledged: watch::Sender<u64>,
+    diary: Diary,
+}
+
+impl Part {
+    async fn play(mut self, at_once: usize, mut over: watch::Receiver<bool>) -> Diary {
+        for conversation in self.conversations.clone() {
+            (0..at_once).for_each(|_| self.say(conversation));
         }
-    }
-    // Each of them hears two goodbyes.
-    let done = |diary: &Diary| {
-        let goodbyes = |messages: &Vec<Message>| {
-            messages.iter().rev().filter(|message| message.text() == Some(GOODBYE)).count()
-        };
-        diary.heard.len() == conversations.len()
-            && diary.heard.values().all(|messages| goodbyes(messages) == 2)
-    };
-    while !(leaving && follower.is_settled() && done(&diary)) {
-        let event = tokio::select! {
-            event = follower.next() => event.unwrap(),
-            _ = over.wait_for(|over| *over), if !leaving => {
-                leaving = true;
-                for conversation in &conversations {
-                    follower.send(*conversation, GOODBYE);
+        let mut leaving = false;
+        while !(leaving && self.follower.is_settled() && self.has_heard_all()) {
+            let event = tokio::select! {
+                event = self.follower.next() => event.unwrap(),
+                _ = over.wait_for(|over| *over), if !leaving => {
+                    leaving = true;
+                    for conversation in &self.conversations {
+                        self.follower.send(*conversation, GOODBYE);
+                    }
+                    continue;
                 }
-                continue;
-            }
-        };
-        match event {
-            Event::Message(message) => {
-                // Sometimes it is read, and sometimes it only arrives.
-                let read = rng.u8(..4) == 0;
-                if message.sender != client.id() && message.text() != Some(GOODBYE) {
-                    follower.receipt(message.conversation, Some(message.seq), read.then_some(message.seq));
-                    if read {
-                        diary.read.insert(message.conversation, message.seq);
+            };
+            match event {
+                Event::Message(message) => self.hear(message),
+                Event::Accepted(accepted) => {
+                    let before = self.diary.acknowledged.insert(accepted.id, accepted.seq);
+                    assert_eq!(before, None, "acknowledged twice");
+                    self.acknowledged.send_modify(|count| *count += 1);
+                    if !leaving {
+                        self.say(accepted.conversation);
                     }
                 }
-                diary.heard.entry(message.conversation).or_default().push(message);
+                Event::Refused { code, message, .. } => panic!("refused for good: {code} {message}"),
+                _ => {}
             }
-            Event::Accepted(accepted) => {
-                assert_eq!(diary.acknowledged.insert(accepted.id, accepted.seq), None, "acknowledged twice");
-                progress.acknowledged.send_modify(|count| *count += 1);
-                if !leaving {
-                    diary.say(&mut follower, accepted.conversation);
-                }
-            }
-            Event::Refused { code, message, .. } => panic!("refused for good: {code} {message}"),
-            _ => {}
         }
+        self.diary.attempts = self.follower.attempts();
+        self.diary
     }
-    diary.attempts = follower.attempts();
-    diary
-}
 
-impl Diary {
-    fn say(&mut self, follower: &mut Follower, conversation: Uuid) {
-        let number = self.said.entry(conversation).or_default();
-        follower.send(conversation, number.to_string());
+    fn say(&mut self, conversation: Uuid) {
+        let number = self.diary.said.entry(conversation).or_default();
+        self.follower.send(conversation, number.to_string());
         *number += 1;
     }
 
+    /// Sometimes it is read, and sometimes it only arrives.
+    fn hear(&mut self, message: Message) {
+        let (conversation, seq) = (message.conversation, message.seq);
+        if message.sender != self.client.id() && message.text() != Some(GOODBYE) {
+            let read = self.rng.u8(..4) == 0;
+            self.follower.receipt(conversation, Some(seq), read.then_some(seq));
+            if read {
+                self.diary.read.insert(conversation, seq);
+            }
+        }
+        self.diary.heard.entry(conversation).or_default().push(message);
+    }
+
+    /// Two goodbyes in each conversation.
+    fn has_heard_all(&self) -> bool {
+        let goodbyes = |messages: &Vec<Message>| {
+            messages.iter().rev().filter(|message| message.text() == Some(GOODBYE)).count()
+        };
+        let heard = &self.diary.heard;
+        heard.len() == self.conversations.len() && heard.values().all(|messages| goodbyes(messages) == 2)
+    }
+}
+
+impl Diary {
     async fn holds_against(&self, client: &Client, truth: &Truth) {
         let mut stored_ids = 0;
         for (conversation, said) in &self.said {

@@ -81,11 +81,10 @@ impl Program {
         Err(said)
     }
 
-    /// Start, and kill it before it is ready.
-    pub async fn start_and_kill(&mut self, after: std::time::Duration) {
+    /// Start, and kill it at that moment.
+    pub async fn start_and_kill(&mut self, moment: impl Future) {
         let mut child = self.spawn();
-        // However far it came in that time.
-        let _ = tokio::time::timeout(after, child.wait()).await;
+        moment.await;
         child.kill().await.unwrap();
     }
 
