@@ -65,7 +65,9 @@ test('each new message is announced, the same words again as well, and of whoeve
   await bob.find(alice);
   await bob.write(alice, 'hello');
   await alice.open(bob);
-  await expect(alice.page.getByText(en.thread.said(bob.displayName, 'hello'), { exact: true })).toBeAttached();
+  await expect(
+    alice.page.getByText(en.thread.said(bob.displayName, 'hello'), { exact: true }),
+  ).toBeAttached();
   const said = await listen(alice.page);
   await bob.write(alice, 'ok');
   await expect.poll(said).toEqual([en.thread.said(bob.displayName, 'ok')]);
