@@ -432,10 +432,8 @@ impl Follower {
     }
 
     fn hand_out(&mut self, message: Message) {
-        if message.rev > self.rev(message.conversation) {
-            self.revs.insert(message.conversation, message.rev);
-            self.events.push_back(Event::Message(message));
-        }
+        self.revs.insert(message.conversation, message.rev);
+        self.events.push_back(Event::Message(message));
     }
 
     fn rev(&self, conversation: Uuid) -> u64 {

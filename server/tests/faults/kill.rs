@@ -25,7 +25,9 @@ async fn ten_kills_under_load_lose_nothing_and_double_nothing() {
         server.start_again().await;
     }
     writing.more(100).await;
-    people.agree(writing.end().await, &server.url()).await;
+    let diaries = writing.end().await;
+    assert!(diaries.iter().all(|diary| diary.attempts > KILLS as u64));
+    people.agree(diaries, &server.url()).await;
     assert!(server.stop().await.success());
     check_database(&server.data).await;
     assert_eq!(server.complaints(), [""; 0]);

@@ -38,7 +38,8 @@ pub struct Diary {
     acknowledged: HashMap<Uuid, u64>,
     said: HashMap<Uuid, u64>,
     read: HashMap<Uuid, u64>,
-    attempts: u64,
+    /// How often one had to connect.
+    pub attempts: u64,
 }
 
 /// What all agree upon: the messages of each conversation.
@@ -265,7 +266,6 @@ impl Diary {
             self.counters_hold(client, *conversation, messages).await;
         }
         assert_eq!(self.acknowledged.len(), stored_ids, "nothing acknowledged is missing");
-        assert!(self.attempts > 1, "there were faults");
     }
 
     async fn counters_hold(&self, client: &Client, conversation: Uuid, messages: &[Message]) {

@@ -1,9 +1,10 @@
-//! A network that breaks: it stands between the clients and the server, delays nothing, and cuts every
-//! connection after a random number of bytes in one direction or the other.
+//! A network that breaks: it stands between the clients and the server and delays nothing. It cuts every
+//! connection after a random number of bytes in one direction or the other, or it loses and doubles what the
+//! server tells.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -14,9 +15,17 @@ use tokio::task::JoinHandle;
 
 use crate::program::listen;
 
-/// From the middle of a request's head to a page of history.
+/// From the middle of a request's head to several pages of history.
 const SHORTEST: f64 = 60.0;
 const LONGEST: f64 = 1_000_000.0;
+
+#[derive(Clone, Copy, PartialEq)]
+#[repr(u8)]
+pub enum Fault {
+    None,
+    Cuts,
+    Events,
+}
 
 pub struct Proxy {
     pub url: String,
@@ -26,12 +35,22 @@ pub struct Proxy {
 
 #[derive(Default)]
 struct State {
-    cutting: AtomicBool,
-    cuts: AtomicU64,
+    fault: AtomicU8,
+    faults: AtomicU64,
+}
+
+impl State {
+    fn is(&self, fault: Fault) -> bool {
+        self.fault.load(Ordering::Relaxed) == fault as u8
+    }
+
+    fn count(&self) {
+        self.faults.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Proxy {
-    /// Whole, until [`Proxy::begin_cutting`].
+    /// Whole, for the beginning.
     pub async fn before(server: SocketAddr, seed: u64) -> Self {
         let listener = listen().await;
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -47,17 +66,17 @@ impl Proxy {
         Self { url, state, accepting }
     }
 
-    /// Also those that are open already, a while after.
-    pub fn begin_cutting(&self) {
-        self.state.cutting.store(true, Ordering::Relaxed);
+    /// Also for connections that are open already.
+    pub fn begin(&self, fault: Fault) {
+        self.state.fault.store(fault as u8, Ordering::Relaxed);
     }
 
     pub fn mend(&self) {
-        self.state.cutting.store(false, Ordering::Relaxed);
+        self.begin(Fault::None);
     }
 
-    pub fn cuts(&self) -> u64 {
-        self.state.cuts.load(Ordering::Relaxed)
+    pub fn faults(&self) -> u64 {
+        self.state.faults.load(Ordering::Relaxed)
     }
 }
 
@@ -78,12 +97,12 @@ async fn pass_on(mut client: TcpStream, server: SocketAddr, mut rng: Rng, state:
         let (mut from_client, mut to_client) = client.split();
         let (mut from_server, mut to_server) = server.split();
         tokio::select! {
-            cut = copy(&mut from_client, &mut to_server, up, &state) => cut,
-            cut = copy(&mut from_server, &mut to_client, down, &state) => cut,
+            cut = copy(&mut from_client, &mut to_server, up, &state, None) => cut,
+            cut = copy(&mut from_server, &mut to_client, down, &state, Some(Frames::new(rng))) => cut,
         }
     };
     if cut {
-        state.cuts.fetch_add(1, Ordering::Relaxed);
+        state.count();
         // Half of them in the rough way: what is on its way is lost, too.
         if reset {
             for stream in [&client, &server] {
@@ -104,21 +123,74 @@ async fn copy(
     to: &mut (impl AsyncWrite + Unpin),
     until_cut: usize,
     state: &State,
+    mut frames: Option<Frames>,
 ) -> bool {
     let mut buffer = [0; 4 << 10];
     let mut passed = 0;
     loop {
         let Ok(read @ 1..) = from.read(&mut buffer).await else { return false };
-        let mut pass = read;
-        if state.cutting.load(Ordering::Relaxed) {
-            pass = read.min(until_cut.saturating_sub(passed));
-        }
+        let pass = if state.is(Fault::Cuts) { read.min(until_cut.saturating_sub(passed)) } else { read };
         passed += pass;
-        if to.write_all(&buffer[..pass]).await.is_err() {
+        let written = match &mut frames {
+            Some(frames) => to.write_all(&frames.pass(&buffer[..pass], state)).await,
+            None => to.write_all(&buffer[..pass]).await,
+        };
+        if written.is_err() {
             return false;
         }
         if pass < read {
             return true;
         }
     }
+}
+
+/// What the server says on one connection; when it has become a WebSocket, frame by frame.
+struct Frames {
+    rng: Rng,
+    waiting: Vec<u8>,
+    is_socket: bool,
+}
+
+impl Frames {
+    fn new(rng: Rng) -> Self {
+        Self { rng, waiting: Vec::new(), is_socket: false }
+    }
+
+    /// What is passed on of it, and of what was kept back because it was not whole.
+    fn pass(&mut self, bytes: &[u8], state: &State) -> Vec<u8> {
+        self.waiting.extend(bytes);
+        if !self.is_socket {
+            self.is_socket = self.waiting.starts_with(b"HTTP/1.1 101");
+            let end = self.waiting.windows(4).position(|end| end == b"\r\n\r\n");
+            return match end {
+                Some(end) if self.is_socket => self.waiting.drain(..end + 4).collect(),
+                _ => std::mem::take(&mut self.waiting),
+            };
+        }
+        // A cut is to be in the middle of a frame.
+        if !state.is(Fault::Events) {
+            return std::mem::take(&mut self.waiting);
+        }
+        let mut passed = Vec::new();
+        while let Some(length) = whole(&self.waiting) {
+            let frame: Vec<u8> = self.waiting.drain(..length).collect();
+            let is_message = String::from_utf8_lossy(&frame).contains(r#""type":"message""#);
+            let times = if is_message { [0, 1, 1, 2][self.rng.usize(..4)] } else { 1 };
+            if times != 1 {
+                state.count();
+            }
+            (0..times).for_each(|_| passed.extend(&frame));
+        }
+        passed
+    }
+}
+
+/// The length of the first frame, if all of it is there. A server's frames have no mask.
+fn whole(bytes: &[u8]) -> Option<usize> {
+    let length = match bytes.get(1)? {
+        126 => 4 + u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?) as usize,
+        127 => 10 + u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?) as usize,
+        short => 2 + *short as usize,
+    };
+    (bytes.len() >= length).then_some(length)
 }
