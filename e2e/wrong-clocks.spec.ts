@@ -58,8 +58,9 @@ test('with clocks that are days wrong, all is sent, in order, and dated as it wa
   }
   expect(await epochs()).toBe(begun);
 
-  // Before the socket has said what time it is.
+  // Before any line has said what time it is.
   await alice.page.routeWebSocket('**/api/live', () => undefined);
+  await alice.page.route('**/api/live/*', (route) => route.abort());
   await alice.page.reload();
   await expect(alice.bubble(bob, 'six')).toBeVisible();
   await shows(alice, bob);

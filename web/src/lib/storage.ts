@@ -72,11 +72,14 @@ interface Schema extends DBSchema {
 
 type Stores = StoreNames<Schema>[];
 
+const ALL = ['session', 'owner', 'conversations', 'messages', 'outbox', 'drafts', 'marks'] satisfies Stores;
 const VERSION = 2;
 const RELOAD = 'reload';
 const OWNER = 'account';
 /** Random, and as old as the database: another one means that the storage was cleared. */
 const INSTANCE = 'instance';
+/** While a browser clears the storage, it also refuses to open it anew, for a moment. */
+const AGAIN_AFTER = [0, 50, 200, 1_000];
 const everySeq = (conversation: string, before = Infinity) =>
   IDBKeyRange.bound([conversation, 0], [conversation, before], false, true);
 
@@ -117,12 +120,15 @@ export class Storage {
         }
         db.createObjectStore('drafts', { keyPath: 'conversation' });
         db.createObjectStore('marks', { keyPath: 'conversation' });
-        void tx.objectStore('owner').put(crypto.randomUUID(), INSTANCE);
+        tx.objectStore('owner').put(crypto.randomUUID(), INSTANCE).catch(ignored);
+        tx.done.catch(ignored);
       },
       blocking: (_, wanted) => this.gone(wanted === null),
       terminated: () => this.gone(true),
     });
-    const instance = (await db.get('owner', INSTANCE)) ?? null;
+    const tx = db.transaction('owner');
+    tx.done.catch(ignored);
+    const instance = (await tx.store.get(INSTANCE)) ?? null;
     if (this.held.instance !== null && this.held.instance !== instance) await this.putBack(db);
     this.held.instance = instance;
     return db;
@@ -131,7 +137,7 @@ export class Storage {
   /** Another tab is newer: give way. Or the storage is being cleared: what is held goes back at once. */
   private gone(cleared: boolean): void {
     this.close();
-    if (cleared && this.held.owner !== null) this.db().catch(() => undefined);
+    if (cleared && this.held.owner !== null) this.use(() => Promise.resolve()).catch(ignored);
   }
 
   private async putBack(db: IDBPDatabase<Schema>): Promise<void> {
@@ -139,8 +145,7 @@ export class Storage {
     const tx = db.transaction(['owner', 'session', 'outbox', 'drafts'], 'readwrite', {
       durability: 'strict',
     });
-    const settled = tx.done;
-    settled.catch(() => undefined);
+    tx.done.catch(ignored);
     const now = await tx.objectStore('owner').get(OWNER);
     // Unless somebody else has come in meanwhile.
     if (owner === null || (now !== undefined && now !== owner)) return this.forget();
@@ -161,41 +166,58 @@ export class Storage {
         await tx.objectStore('drafts').put(draft);
       }
     }
-    await settled;
+    await tx.done;
   }
 
-  /** Once more when the connection was cut under the work. Whatever else goes wrong is `not_kept`. */
-  private async use<T>(work: (db: IDBPDatabase<Schema>) => Promise<T>): Promise<T> {
-    try {
-      const db = await this.db();
-      return await work(db).catch((thrown: unknown) => {
-        if (!wasCut(thrown)) throw thrown;
-        this.close();
-        return this.db().then(work);
-      });
-    } catch (thrown) {
-      throw new Problem('not_kept', 0, String(thrown));
-    }
-  }
-
-  /** All of it or nothing, and on the disk before it resolves: a crash of the machine loses nothing of it. */
-  private change<T, Names extends Stores>(
+  private read<T, Names extends Stores>(
     stores: Names,
-    work: (tx: IDBPTransaction<Schema, Names, 'readwrite'>) => Promise<T>,
+    work: (tx: IDBPTransaction<Schema, Names, 'readonly'>) => Promise<T>,
   ): Promise<T> {
-    return this.use(async (db) => {
-      const tx = db.transaction(stores, 'readwrite', { durability: 'strict' });
-      const settled = tx.done;
-      // A request that fails ends the transaction as well, which says why.
-      settled.catch(() => undefined);
-      const result = await work(tx);
-      await settled;
-      return result;
+    return this.use((db) => {
+      const tx = db.transaction(stores);
+      tx.done.catch(ignored);
+      return work(tx);
     });
   }
 
+  /** All of it or nothing. `strict`: on the disk before it resolves, so that a crash of the machine loses nothing of it. */
+  private write<T, Names extends Stores>(
+    stores: Names,
+    work: (tx: IDBPTransaction<Schema, Names, 'readwrite'>) => Promise<T>,
+    durability: IDBTransactionDurability = 'default',
+  ): Promise<T> {
+    return this.use(async (db) => {
+      const tx = db.transaction(stores, 'readwrite', { durability });
+      // A request that fails ends the transaction as well, which says why.
+      tx.done.catch(ignored);
+      try {
+        const result = await work(tx);
+        await tx.done;
+        return result;
+      } catch (thrown) {
+        abort(tx);
+        throw thrown;
+      }
+    });
+  }
+
+  /** Again when the connection was cut under the work. Whatever else goes wrong is `not_kept`. */
+  private async use<T>(work: (db: IDBPDatabase<Schema>) => Promise<T>): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
+      const opened = this.db();
+      try {
+        return await work(await opened);
+      } catch (thrown) {
+        if (this.opened === opened && wasCut(thrown)) this.close();
+        const pause = AGAIN_AFTER[attempt];
+        if (pause === undefined || !wasCut(thrown)) throw new Problem('not_kept', 0, String(thrown));
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
+    }
+  }
+
   close(): void {
-    void this.opened?.then((db) => db.close()).catch(() => undefined);
+    void this.opened?.then((db) => db.close()).catch(ignored);
     this.opened = null;
   }
 
@@ -203,14 +225,9 @@ export class Storage {
   async deleteEverything(): Promise<void> {
     this.forget();
     try {
-      await this.use(async (db) => {
-        const stores = [...db.objectStoreNames].filter((name) => name !== 'owner');
-        const tx = db.transaction([...stores, 'owner'], 'readwrite');
-        const cleared = [
-          ...stores.map((name) => tx.objectStore(name).clear()),
-          tx.objectStore('owner').delete(OWNER),
-        ];
-        await Promise.all([...cleared, tx.done]);
+      await this.write(ALL, async (tx) => {
+        for (const name of ALL) if (name !== 'owner') await tx.objectStore(name).clear();
+        await tx.objectStore('owner').delete(OWNER);
       });
     } catch {
       this.close();
@@ -225,56 +242,49 @@ export class Storage {
   }
 
   async reloadSecret(): Promise<ReloadSecret | undefined> {
-    const secret = await this.use((db) => db.get('session', RELOAD));
+    const secret = await this.read(['session'], (tx) => tx.objectStore('session').get(RELOAD));
     this.held.secret = secret ?? null;
     return secret;
   }
 
   async keepReloadSecret(secret: ReloadSecret): Promise<void> {
-    await this.use((db) => db.put('session', secret, RELOAD));
+    await this.write(['session'], (tx) => tx.objectStore('session').put(secret, RELOAD));
   }
 
   async dropReloadSecret(): Promise<void> {
     this.held.secret = null;
-    await this.use((db) => db.delete('session', RELOAD));
+    await this.write(['session'], (tx) => tx.objectStore('session').delete(RELOAD));
   }
 
   /** What another account left here (its session ended without a log-out) is not for this one. */
   async belongTo(account: string): Promise<void> {
-    const owner = await this.use((db) => db.get('owner', OWNER));
+    const owner = await this.read(['owner'], (tx) => tx.objectStore('owner').get(OWNER));
     if (owner !== undefined && owner !== account) await this.deleteEverything();
     if (this.held.owner !== account) this.forget();
-    await this.use((db) => db.put('owner', account, OWNER));
+    await this.write(['owner'], (tx) => tx.objectStore('owner').put(account, OWNER));
     this.held.owner = account;
   }
 
   async conversations(): Promise<CachedConversation[]> {
-    return this.use((db) => db.getAll('conversations'));
+    return this.read(['conversations'], (tx) => tx.objectStore('conversations').getAll());
   }
 
   /** Stores the conversations, and the messages that bring each up to its `synced`, or nothing at all. */
   async keep(conversations: CachedConversation[], messages: Message[] = []): Promise<void> {
-    return this.use(async (db) => {
-      const tx = db.transaction(['conversations', 'messages'], 'readwrite');
-      // A request that fails later (no space) ends the transaction by itself: `done` tells.
-      const put = (request: Promise<unknown>) => void request.catch(() => undefined);
-      try {
-        for (const each of conversations) put(tx.objectStore('conversations').put(each));
-        for (const each of messages) put(tx.objectStore('messages').put(each));
-      } catch (thrown) {
-        tx.done.catch(() => undefined);
-        tx.abort();
-        throw thrown;
-      }
-      await tx.done;
+    await this.write(['conversations', 'messages'], async (tx) => {
+      // Side by side: a request that fails (no space) ends the transaction, which tells.
+      const put = (request: Promise<unknown>) => void request.catch(ignored);
+      for (const each of conversations) put(tx.objectStore('conversations').put(each));
+      for (const each of messages) put(tx.objectStore('messages').put(each));
+      return Promise.resolve();
     });
   }
 
   /** The newest messages kept before `before`, in ascending `seq`. */
   async messages(conversation: string, before: number, limit: number): Promise<Message[]> {
-    return this.use(async (db) => {
+    return this.read(['messages'], async (tx) => {
       const found: Message[] = [];
-      let cursor = await db.transaction('messages').store.openCursor(everySeq(conversation, before), 'prev');
+      let cursor = await tx.objectStore('messages').openCursor(everySeq(conversation, before), 'prev');
       while (cursor && found.length < limit) {
         found.push(cursor.value);
         cursor = await cursor.continue();
@@ -284,17 +294,21 @@ export class Storage {
   }
 
   async dropMessages(conversation: string): Promise<void> {
-    await this.use((db) => db.delete('messages', everySeq(conversation)));
+    await this.write(['messages'], (tx) => tx.objectStore('messages').delete(everySeq(conversation)));
   }
 
   // The outbox
 
   /** In one step with the draft it was: after a crash it is the one or the other, not both. */
   async enqueue(queued: Queued, draft: KeptDraft | null = null): Promise<void> {
-    const order = await this.change(['outbox', 'drafts'], async (tx) => {
-      await keepOrDrop(tx.objectStore('drafts'), queued.conversation, draft);
-      return tx.objectStore('outbox').add(queued);
-    });
+    const order = await this.write(
+      ['outbox', 'drafts'],
+      async (tx) => {
+        await keepOrDrop(tx.objectStore('drafts'), queued.conversation, draft);
+        return tx.objectStore('outbox').add(queued);
+      },
+      'strict',
+    );
     this.held.outbox.set(queued.id, { ...queued, order });
     this.holdDraft(queued.conversation, draft);
   }
@@ -304,12 +318,16 @@ export class Storage {
    * another tab was quicker. Without `draft` the draft stays as it is.
    */
   async replace(refused: string, queued: Queued, draft?: KeptDraft | null): Promise<boolean> {
-    const order = await this.change(['outbox', 'drafts'], async (tx) => {
-      const found = await tx.objectStore('outbox').index('id').get(refused);
-      if (!found?.order || found.refused === null) return null;
-      if (draft !== undefined) await keepOrDrop(tx.objectStore('drafts'), queued.conversation, draft);
-      return tx.objectStore('outbox').put({ ...queued, order: found.order });
-    });
+    const order = await this.write(
+      ['outbox', 'drafts'],
+      async (tx) => {
+        const found = await tx.objectStore('outbox').index('id').get(refused);
+        if (!found?.order || found.refused === null) return null;
+        if (draft !== undefined) await keepOrDrop(tx.objectStore('drafts'), queued.conversation, draft);
+        return tx.objectStore('outbox').put({ ...queued, order: found.order });
+      },
+      'strict',
+    );
     if (order === null) return false;
     this.held.outbox.delete(refused);
     this.held.outbox.set(queued.id, { ...queued, order });
@@ -319,12 +337,11 @@ export class Storage {
 
   /** In the order of writing; of one conversation or of all. */
   async queued(conversation?: string): Promise<Queued[]> {
-    const found = await this.use((db) =>
-      conversation === undefined
-        ? db.getAll('outbox')
-        : // An index lists equal keys by their primary key: the order of writing.
-          db.getAllFromIndex('outbox', 'conversation', conversation),
-    );
+    const found = await this.read(['outbox'], (tx) => {
+      const store = tx.objectStore('outbox');
+      // An index lists equal keys by their primary key: the order of writing.
+      return conversation === undefined ? store.getAll() : store.index('conversation').getAll(conversation);
+    });
     const { outbox } = this.held;
     for (const [id, held] of outbox) {
       if (conversation === undefined || held.conversation === conversation) outbox.delete(id);
@@ -335,9 +352,8 @@ export class Storage {
 
   /** The first that may be sent. Refused ones stay where they are, and are few. */
   async nextQueued(conversation: string): Promise<Queued | undefined> {
-    return this.use(async (db) => {
-      const index = db.transaction('outbox').store.index('conversation');
-      let cursor = await index.openCursor(conversation);
+    return this.read(['outbox'], async (tx) => {
+      let cursor = await tx.objectStore('outbox').index('conversation').openCursor(conversation);
       while (cursor && cursor.value.refused !== null) cursor = await cursor.continue();
       return cursor?.value;
     });
@@ -360,23 +376,25 @@ export class Storage {
     id: string,
     change: (queued: Queued) => Partial<Queued>,
   ): Promise<Queued | undefined> {
-    const changed = await this.change(['outbox'], async (tx) => {
-      const found = await tx.objectStore('outbox').index('id').get(id);
-      if (!found) return undefined;
-      const next = { ...found, ...change(found) };
-      await tx.objectStore('outbox').put(next);
-      return next;
-    });
+    const changed = await this.write(
+      ['outbox'],
+      async (tx) => {
+        const found = await tx.objectStore('outbox').index('id').get(id);
+        if (!found) return undefined;
+        const next = { ...found, ...change(found) };
+        await tx.objectStore('outbox').put(next);
+        return next;
+      },
+      'strict',
+    );
     if (changed) this.held.outbox.set(id, changed);
     return changed;
   }
 
   async dequeue(id: string): Promise<void> {
-    await this.use(async (db) => {
-      const tx = db.transaction('outbox', 'readwrite');
-      const order = await tx.store.index('id').getKey(id);
-      if (order !== undefined) await tx.store.delete(order);
-      await tx.done;
+    await this.write(['outbox'], async (tx) => {
+      const order = await tx.objectStore('outbox').index('id').getKey(id);
+      if (order !== undefined) await tx.objectStore('outbox').delete(order);
     });
     this.held.outbox.delete(id);
   }
@@ -384,23 +402,20 @@ export class Storage {
   // Drafts
 
   async drafts(): Promise<KeptDraft[]> {
-    const found = await this.use((db) => db.getAll('drafts'));
+    const found = await this.read(['drafts'], (tx) => tx.objectStore('drafts').getAll());
     this.held.drafts.clear();
     for (const each of found) this.held.drafts.set(each.conversation, each);
     return found;
   }
 
   async draft(conversation: string): Promise<KeptDraft | null> {
-    const found = (await this.use((db) => db.get('drafts', conversation))) ?? null;
+    const found = (await this.read(['drafts'], (tx) => tx.objectStore('drafts').get(conversation))) ?? null;
     this.holdDraft(conversation, found);
     return found;
   }
 
   async keepDraft(conversation: string, draft: KeptDraft | null): Promise<void> {
-    await this.use(async (db) => {
-      const tx = db.transaction('drafts', 'readwrite');
-      await Promise.all([keepOrDrop(tx.store, conversation, draft), tx.done]);
-    });
+    await this.write(['drafts'], (tx) => keepOrDrop(tx.objectStore('drafts'), conversation, draft));
     this.holdDraft(conversation, draft);
   }
 
@@ -412,12 +427,12 @@ export class Storage {
   // Marks that the server has not confirmed
 
   async marks(): Promise<DueMarks[]> {
-    return this.use((db) => db.getAll('marks'));
+    return this.read(['marks'], (tx) => tx.objectStore('marks').getAll());
   }
 
   /** Marks only grow, whichever tab they are of. */
   async keepMarks(marks: DueMarks[]): Promise<void> {
-    await this.change(['marks'], async (tx) => {
+    await this.write(['marks'], async (tx) => {
       const store = tx.objectStore('marks');
       for (const { conversation, delivered, read } of marks) {
         const kept = await store.get(conversation);
@@ -431,7 +446,7 @@ export class Storage {
   }
 
   async dropMarks({ conversation, delivered, read }: DueMarks): Promise<void> {
-    await this.change(['marks'], async (tx) => {
+    await this.write(['marks'], async (tx) => {
       const store = tx.objectStore('marks');
       const kept = await store.get(conversation);
       if (kept && kept.delivered <= delivered && kept.read <= read) await store.delete(conversation);
@@ -451,13 +466,25 @@ export async function askToStay(): Promise<void> {
   await navigator.storage?.persist?.().catch(() => false);
 }
 
+/** The promise beside it says the same. */
+const ignored = () => undefined;
+
 type DraftStore = Pick<IDBPObjectStore<Schema, Stores, 'drafts', 'readwrite'>, 'put' | 'delete'>;
 
 function keepOrDrop(store: DraftStore, conversation: string, draft: KeptDraft | null): Promise<unknown> {
   return draft ? store.put(draft) : store.delete(conversation);
 }
 
-/** Cleared, or closed for another tab, between two steps. */
+function abort(tx: { abort(): void }): void {
+  try {
+    tx.abort();
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** Cleared, or closed for another tab, between two steps. `UnknownError` is what Chromium calls a forced end. */
 function wasCut(thrown: unknown): boolean {
-  return thrown instanceof DOMException && ['InvalidStateError', 'AbortError'].includes(thrown.name);
+  const names = ['InvalidStateError', 'AbortError', 'UnknownError'];
+  return thrown instanceof DOMException && names.includes(thrown.name);
 }

@@ -206,7 +206,7 @@ export class Conversation {
     this.arriving.push(message);
     if (this.takingIn) return this.takingIn.then(() => null);
     this.takingIn = this.history.inOrder(() => {
-      const messages = this.arriving;
+      const messages = this.arriving.sort((a, b) => a.rev - b.rev);
       this.arriving = [];
       this.takingIn = null;
       return this.takeIn(messages);

@@ -88,7 +88,7 @@ export class History {
     if (this.shown[0]?.message.seq === before) this.shown = [...opened, ...this.shown];
   }
 
-  /** Messages from the line, or mine after their acknowledgement: opened, by `seq`, unless nobody needs it. */
+  /** Messages from the line, or mine after their acknowledgement, by `rev`: opened, by `seq`, unless nobody needs it. */
   async take(messages: Message[]): Promise<Map<number, Shown>> {
     // Without a first page there is nothing to join.
     if (this.loaded || this.synced > 0) await this.joinInOrder(messages);
@@ -102,7 +102,7 @@ export class History {
   private async joinInOrder(messages: Message[]): Promise<void> {
     const run: Message[] = [];
     let rev = this.synced;
-    for (const message of [...messages].sort((a, b) => a.rev - b.rev)) {
+    for (const message of messages) {
       const place = placeOf(message.rev, rev);
       if (place === 'held') continue;
       if (place === 'gap') return this.fetchChanges();
