@@ -61,7 +61,12 @@ export class Conversations {
       (drafts) => openDrafts(this.tools, drafts),
       () => [],
     );
-    for (const [id, written] of drafts) this.drafts.set(id, written);
+    for (const [id, written] of drafts) {
+      // Asked from the server meanwhile, since its thread is open.
+      const there = this.byId.get(id);
+      if (there) there.draft.restore(written);
+      else this.drafts.set(id, written);
+    }
     for (const { id, record, synced } of kept) if (!this.byId.has(id)) this.make(record, synced);
     if (kept.length > 0) this.loaded = true;
     void this.openPreviews(kept.map(({ id }) => id)).catch(ignored);
@@ -79,7 +84,7 @@ export class Conversations {
   private make(record: Record, synced = 0): Conversation {
     const conversation = new Conversation(this.tools, record, synced);
     const written = this.drafts.get(record.id);
-    if (written) conversation.draft.show(written);
+    if (written) conversation.draft.restore(written);
     this.drafts.delete(record.id);
     this.byId.set(record.id, conversation);
     return conversation;

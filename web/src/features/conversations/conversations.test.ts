@@ -22,7 +22,12 @@ const record = (id: string) =>
   }) as unknown as Record;
 
 const storage = new Storage('conversations');
-const tools = { me: 'me', storage, receipts: { note: vi.fn(), confirmed: vi.fn() } } as unknown as Tools;
+const vault = {
+  sealText: (_: string, text: string) => Promise.resolve(text),
+  openTexts: (kept: { sealed: string }[]) => Promise.resolve(kept.map(({ sealed }) => ({ text: sealed }))),
+};
+const receipts = { note: vi.fn(), confirmed: vi.fn() };
+const tools = { me: 'me', storage, vault, receipts, draftKept: vi.fn() } as unknown as Tools;
 let conversations: Conversations;
 
 afterEach(async () => {
@@ -65,4 +70,20 @@ it('tries again by itself when the server could not answer, and not when it refu
   await conversations.refresh();
   expect(asked).toHaveBeenCalledTimes(1);
   expect(timers).not.toHaveBeenCalled();
+});
+
+it('brings a draft back, also to a thread that was there before it, and before what was typed there', async () => {
+  const written = (text: string) => JSON.stringify({ text, replaces: null, aside: '', at: 1 });
+  for (const id of ['there', 'typed', 'later']) {
+    await storage.keepDraft(id, { conversation: id, sealed: written(`begun ${id}`) });
+  }
+  conversations = new Conversations(tools);
+  vi.spyOn(api, 'conversation').mockImplementation((id) => Promise.resolve(record(id)));
+  const restored = conversations.restore();
+  conversations.add(record('there'));
+  conversations.add(record('typed')).draft.text = 'and typed';
+  await restored;
+  await expect.poll(() => conversations.get('later')?.draft.text).toBe('begun later');
+  expect(conversations.get('there')?.draft.text).toBe('begun there');
+  expect(conversations.get('typed')?.draft.text).toBe('begun typed\nand typed');
 });

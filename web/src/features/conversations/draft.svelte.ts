@@ -119,8 +119,13 @@ export class Draft {
     if (generation === this.generation && this.timer === undefined) this.show(written?.[1] ?? NOTHING);
   }
 
-  /** As it was kept, before anything was typed here. */
-  show(written: Written): void {
+  /** As it was kept, at the start; before what has been typed already. */
+  restore(written: Written): void {
+    if (this.written === NOTHING) this.show(written);
+    else this.giveBack(written);
+  }
+
+  private show(written: Written): void {
     clearTimeout(this.timer);
     this.timer = undefined;
     this.generation += 1;
