@@ -13,6 +13,9 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// The server itself gives up on a request after 30 seconds.
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// The server closes a connection that has been idle for ten: no request is to meet it at that moment.
+const KEEP: Duration = Duration::from_secs(5);
+
 /// A server, and perhaps the token of a session on it.
 pub(crate) struct Api {
     http: reqwest::Client,
@@ -23,7 +26,11 @@ pub(crate) struct Api {
 impl Api {
     /// `base`: `http://host:port`.
     pub fn new(base: &str) -> Self {
-        let http = reqwest::Client::builder().connect_timeout(CONNECT_PATIENCE).timeout(PATIENCE).build();
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_PATIENCE)
+            .timeout(PATIENCE)
+            .pool_idle_timeout(KEEP)
+            .build();
         Api {
             // Only a TLS library that does not start could fail, and there is none.
             http: http.unwrap_or_default(),

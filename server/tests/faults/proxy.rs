@@ -159,19 +159,16 @@ impl Frames {
     /// What is passed on of it, and of what was kept back because it was not whole.
     fn pass(&mut self, bytes: &[u8], state: &State) -> Vec<u8> {
         self.waiting.extend(bytes);
-        if !self.is_socket {
-            self.is_socket = self.waiting.starts_with(b"HTTP/1.1 101");
-            let end = self.waiting.windows(4).position(|end| end == b"\r\n\r\n");
-            return match end {
-                Some(end) if self.is_socket => self.waiting.drain(..end + 4).collect(),
-                _ => std::mem::take(&mut self.waiting),
-            };
+        let mut passed = Vec::new();
+        if !self.is_socket && self.waiting.starts_with(b"HTTP/1.1 101") {
+            let Some(end) = self.waiting.windows(4).position(|end| end == b"\r\n\r\n") else { return passed };
+            passed.extend(self.waiting.drain(..end + 4));
+            self.is_socket = true;
         }
         // A cut is to be in the middle of a frame.
-        if !state.is(Fault::Events) {
-            return std::mem::take(&mut self.waiting);
+        if !self.is_socket || !state.is(Fault::Events) {
+            passed.append(&mut self.waiting);
         }
-        let mut passed = Vec::new();
         while let Some(length) = whole(&self.waiting) {
             let frame: Vec<u8> = self.waiting.drain(..length).collect();
             let is_message = String::from_utf8_lossy(&frame).contains(r#""type":"message""#);
