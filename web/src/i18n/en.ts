@@ -136,6 +136,11 @@ export const en = {
     } as Record<string, string>,
     refused: 'Not sent: the server did not accept this message.',
   },
+  code: {
+    copy: 'Copy the code',
+    copied: 'Copied',
+    copyRefused: 'This browser refused to copy.',
+  },
   composer: {
     label: (name: string) => `Message to ${name}`,
     placeholder: 'Write a message',

@@ -132,6 +132,11 @@ export const fr: Texts = {
     },
     refused: 'Non envoyé : le serveur n’a pas accepté ce message.',
   },
+  code: {
+    copy: 'Copier le code',
+    copied: 'Copié',
+    copyRefused: 'Ce navigateur a refusé de copier.',
+  },
   composer: {
     label: (name) => `Message à ${name}`,
     placeholder: 'Écrire un message',
