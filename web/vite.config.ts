@@ -4,6 +4,7 @@ import { brotliCompressSync, constants } from 'node:zlib';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
+import { emojiData } from './emoji-data.ts';
 
 /**
  * Writes a `.br` sibling beside each asset worth compressing: the server
@@ -34,7 +35,7 @@ function brotliSiblings(): Plugin {
 }
 
 export default defineConfig({
-  plugins: [svelte(), brotliSiblings()],
+  plugins: [svelte(), emojiData(), brotliSiblings()],
   build: {
     target: 'es2022',
     // The palette is written with light-dark(): these browsers know it, and nothing is rewritten.

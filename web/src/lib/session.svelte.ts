@@ -1,6 +1,7 @@
 /** Who is signed in here, from the first page to the log-out. */
 import { SvelteMap } from 'svelte/reactivity';
 import type { Conversations } from '../features/conversations/conversations.svelte';
+import { forgetHabits } from '../features/emoji/habits';
 import { api } from './api/client';
 import type { Me, NewAccount, Person, SignedIn } from './api/types';
 import { clock } from './clock';
@@ -200,6 +201,7 @@ export class Session {
     // It was wanted, whatever else was heard of it meanwhile.
     this.notice = null;
     this.phase = 'signed-out';
+    forgetHabits();
     await Promise.allSettled([this.storage.deleteEverything(), vault.forget()]);
   }
 
