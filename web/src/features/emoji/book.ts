@@ -25,9 +25,17 @@ interface Entry {
 /** As the Unicode consortium numbers them; 2 is for parts of others. */
 export const GROUPS = [0, 1, 3, 4, 5, 6, 7, 8, 9] as const;
 
+/** Those that are sent most, after Unicode's count of 2021. */
+const POPULAR = (
+  '😂 ❤️ 🤣 👍 😭 🙏 😘 🥰 😍 😊 🎉 😁 💕 🥺 😅 🔥 ☺️ 🤦 ♥️ 🤷 🙄 😆 🤗 😉 🎂 🤔 👏 🙂 😳 🥳 😎 👌 💜 😔 💪 ✨ 💖 👀 😋 😏 ' +
+  '😢 👉 💗 😩 💯 🌹 💞 🎈 💙 😃 😡 💐 😜 🙈 🤞 😄 🤤 🙌 🤪 ❣️ 😀 💋 💀 👇 💔 😌 💓 🤩 🙃 😬 😱 😴 🤭 😐 🌞 😒 😇 🌸 😈 🎶 ✌️ ☀️'
+).split(' ');
+
 export class Book {
   readonly all: Emoji[];
   private readonly byEmoji = new Map<string, Emoji>();
+  /** Before the first of the ranks, in their own order. */
+  private readonly popular = new Map(POPULAR.map((emoji, at) => [emoji, at / POPULAR.length]));
   private entries: Entry[] | null = null;
 
   constructor(rows: EmojiRow[]) {
@@ -55,7 +63,7 @@ export class Book {
   find(query: string, limit = Infinity): Emoji[] {
     const code = asCode(query);
     const words = wordsOf(query);
-    if (words.length === 0) return code === '' ? [] : this.withCode(code, limit);
+    if (words.length === 0) return [];
     const ranked = this.index().map(({ emoji, codes, name, tags }) => {
       const begins = (among: string[]) => words.every((word) => among.some((each) => each.startsWith(word)));
       if (codes.includes(code)) return { emoji, rank: 0 };
@@ -65,8 +73,14 @@ export class Book {
       if (begins(name)) return { emoji, rank: 4 };
       return { emoji, rank: begins([...name, ...tags.flat()]) ? 5 : 6 };
     });
-    const found = ranked.filter(({ rank }) => rank < 6).sort((one, other) => one.rank - other.rank);
-    return found.slice(0, limit).map(({ emoji }) => emoji);
+    const found = ranked.filter(({ rank }) => rank < 6);
+    // Behind what is called exactly so: first what people mean most.
+    const order = ({ emoji, rank }: (typeof found)[number]) =>
+      rank === 0 || rank === 5 ? rank : (this.popular.get(emoji.emoji) ?? rank);
+    return found
+      .sort((one, other) => order(one) - order(other))
+      .slice(0, limit)
+      .map(({ emoji }) => emoji);
   }
 
   /** `:tada:`, or the whole name with underscores: `:coeur_rouge:`. */
@@ -74,12 +88,6 @@ export class Book {
     const asked = asCode(code);
     const entry = this.index().find(({ codes, name }) => codes.includes(asked) || name.join('_') === asked);
     return entry?.emoji;
-  }
-
-  /** "+1" and "-1" have no words. */
-  private withCode(code: string, limit: number): Emoji[] {
-    const found = this.index().filter(({ codes }) => codes.some((each) => each.startsWith(code)));
-    return found.slice(0, limit).map(({ emoji }) => emoji);
   }
 
   private index(): Entry[] {

@@ -1,6 +1,7 @@
 // @vitest-environment happy-dom
 import { beforeEach, describe, expect, it } from 'vitest';
 import { GROUPS, openBook } from './book';
+import { moved, rowsOf, within } from './grid';
 import { chooseTone, forgetHabits, recent, tone, used } from './habits';
 
 const en = await openBook('en');
@@ -27,6 +28,7 @@ describe('the book of emoji', () => {
   it('finds by code, name and other words, the best first', () => {
     expect(first(en.find('smile'))).toEqual(['😄']);
     expect(first(en.find('heart'))).toEqual(['❤️']);
+    expect(first(en.find('hea'))).toEqual(['❤️']);
     expect(first(en.find('tad'))).toEqual(['🎉']);
     expect(first(en.find('thumbs up'))).toEqual(['👍']);
     expect(first(en.find('+1'))).toEqual(['👍']);
@@ -43,6 +45,7 @@ describe('the book of emoji', () => {
     expect(first(fr.find('gateau'), 5)).toEqual(first(fr.find('gâteau'), 5));
     expect(first(fr.find('fete'), 20)).toContain('🎉');
     expect(first(fr.find('pouce'), 2)).toContain('👍');
+    expect(first(fr.find('coe'))).toEqual(['❤️']);
     expect(first(fr.find('tada'))).toEqual(['🎉']);
   });
 
@@ -85,5 +88,46 @@ describe('habits', () => {
     expect([recent(), tone()]).toEqual([['🎉'], 3]);
     forgetHabits();
     expect([recent(), tone()]).toEqual([[], 0]);
+  });
+});
+
+describe('the grid', () => {
+  const lengths = [2, 4, 4, 1];
+  const go = (row: number, column: number, key: string, ctrl = false) =>
+    moved(lengths, { row, column }, key, ctrl);
+
+  it('begins a row with each section', () => {
+    const rows = rowsOf(
+      [
+        { title: 'a', cells: [1, 2] },
+        { title: 'b', cells: [3, 4, 5, 6, 7] },
+      ],
+      4,
+    );
+    expect(rows.map(({ cells }) => cells)).toEqual([[1, 2], [3, 4, 5, 6], [7]]);
+    expect(rows.map(({ title, first }) => `${title}${first}`)).toEqual(['a0', 'b0', 'b1']);
+  });
+
+  it('is walked with the arrow keys, from the end of a row to the next', () => {
+    expect(go(0, 0, 'ArrowRight')).toEqual({ row: 0, column: 1 });
+    expect(go(0, 1, 'ArrowRight')).toEqual({ row: 1, column: 0 });
+    expect(go(1, 0, 'ArrowLeft')).toEqual({ row: 0, column: 1 });
+    expect(go(1, 3, 'ArrowDown')).toEqual({ row: 2, column: 3 });
+    expect(go(2, 3, 'ArrowDown')).toEqual({ row: 3, column: 0 });
+    expect(go(1, 3, 'ArrowUp')).toEqual({ row: 0, column: 1 });
+    expect(go(2, 1, 'Home')).toEqual({ row: 2, column: 0 });
+    expect(go(2, 1, 'End')).toEqual({ row: 2, column: 3 });
+    expect(go(2, 1, 'Home', true)).toEqual({ row: 0, column: 0 });
+    expect(go(1, 1, 'End', true)).toEqual({ row: 3, column: 0 });
+    expect(go(0, 1, 'PageDown')).toEqual({ row: 3, column: 0 });
+  });
+
+  it('ends at its ends, and above it is the search', () => {
+    expect(go(0, 0, 'ArrowLeft')).toEqual({ row: 0, column: 0 });
+    expect(go(3, 0, 'ArrowRight')).toEqual({ row: 3, column: 0 });
+    expect(go(3, 0, 'ArrowDown')).toEqual({ row: 3, column: 0 });
+    expect(go(0, 1, 'ArrowUp')).toBe('above');
+    expect(go(0, 0, 'x')).toBeNull();
+    expect(within([], { row: 3, column: 2 })).toEqual({ row: 0, column: 0 });
   });
 });
