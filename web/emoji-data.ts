@@ -18,10 +18,10 @@ const NEWEST = 15;
 /** Hair and skin alone: parts of others. */
 const COMPONENTS = 2;
 
-/** The names of emoji as `virtual:emoji/en` and `…/fr`: a fifth of what the package holds. */
+/** The names of emoji as `virtual:emoji-en` and `…-fr`: a fifth of what the package holds. */
 export function emojiData(): Plugin {
   const require = createRequire(import.meta.url);
-  const prefix = 'virtual:emoji/';
+  const prefix = 'virtual:emoji-';
   return {
     name: 'emoji-data',
     resolveId: (id) => (id.startsWith(prefix) ? `\0${id}` : undefined),

@@ -1,5 +1,5 @@
 /** Every emoji with its names in one language. Fetched when it is first wanted: it weighs as much as the page. */
-import type { EmojiRow } from 'virtual:emoji/en';
+import type { EmojiRow } from 'virtual:emoji-en';
 import type { LanguageCode } from '../../i18n/index.svelte';
 import { fold } from '../people/highlight';
 
@@ -107,8 +107,8 @@ const wordsOf = (text: string) => folded(text).match(/[\p{L}\p{N}]+/gu) ?? [];
 const asCode = (text: string) => folded(text.trim()).replace(/\s+/g, '_');
 
 const sources = {
-  en: () => import('virtual:emoji/en'),
-  fr: () => import('virtual:emoji/fr'),
+  en: () => import('virtual:emoji-en'),
+  fr: () => import('virtual:emoji-fr'),
 };
 
 const books = new Map<LanguageCode, Promise<Book>>();
