@@ -93,6 +93,7 @@ test('a message made of marks alone is shown, and the thread goes on', async ({ 
   await alice.find(bob);
   await alice.write(bob, 'before');
   await bob.open(alice);
+  await expect(alice.tick(bob, 'read')).toBeVisible();
   for (const sign of ['*', '[', '>', '`', '- ', '**a '])
     await alice.write(bob, sign.repeat(8_000 / sign.length));
   await alice.write(bob, 'and after');
