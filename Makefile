@@ -12,7 +12,7 @@ web-out := web/dist/index.html
 server := target/debug/entrenous
 
 rust-of = $(shell find $(1) -name '*.rs' -o -name Cargo.toml)
-web-sources := $(shell find web/src web/public web/index.html web/vite.config.ts web/svelte.config.js \
+web-sources := $(shell find web/src web/public web/index.html web/vite.config.ts web/emoji-data.ts web/svelte.config.js \
   -type f -not -path 'web/src/generated/*')
 
 .PHONY: run dev test check test-rust test-web e2e bench api clean

@@ -137,6 +137,14 @@ test('on a small phone the picker fits, and begins with the emoji instead of the
   await page.getByRole('button', { name: en.emoji.open }).tap();
   await expect(first).toHaveText('👍🏽');
   await expect(page.getByRole('combobox', { name: en.emoji.tone })).toHaveValue('3');
+  await page.keyboard.press('Escape');
+  // The thread goes with its offer open.
+  await alice.composer(bob).fill('');
+  await alice.composer(bob).pressSequentially(':sm');
+  await expect(page.getByRole('option').first()).toBeVisible();
+  await page.getByRole('button', { name: en.thread.back }).tap();
+  await expect(alice.row(bob)).toBeVisible();
+  await expect(page.getByRole('option')).toHaveCount(0);
 });
 
 test('the names of emoji come when they are wanted, and nothing of one’s habits stays after a log-out', async ({

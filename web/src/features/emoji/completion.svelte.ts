@@ -50,11 +50,9 @@ export class Completion {
     field.addEventListener('input', (event) => void this.typed(event), { signal });
     field.addEventListener('keydown', (event) => this.key(event), { signal, capture: true });
     field.addEventListener('click', () => this.close(), { signal });
-    field.addEventListener('blur', () => this.close(), { signal });
-    return () => {
-      listening.abort();
-      this.close();
-    };
+    // Not at once: a field that is taken away loses the focus while the page is being drawn.
+    field.addEventListener('blur', () => queueMicrotask(() => this.close()), { signal });
+    return () => listening.abort();
   };
 
   choose(emoji: Emoji | undefined): void {
