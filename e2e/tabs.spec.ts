@@ -50,9 +50,11 @@ test('no window takes the words from whoever is typing in another', async ({ per
   const other = await window(alice, alice.page.url());
   await expect(other.composer(bob)).toBeVisible();
 
-  const texts = ['the quick brown fox', 'jumps over the lazy'];
+  // One types fluently, the other looks for the keys.
+  const texts = ['the quick brown fox jumps over the lazy', 'slow but so'];
   const [here, there] = [alice.composer(bob), other.composer(bob)];
-  expect(await Promise.all([typeIn(here, texts[0] ?? ''), typeIn(there, texts[1] ?? '')])).toEqual(texts);
+  const typed = [typeIn(here, texts[0] ?? '', 100), typeIn(there, texts[1] ?? '', 450)];
+  expect(await Promise.all(typed)).toEqual(texts);
   // When both are still, they say the same: whoever was the last has the word.
   await expect(async () => {
     expect(await here.inputValue()).toBe(await there.inputValue());
@@ -60,17 +62,20 @@ test('no window takes the words from whoever is typing in another', async ({ per
   expect(texts).toContain(await here.inputValue());
 });
 
-/** A key every tenth of a second, as people type; returns what stands there in the end. */
-function typeIn(composer: Locator, text: string): Promise<string> {
-  return composer.evaluate(async (element, text) => {
-    const field = element as HTMLTextAreaElement;
-    for (const letter of text) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      field.value += letter;
-      field.dispatchEvent(new InputEvent('input', { bubbles: true }));
-    }
-    return field.value;
-  }, text);
+/** A key every so many milliseconds; returns what stands there in the end. */
+function typeIn(composer: Locator, text: string, every: number): Promise<string> {
+  return composer.evaluate(
+    async (element, { text, every }) => {
+      const field = element as HTMLTextAreaElement;
+      for (const letter of text) {
+        field.value += letter;
+        field.dispatchEvent(new InputEvent('input', { bubbles: true }));
+        await new Promise((resolve) => setTimeout(resolve, every));
+      }
+      return field.value;
+    },
+    { text, every },
+  );
 }
 
 test('a draft stays in its browser, and goes with a log-out', async ({ person, browserOf }) => {
@@ -121,8 +126,11 @@ test('a session that has ended is refused, in words, in every tab', async ({ per
   await alice.page.getByRole('button', { name: en.settings.logOut }).click();
   await expect(alice.page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
   await expect(other.page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
+  // It was wanted: nothing to explain.
+  await expect(other.page.getByRole('alert')).toHaveCount(0);
 
   await copy.goto('/');
+  await expect(copy.getByRole('alert')).toHaveText(en.errors.signed_out);
   await expect(copy.getByRole('button', { name: en.logIn.submit })).toBeVisible();
   expect((await copy.request.get('/api/session')).status()).toBe(401);
   await alice.page.reload();
