@@ -1,3 +1,4 @@
+import { between, frame } from './support/between.ts';
 import type { Locator } from '@playwright/test';
 import type { Person } from './support/person.ts';
 import { en, expect, test } from './support/test.ts';
@@ -151,4 +152,31 @@ test('whoever logs in at a browser has all its windows', async ({ person }) => {
   await expect(next.row(alice)).toBeVisible();
   await expect(bob.at(alice.page).row(alice)).toBeVisible();
   await expect(alice.composer(bob)).toHaveCount(0);
+});
+
+test('a message under way goes out under nobody else’s name', async ({ person }) => {
+  const alice = await person('Alice Martin');
+  const bob = await person('Bob Nkemelu');
+  await alice.find(bob);
+  await alice.write(bob, 'of Alice, to Bob');
+  await expect(alice.tick(bob, 'delivered')).toBeVisible();
+  let swallowed = 0;
+  const swallow = (text: string) => frame(text).type !== 'send' || ((swallowed += 1), false);
+  await between(alice.page, { toServer: swallow });
+  await alice.write(bob, 'under way');
+  await expect.poll(() => swallowed).toBe(1);
+  const sent: string[] = [];
+  alice.page.on('request', (request) => {
+    if (request.method() === 'POST' && request.url().endsWith('/messages')) sent.push(request.url());
+  });
+  // In the same browser, whose cookie is Bob's from then on.
+  await alice.page.context().clearCookies();
+  const next = bob.at(await alice.page.context().newPage());
+  await next.page.goto('/');
+  await next.logIn();
+  await expect(bob.at(alice.page).row(alice)).toBeVisible();
+  await next.open(alice);
+  await expect(next.bubble(alice, 'of Alice, to Bob')).toBeVisible();
+  await expect(next.log(alice).getByText(en.thread.unreadable)).toHaveCount(0);
+  expect(sent).toEqual([]);
 });

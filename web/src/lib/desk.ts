@@ -93,6 +93,8 @@ export class Desk {
         if (Problem.from(thrown).code !== 'offline') throw thrown;
       }
     }
+    // The session of the cookie may be another one's by now: nothing goes out under their name.
+    if (this.stopped) throw new Problem('offline');
     return api.send(conversation, { id, envelope });
   }
 
