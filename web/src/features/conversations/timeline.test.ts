@@ -20,6 +20,7 @@ const message = (seq: number, over: Partial<Message> = {}): Message => ({
 const shown = (seq: number, over: Partial<Message> = {}): Shown => ({
   message: message(seq, over),
   content: { type: 'text', body: `${seq}/${over.rev ?? seq}` },
+  reactions: [],
 });
 const waiting = (id: string, refused: string | null = null): Pending => ({
   id,
