@@ -177,6 +177,6 @@ test('a message under way goes out under nobody else’s name', async ({ person 
   await expect(bob.at(alice.page).row(alice)).toBeVisible();
   await next.open(alice);
   await expect(next.bubble(alice, 'of Alice, to Bob')).toBeVisible();
-  await expect(next.log(alice).getByText(en.thread.unreadable)).toHaveCount(0);
+  await expect(next.log(alice).getByText(en.thread.instead.unreadable)).toHaveCount(0);
   expect(sent).toEqual([]);
 });

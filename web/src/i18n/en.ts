@@ -123,7 +123,7 @@ export const en = {
     /** What stands where a message's words cannot. */
     instead: {
       deleted: 'This message was deleted.',
-      hidden: '',
+      hidden: 'Hidden: it was written while this person was blocked.',
       newer: 'This message was written with a newer version. Reload the page to read it.',
       unreadable: 'This message cannot be opened.',
     },
@@ -149,7 +149,6 @@ export const en = {
     actions: 'Actions for this message',
     react: 'React',
     reactWith: (emoji: string) => `React with ${emoji}`,
-    moreEmoji: 'More emoji',
     reaction: (emoji: string, names: string) => `${emoji} from ${names}`,
     reply: 'Reply',
     edit: 'Edit',
@@ -172,8 +171,6 @@ export const en = {
     title: (name: string) => `Block ${name}?`,
     hint: 'You will no longer see anything this person writes to you, and they will not be told. What they write in the meantime will not be shown later either.',
     here: (name: string) => `You have blocked ${name}.`,
-    list: 'Blocked people',
-    nobody: 'You have not blocked anybody.',
   },
   composer: {
     label: (name: string) => `Message to ${name}`,

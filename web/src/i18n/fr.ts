@@ -119,7 +119,7 @@ export const fr: Texts = {
     ticks: { waiting: 'En attente d’envoi', sent: 'Envoyé', delivered: 'Distribué', read: 'Lu' },
     instead: {
       deleted: 'Ce message a été supprimé.',
-      hidden: '',
+      hidden: 'Masqué : écrit pendant que cette personne était bloquée.',
       newer: 'Ce message a été écrit avec une version plus récente. Rechargez la page pour le lire.',
       unreadable: 'Ce message ne peut pas être ouvert.',
     },
@@ -144,7 +144,6 @@ export const fr: Texts = {
     actions: 'Actions pour ce message',
     react: 'Réagir',
     reactWith: (emoji) => `Réagir avec ${emoji}`,
-    moreEmoji: 'Plus d’émojis',
     reaction: (emoji, names) => `${emoji} de ${names}`,
     reply: 'Répondre',
     edit: 'Modifier',
@@ -166,8 +165,6 @@ export const fr: Texts = {
     title: (name) => `Bloquer ${name} ?`,
     hint: 'Vous ne verrez plus rien de ce que cette personne vous écrit, et elle n’en saura rien. Ce qu’elle écrira entre-temps ne sera pas montré plus tard non plus.',
     here: (name) => `Vous avez bloqué ${name}.`,
-    list: 'Personnes bloquées',
-    nobody: 'Vous n’avez bloqué personne.',
   },
   composer: {
     label: (name) => `Message à ${name}`,

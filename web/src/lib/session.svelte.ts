@@ -266,6 +266,10 @@ export class Session {
     this.desk?.conversations.blockChanged(account, blocked);
   }
 
+  hasBlocked(account: string): boolean {
+    return this.desk?.conversations.hasBlocked(account) ?? false;
+  }
+
   /** As changed since this session was opened here. */
   changedProfile(account: string): Person | undefined {
     return this.profiles.get(account);

@@ -237,6 +237,10 @@ export class Conversations {
     if (content) this.arrived = { from: conversation.peer.display_name, content };
   }
 
+  hasBlocked(account: string): boolean {
+    return [...this.byId.values()].some(({ peer, record }) => peer.id === account && record.blocked);
+  }
+
   blockChanged(account: string, blocked: boolean): void {
     for (const each of this.byId.values()) if (each.peer.id === account) each.blockChanged(blocked);
   }

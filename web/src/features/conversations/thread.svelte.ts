@@ -6,7 +6,7 @@ import type { BubbleItem } from './timeline';
 /** So long a message that was jumped to is told from the others. */
 const HIGHLIGHT = 1_800;
 
-export type Question = { about: BubbleItem; ask: 'delete' | 'versions' | 'emoji' };
+export type Question = { about: BubbleItem; ask: 'delete' | 'versions' };
 
 export class ThreadState {
   /** The message whose menu is open, and what it stands beside. */

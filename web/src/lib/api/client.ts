@@ -88,7 +88,6 @@ export const api = {
   keyBundle: (account: string) =>
     data(server.GET('/people/{account}/key-bundle', { params: { path: { account } } })),
 
-  blocked: () => data(server.GET('/blocks')),
   block: (account: string) => data(server.PUT('/blocks/{account}', { params: { path: { account } } })),
   unblock: (account: string) => data(server.DELETE('/blocks/{account}', { params: { path: { account } } })),
 
