@@ -165,7 +165,7 @@ test('who is blocked writes into the void and cannot tell', async ({ person }) =
   await alice.page.getByRole('button', { name: en.thread.profileOf(bob.displayName) }).click();
   await alice.page.getByRole('button', { name: en.block.block }).click();
   await alice.page.getByRole('group').getByRole('button', { name: en.block.block }).click();
-  await expect(alice.page.getByRole('button', { name: en.block.unblock })).toBeVisible();
+  await expect(alice.page.getByRole('dialog').getByRole('button', { name: en.block.unblock })).toBeVisible();
   await alice.page.keyboard.press('Escape');
   await expect(alice.page.getByText(en.block.here(bob.displayName))).toBeVisible();
   await expect(alice.row(bob)).toHaveCount(0);
