@@ -25,7 +25,7 @@ async function allIsWell(person: Person, other: Person, texts: string[]): Promis
   for (const text of texts) await expect(person.bubble(other, text)).toHaveCount(1);
   await expect(person.log(other).getByText(en.thread.ticks.waiting, { exact: true })).toHaveCount(0);
   await expect(person.page.getByRole('button', { name: en.thread.discard })).toHaveCount(0);
-  await expect(person.page.getByText(en.thread.unreadable)).toHaveCount(0);
+  await expect(person.page.getByText(en.thread.instead.unreadable)).toHaveCount(0);
 }
 
 test('two who write their first words to each other at the same moment both arrive', async ({ person }) => {

@@ -10,7 +10,9 @@ test('what is written without a network is kept and sent once', async ({ person 
   await expect(alice.tick(bob, 'delivered')).toBeVisible();
 
   await alice.page.context().setOffline(true);
+  const tried = alice.page.waitForEvent('requestfailed', (request) => request.url().endsWith('/messages'));
   await alice.write(bob, 'offline');
+  await tried;
   await expect(alice.tick(bob, 'waiting')).toBeVisible();
   await alice.page.context().setOffline(false);
 

@@ -1,3 +1,4 @@
+import { between, frame } from './support/between.ts';
 import type { Locator } from '@playwright/test';
 import type { Person } from './support/person.ts';
 import { en, expect, test } from './support/test.ts';
@@ -50,9 +51,11 @@ test('no window takes the words from whoever is typing in another', async ({ per
   const other = await window(alice, alice.page.url());
   await expect(other.composer(bob)).toBeVisible();
 
-  const texts = ['the quick brown fox', 'jumps over the lazy'];
+  // One types fluently, the other looks for the keys.
+  const texts = ['the quick brown fox jumps over the lazy', 'slow but so'];
   const [here, there] = [alice.composer(bob), other.composer(bob)];
-  expect(await Promise.all([typeIn(here, texts[0] ?? ''), typeIn(there, texts[1] ?? '')])).toEqual(texts);
+  const typed = [typeIn(here, texts[0] ?? '', 100), typeIn(there, texts[1] ?? '', 450)];
+  expect(await Promise.all(typed)).toEqual(texts);
   // When both are still, they say the same: whoever was the last has the word.
   await expect(async () => {
     expect(await here.inputValue()).toBe(await there.inputValue());
@@ -60,17 +63,20 @@ test('no window takes the words from whoever is typing in another', async ({ per
   expect(texts).toContain(await here.inputValue());
 });
 
-/** A key every tenth of a second, as people type; returns what stands there in the end. */
-function typeIn(composer: Locator, text: string): Promise<string> {
-  return composer.evaluate(async (element, text) => {
-    const field = element as HTMLTextAreaElement;
-    for (const letter of text) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      field.value += letter;
-      field.dispatchEvent(new InputEvent('input', { bubbles: true }));
-    }
-    return field.value;
-  }, text);
+/** A key every so many milliseconds; returns what stands there in the end. */
+function typeIn(composer: Locator, text: string, every: number): Promise<string> {
+  return composer.evaluate(
+    async (element, { text, every }) => {
+      const field = element as HTMLTextAreaElement;
+      for (const letter of text) {
+        field.value += letter;
+        field.dispatchEvent(new InputEvent('input', { bubbles: true }));
+        await new Promise((resolve) => setTimeout(resolve, every));
+      }
+      return field.value;
+    },
+    { text, every },
+  );
 }
 
 test('a draft stays in its browser, and goes with a log-out', async ({ person, browserOf }) => {
@@ -121,8 +127,11 @@ test('a session that has ended is refused, in words, in every tab', async ({ per
   await alice.page.getByRole('button', { name: en.settings.logOut }).click();
   await expect(alice.page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
   await expect(other.page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
+  // It was wanted: nothing to explain.
+  await expect(other.page.getByRole('alert')).toHaveCount(0);
 
   await copy.goto('/');
+  await expect(copy.getByRole('alert')).toHaveText(en.errors.signed_out);
   await expect(copy.getByRole('button', { name: en.logIn.submit })).toBeVisible();
   expect((await copy.request.get('/api/session')).status()).toBe(401);
   await alice.page.reload();
@@ -143,4 +152,31 @@ test('whoever logs in at a browser has all its windows', async ({ person }) => {
   await expect(next.row(alice)).toBeVisible();
   await expect(bob.at(alice.page).row(alice)).toBeVisible();
   await expect(alice.composer(bob)).toHaveCount(0);
+});
+
+test('a message under way goes out under nobody else’s name', async ({ person }) => {
+  const alice = await person('Alice Martin');
+  const bob = await person('Bob Nkemelu');
+  await alice.find(bob);
+  await alice.write(bob, 'of Alice, to Bob');
+  await expect(alice.tick(bob, 'delivered')).toBeVisible();
+  let swallowed = 0;
+  const swallow = (text: string) => frame(text).type !== 'send' || ((swallowed += 1), false);
+  await between(alice.page, { toServer: swallow });
+  await alice.write(bob, 'under way');
+  await expect.poll(() => swallowed).toBe(1);
+  const sent: string[] = [];
+  alice.page.on('request', (request) => {
+    if (request.method() === 'POST' && request.url().endsWith('/messages')) sent.push(request.url());
+  });
+  // In the same browser, whose cookie is Bob's from then on.
+  await alice.page.context().clearCookies();
+  const next = bob.at(await alice.page.context().newPage());
+  await next.page.goto('/');
+  await next.logIn();
+  await expect(bob.at(alice.page).row(alice)).toBeVisible();
+  await next.open(alice);
+  await expect(next.bubble(alice, 'of Alice, to Bob')).toBeVisible();
+  await expect(next.log(alice).getByText(en.thread.instead.unreadable)).toHaveCount(0);
+  expect(sent).toEqual([]);
 });

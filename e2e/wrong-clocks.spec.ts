@@ -87,5 +87,5 @@ async function shows(person: Person, other: Person): Promise<void> {
   for (const stamp of stamps) expect(Math.abs(stamp - Date.now())).toBeLessThan(2 * 60_000);
   expect(stamps).toEqual([...stamps].sort());
   await expect(person.page.getByText(en.thread.refused)).toHaveCount(0);
-  await expect(person.page.getByText(en.thread.unreadable)).toHaveCount(0);
+  await expect(person.page.getByText(en.thread.instead.unreadable)).toHaveCount(0);
 }

@@ -31,9 +31,8 @@ pub struct SendFrame {
 
 impl SendFrame {
     pub fn new(conversation: Uuid, message: &NewMessage) -> Result<Self> {
-        let NewMessage { id, envelope } = message.clone();
-        let rest = *envelope.0[BEFORE_ID + 16..].first_chunk().ok_or("an envelope without a text")?;
-        let text = serde_json::to_string(&Frame::Send { conversation, id, envelope })?;
+        let rest = *message.envelope.0[BEFORE_ID + 16..].first_chunk().ok_or("an envelope without a text")?;
+        let text = serde_json::to_string(&Frame::Send { conversation, message: message.clone() })?;
         let bytes = text_frame(&text);
         let place = |text: &str| {
             let found = bytes.windows(text.len()).position(|window| window == text.as_bytes());
@@ -103,7 +102,7 @@ mod tests {
             Bytes([head, (0..=255).cycle().take(361).collect()].concat())
         };
         let (conversation, old, new) = (Uuid::now_v7(), Uuid::now_v7(), Ids::new().another());
-        let made = |id| SendFrame::new(conversation, &NewMessage { id, envelope: envelope_of(id) }).unwrap();
+        let made = |id| SendFrame::new(conversation, &NewMessage::new(id, envelope_of(id))).unwrap();
         assert_eq!(made(old).with_id(new), made(new).bytes);
         let text: Value = serde_json::from_slice(&made(new).bytes[8..]).unwrap();
         assert_eq!(text["id"], new.to_string());

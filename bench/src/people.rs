@@ -38,7 +38,7 @@ pub struct Pair {
 
 impl Pair {
     pub fn frame(&self) -> Result<SendFrame> {
-        SendFrame::new(self.conversation, &NewMessage { id: self.id, envelope: self.envelope.clone() })
+        SendFrame::new(self.conversation, &NewMessage::new(self.id, self.envelope.clone()))
     }
 
     /// The relay knows no sessions: who listens to a conversation comes under its name.
@@ -183,7 +183,7 @@ async fn pair(url: &str, number: usize) -> client::Result<Pair> {
     let (sender, recipient) = tokio::try_join!(register("sender"), register("recipient"))?;
     let conversation = sender.open_conversation(recipient.id()).await?.id;
     let around = json!({"type": "text", "body": ""}).to_string().len();
-    let NewMessage { id, envelope } = sender.seal(conversation, &"x".repeat(TEXT_BYTES - around)).await?;
+    let NewMessage { id, envelope, .. } = sender.seal(conversation, &"x".repeat(TEXT_BYTES - around)).await?;
     let (sender, recipient) = (sender.token().to_owned(), recipient.token().to_owned());
     Ok(Pair { conversation, sender, recipient, id, envelope })
 }

@@ -60,6 +60,10 @@ impl Api {
     }
 
     /// For answers without a body.
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        Ok(accepted(self.request(Method::DELETE, path).send().await?).await?.json().await?)
+    }
+
     pub async fn tell(&self, method: Method, path: &str, body: &impl Serialize) -> Result<()> {
         accepted(self.request(method, path).json(body).send().await?).await.map(drop)
     }

@@ -22,3 +22,21 @@ impl Backoff {
         most.mul_f64(fastrand::f64())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_are_spread_over_a_time_that_doubles_up_to_the_longest() {
+        for (failures, most) in [(0, 1), (1, 2), (4, 16), (5, 30), (99, 30)] {
+            let delays: Vec<_> = (0..1_000).map(|_| Backoff::default().delay(failures)).collect();
+            let tenth = Duration::from_secs(most) / 10;
+            for at in 0..10 {
+                let part = tenth * at..tenth * (at + 1);
+                assert!(delays.iter().any(|delay| part.contains(delay)), "none in {part:?}");
+            }
+            assert!(delays.iter().all(|delay| *delay < tenth * 10));
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use e2ee::{Adopted, Seen, Signed};
+use reqwest::Method;
 use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
@@ -61,6 +62,15 @@ impl Client {
 
     pub async fn conversation(&self, id: Uuid) -> Result<Conversation> {
         self.api().get(&format!("/conversations/{id}")).await
+    }
+
+    /// From now on nothing that this person sends is shown to oneself, and they cannot tell.
+    pub async fn block(&self, account: Uuid) -> Result<()> {
+        self.api().tell(Method::PUT, &format!("/blocks/{account}"), &()).await
+    }
+
+    pub async fn unblock(&self, account: Uuid) -> Result<()> {
+        self.api().tell(Method::DELETE, &format!("/blocks/{account}"), &()).await
     }
 
     /// All conversations that hold messages, the latest first.

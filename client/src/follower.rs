@@ -4,7 +4,7 @@
 //!
 //! ```no_run
 //! # async fn bot(client: client::Client) -> client::Result<()> {
-//! let mut follower = client.follow().after(client.revs().await?);
+//! let mut follower = client.follow().after(client.places().await?);
 //! loop {
 //!     if let client::Event::Message(message) = follower.next().await?
 //!         && message.sender != client.id()
@@ -27,7 +27,7 @@ use crate::{
     Backoff, Client, Content, Error, Event, Live, Message, Result,
     outbox::Outbox,
     receipts::Receipts,
-    wire::{Accepted, Progress, Pushed, SealedMessage},
+    wire::{Accepted, Conversation, Progress, Pushed, SealedMessage},
 };
 
 /// A network that swallows everything never says no.
@@ -41,12 +41,23 @@ const STABLE: Duration = Duration::from_secs(10);
 const PAGE: u64 = 200;
 const SMALL_PAGE: u64 = 10;
 
+/// How far one has come in a conversation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The last message.
+    pub seq: u64,
+    /// The last change.
+    pub rev: u64,
+    /// Messages before `seq` that are still to come, since they were changed after it.
+    pub skipped: BTreeSet<u64>,
+}
+
 /// Hears everything and loses nothing, however often the connection is lost.
 pub struct Follower {
     client: Client,
     backoff: Backoff,
-    /// The last change of each conversation that was handed out.
-    revs: HashMap<Uuid, u64>,
+    /// What was handed out of each conversation.
+    places: HashMap<Uuid, Place>,
     line: Line,
     attempts: u64,
     /// What came over the socket and was not yet looked at.
@@ -85,7 +96,7 @@ impl Client {
         Follower {
             client: self.clone(),
             backoff: Backoff::default(),
-            revs: HashMap::new(),
+            places: HashMap::new(),
             line: Line::Lost { failures: 0, retry_at: now, by_post: false },
             attempts: 0,
             pushed: VecDeque::new(),
@@ -98,18 +109,20 @@ impl Client {
         }
     }
 
-    /// The last change of each conversation: where "from now on" begins.
-    pub async fn revs(&self) -> Result<HashMap<Uuid, u64>> {
-        Ok(self.conversations().await?.into_iter().map(|there| (there.id, there.rev)).collect())
+    /// How far each conversation has come: where "from now on" begins.
+    pub async fn places(&self) -> Result<HashMap<Uuid, Place>> {
+        let place =
+            |there: Conversation| (there.id, Place { seq: there.seq, rev: there.rev, ..Place::default() });
+        Ok(self.conversations().await?.into_iter().map(place).collect())
     }
 }
 
 impl Follower {
-    /// Begin after these changes ([`Client::revs`], or what [`Follower::revs`] said in an earlier life). A
+    /// Begin after these places ([`Client::places`], or what [`Follower::places`] said in an earlier life). A
     /// conversation that is not among them is followed from its first message.
     #[must_use]
-    pub fn after(self, revs: HashMap<Uuid, u64>) -> Self {
-        Self { revs, ..self }
+    pub fn after(self, places: HashMap<Uuid, Place>) -> Self {
+        Self { places, ..self }
     }
 
     #[must_use]
@@ -126,9 +139,9 @@ impl Follower {
         self
     }
 
-    /// The last change of each conversation that was handed out.
-    pub fn revs(&self) -> &HashMap<Uuid, u64> {
-        &self.revs
+    /// How far each conversation was handed out.
+    pub fn places(&self) -> &HashMap<Uuid, Place> {
+        &self.places
     }
 
     /// How often it has tried to connect.
@@ -277,6 +290,7 @@ impl Follower {
                 Some(Event::Error { code, message })
             }
             Some(Pushed::Epoch { conversation, epoch }) => Some(Event::Epoch { conversation, epoch }),
+            Some(Pushed::Block { account, blocked }) => Some(Event::Block { account, blocked }),
             Some(Pushed::Profile { person }) => Some(Event::Profile(person)),
             Some(Pushed::Ready { .. } | Pushed::Unknown) | None => None,
         };
@@ -306,8 +320,21 @@ impl Follower {
             let envelope = sealed.envelope.clone();
             let epoch = Envelope::parse(&envelope.0)?.epoch;
             let sender = self.client.id();
-            self.place(SealedMessage { conversation, seq, rev, id, sender, epoch, envelope, sent_at })
-                .await?;
+            self.place(SealedMessage {
+                conversation,
+                seq,
+                rev,
+                id,
+                sender,
+                epoch,
+                envelope: Some(envelope),
+                sent_at,
+                edit: None,
+                deleted_at: None,
+                reactions: Vec::new(),
+                hidden: false,
+            })
+            .await?;
         }
         self.client.saw(conversation, seq).await?;
         self.outbox.remove(conversation, id);
@@ -420,24 +447,34 @@ impl Follower {
 
     /// As [`Client::open`]. A message whose key cannot be had is handed out as it is, and does not keep the others.
     async fn open(&self, sealed: SealedMessage) -> Result<Message> {
-        let SealedMessage { conversation, seq, rev, id, sender, sent_at, .. } = sealed;
+        let SealedMessage { conversation, seq, rev, id, sender, sent_at, edit, .. } = sealed;
         self.client.saw(conversation, seq).await?;
         match self.client.open(sealed).await {
             Err(Error::Encryption(_) | Error::IdentityChanged(_)) => {
                 let content = Content::Unreadable(e2ee::Error::UnknownEpoch);
-                Ok(Message { conversation, seq, rev, id, sender, sent_at, content })
+                let (edited_at, reactions) = (edit.map(|edit| edit.at), Vec::new());
+                Ok(Message { conversation, seq, rev, id, sender, sent_at, content, edited_at, reactions })
             }
             opened => opened,
         }
     }
 
     fn hand_out(&mut self, message: Message) {
-        self.revs.insert(message.conversation, message.rev);
-        self.events.push_back(Event::Message(message));
+        let place = self.places.entry(message.conversation).or_default();
+        place.rev = message.rev;
+        if message.seq > place.seq {
+            place.skipped.extend(place.seq + 1..message.seq);
+            place.seq = message.seq;
+            self.events.push_back(Event::Message(message));
+        } else if place.skipped.remove(&message.seq) {
+            self.events.push_back(Event::Message(message));
+        } else {
+            self.events.push_back(Event::Changed(message));
+        }
     }
 
     fn rev(&self, conversation: Uuid) -> u64 {
-        self.revs.get(&conversation).copied().unwrap_or(0)
+        self.places.get(&conversation).map_or(0, |place| place.rev)
     }
 }
 

@@ -43,9 +43,9 @@ use uuid::Uuid;
 
 pub use backoff::Backoff;
 pub use error::{Error, Result};
-pub use follower::Follower;
+pub use follower::{Follower, Place};
 pub use live::{Event, Live};
-pub use messages::{Content, Message};
+pub use messages::{Content, Message, Reaction};
 
 use api::Api;
 use conversations::Thread;

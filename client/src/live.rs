@@ -28,14 +28,40 @@ pub struct Live {
 /// What the server tells, its messages opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    Ready { session: Uuid, server_time: u64 },
+    Ready {
+        session: Uuid,
+        server_time: u64,
+    },
     Accepted(Accepted),
-    Refused { conversation: Uuid, id: Uuid, code: String, message: String },
+    Refused {
+        conversation: Uuid,
+        id: Uuid,
+        code: String,
+        message: String,
+    },
     Message(Message),
-    Receipt { conversation: Uuid, account: Uuid, delivered: u64, read: u64 },
-    Epoch { conversation: Uuid, epoch: Epoch },
+    /// A message that was there is another now. Only a [`Follower`](crate::Follower) can tell; else it is a `Message`.
+    Changed(Message),
+    Receipt {
+        conversation: Uuid,
+        account: Uuid,
+        delivered: u64,
+        read: u64,
+    },
+    Epoch {
+        conversation: Uuid,
+        epoch: Epoch,
+    },
+    /// One has blocked or unblocked somebody.
+    Block {
+        account: Uuid,
+        blocked: bool,
+    },
     Profile(Person),
-    Error { code: String, message: String },
+    Error {
+        code: String,
+        message: String,
+    },
 }
 
 impl Client {
@@ -108,8 +134,7 @@ impl Live {
     }
 
     pub async fn send_sealed(&mut self, conversation: Uuid, message: NewMessage) -> Result<()> {
-        let NewMessage { id, envelope } = message;
-        self.frame(&Frame::Send { conversation, id, envelope }).await
+        self.frame(&Frame::Send { conversation, message }).await
     }
 
     pub async fn receipt(
@@ -159,6 +184,7 @@ impl Live {
                 Event::Receipt { conversation, account, delivered, read }
             }
             Pushed::Epoch { conversation, epoch } => Event::Epoch { conversation, epoch },
+            Pushed::Block { account, blocked } => Event::Block { account, blocked },
             Pushed::Profile { person } => Event::Profile(person),
             Pushed::Error { code, message } => Event::Error { code, message },
             Pushed::Unknown => return Ok(None),

@@ -1,17 +1,18 @@
 //! Messages: sealed on the way out, opened on the way in.
 
-use e2ee::{Context, Kind};
+use e2ee::{Context, Envelope, Kind};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use crate::{
     Client, Result,
     api::query,
-    wire::{Accepted, Bytes, History, NewMessage, SealedMessage},
+    wire::{Accepted, Bytes, History, NewMessage, SealedMessage, SealedReaction, Versions},
 };
 
-/// A message, opened.
+/// A message as it is now, opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     pub conversation: Uuid,
@@ -21,15 +22,38 @@ pub struct Message {
     pub sender: Uuid,
     pub sent_at: u64,
     pub content: Content,
+    /// When it was last edited.
+    pub edited_at: Option<u64>,
+    pub reactions: Vec<Reaction>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     Text(String),
+    /// Its sender has deleted it.
+    Deleted,
+    /// Its sender is blocked.
+    Hidden,
     /// Written by a newer version, in a way that this one does not know.
     Newer,
     /// It does not open; the error says why.
     Unreadable(e2ee::Error),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reaction {
+    pub sender: Uuid,
+    pub emoji: String,
+}
+
+impl Content {
+    fn of(opened: e2ee::Result<Zeroizing<String>>) -> Self {
+        match opened {
+            Ok(plaintext) => word_of(&plaintext, "text", "body").map_or(Content::Newer, Content::Text),
+            Err(e2ee::Error::UnsupportedVersion) => Content::Newer,
+            Err(error) => Content::Unreadable(error),
+        }
+    }
 }
 
 impl Message {
@@ -37,7 +61,7 @@ impl Message {
     pub fn text(&self) -> Option<&str> {
         match &self.content {
             Content::Text(text) => Some(text),
-            Content::Newer | Content::Unreadable(_) => None,
+            _ => None,
         }
     }
 }
@@ -64,7 +88,65 @@ impl Client {
         let plaintext = json!({"type": "text", "body": text}).to_string();
         let keychain = self.keychain().await;
         let envelope = keychain.seal(conversation, epoch, id, Kind::Message, None, &plaintext)?;
-        Ok(NewMessage { id, envelope: Bytes(envelope) })
+        Ok(NewMessage::new(id, Bytes(envelope)))
+    }
+
+    /// One's own message says something else from now on.
+    pub async fn edit(&self, conversation: Uuid, message: Uuid, text: &str) -> Result<Accepted> {
+        let plaintext = json!({"type": "text", "body": text});
+        let edit = self.seal_about(conversation, Kind::Edit, message, &plaintext).await?;
+        self.send_sealed(conversation, &edit).await
+    }
+
+    /// In the place of one's earlier reaction to this message.
+    pub async fn react(&self, conversation: Uuid, message: Uuid, emoji: &str) -> Result<Accepted> {
+        let plaintext = json!({"type": "reaction", "emoji": emoji});
+        let reaction = self.seal_about(conversation, Kind::Reaction, message, &plaintext).await?;
+        self.send_sealed(conversation, &reaction).await
+    }
+
+    /// Takes one's reaction back.
+    pub async fn unreact(&self, conversation: Uuid, message: Uuid) -> Result<Accepted> {
+        let path = format!("/conversations/{conversation}/messages/{message}/reaction");
+        self.api().delete(&path).await
+    }
+
+    /// Deletes one's own message, for both.
+    pub async fn delete(&self, conversation: Uuid, message: Uuid) -> Result<Accepted> {
+        self.api().delete(&format!("/conversations/{conversation}/messages/{message}")).await
+    }
+
+    /// An edit of a message, or a reaction to one, as it will travel.
+    pub async fn seal_about(
+        &self,
+        conversation: Uuid,
+        kind: Kind,
+        target: Uuid,
+        plaintext: &Value,
+    ) -> Result<NewMessage> {
+        let id = self.new_id();
+        let epoch = self.epoch_for_writing(conversation).await?;
+        let keychain = self.keychain().await;
+        let envelope = keychain.seal(conversation, epoch, id, kind, Some(target), &plaintext.to_string())?;
+        let kind = match kind {
+            Kind::Message => None,
+            Kind::Edit => Some("edit"),
+            Kind::Reaction => Some("reaction"),
+        };
+        Ok(NewMessage { id, envelope: Bytes(envelope), kind, target: Some(target) })
+    }
+
+    /// What a message said before it was edited, the oldest first.
+    pub async fn versions(&self, conversation: Uuid, message: &Message) -> Result<Vec<Content>> {
+        let path = format!("/conversations/{conversation}/messages/{}/versions", message.id);
+        let served: Versions = self.api().get(&path).await?;
+        let mut versions = Vec::new();
+        for version in served.versions {
+            let edit = (version.id != message.id).then_some(version.id);
+            let context = context_of(conversation, message.sender, message.id, edit);
+            versions.push(Content::of(self.open_envelope(&context, &version.envelope).await?));
+        }
+        Ok(versions)
     }
 
     pub async fn send_sealed(&self, conversation: Uuid, message: &NewMessage) -> Result<Accepted> {
@@ -97,18 +179,41 @@ impl Client {
         self.api().tell(Method::POST, &format!("/conversations/{conversation}/receipts"), &receipt).await
     }
 
-    /// Opens a message, and fetches its epoch's key first where that is missing.
+    /// Opens a message and the reactions to it, and fetches their epochs' keys first where those are missing.
     pub async fn open(&self, sealed: SealedMessage) -> Result<Message> {
-        let SealedMessage { conversation, seq, rev, id, sender, epoch, envelope, sent_at } = sealed;
-        self.learn_epoch(conversation, epoch).await?;
-        let context = Context { conversation, sender, id, kind: Kind::Message, target: None };
-        let opened = self.keychain().await.open(&context, &envelope.0);
-        let content = match opened {
-            Ok(text) => content_of(&text),
-            Err(e2ee::Error::UnsupportedVersion) => Content::Newer,
-            Err(error) => Content::Unreadable(error),
+        let SealedMessage { conversation, seq, rev, id, sender, sent_at, edit, .. } = sealed;
+        let content = match &sealed.envelope {
+            _ if sealed.deleted_at.is_some() => Content::Deleted,
+            None => Content::Hidden,
+            Some(envelope) => {
+                let context = context_of(conversation, sender, id, edit.map(|edit| edit.id));
+                Content::of(self.open_envelope(&context, envelope).await?)
+            }
         };
-        Ok(Message { conversation, seq, rev, id, sender, sent_at, content })
+        let mut reactions = Vec::new();
+        for SealedReaction { sender, id: reaction, envelope } in sealed.reactions {
+            let context =
+                Context { conversation, sender, id: reaction, kind: Kind::Reaction, target: Some(id) };
+            // One that does not open, or is of a newer version, is left out.
+            if let Ok(plaintext) = self.open_envelope(&context, &envelope).await?
+                && let Some(emoji) = word_of(&plaintext, "reaction", "emoji")
+            {
+                reactions.push(Reaction { sender, emoji });
+            }
+        }
+        let edited_at = edit.map(|edit| edit.at);
+        Ok(Message { conversation, seq, rev, id, sender, sent_at, content, edited_at, reactions })
+    }
+
+    async fn open_envelope(
+        &self,
+        context: &Context,
+        envelope: &Bytes,
+    ) -> Result<e2ee::Result<Zeroizing<String>>> {
+        if let Ok(envelope) = Envelope::parse(&envelope.0) {
+            self.learn_epoch(context.conversation, envelope.epoch).await?;
+        }
+        Ok(self.keychain().await.open(context, &envelope.0))
     }
 
     async fn page(
@@ -136,12 +241,19 @@ impl Client {
     }
 }
 
-fn content_of(plaintext: &str) -> Content {
-    let Ok(Value::Object(plaintext)) = serde_json::from_str(plaintext) else {
-        return Content::Newer;
-    };
-    match (plaintext.get("type").and_then(Value::as_str), plaintext.get("body").and_then(Value::as_str)) {
-        (Some("text"), Some(body)) => Content::Text(body.to_owned()),
-        _ => Content::Newer,
+/// What surrounds a message's envelope: as it was sent, or as its edit `edit`.
+fn context_of(conversation: Uuid, sender: Uuid, message: Uuid, edit: Option<Uuid>) -> Context {
+    match edit {
+        None => Context { conversation, sender, id: message, kind: Kind::Message, target: None },
+        Some(id) => Context { conversation, sender, id, kind: Kind::Edit, target: Some(message) },
     }
+}
+
+/// The word in this field of a plaintext, if it is of this type.
+fn word_of(plaintext: &str, kind: &str, field: &str) -> Option<String> {
+    let plaintext: Value = serde_json::from_str(plaintext).ok()?;
+    if plaintext.get("type")?.as_str()? != kind {
+        return None;
+    }
+    Some(plaintext.get(field)?.as_str()?.to_owned())
 }

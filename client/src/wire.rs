@@ -175,6 +175,7 @@ pub struct Conversation {
     pub rev: u64,
     pub active_at: u64,
     pub unread: u64,
+    pub blocked: bool,
     pub epoch: Option<Epoch>,
     pub mine: Progress,
     pub theirs: Progress,
@@ -196,8 +197,43 @@ pub struct SealedMessage {
     pub id: Uuid,
     pub sender: Uuid,
     pub epoch: Uuid,
-    pub envelope: Bytes,
+    /// Absent when it was deleted, or is hidden.
+    pub envelope: Option<Bytes>,
     pub sent_at: u64,
+    pub edit: Option<Edit>,
+    pub deleted_at: Option<u64>,
+    #[serde(default)]
+    pub reactions: Vec<SealedReaction>,
+    #[serde(default)]
+    pub hidden: bool,
+}
+
+/// The last edit of a message: what its envelope is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Edit {
+    pub id: Uuid,
+    pub at: u64,
+    pub count: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct SealedReaction {
+    pub sender: Uuid,
+    pub id: Uuid,
+    pub envelope: Bytes,
+}
+
+/// What a message said before an edit.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct SealedVersion {
+    pub id: Uuid,
+    pub envelope: Bytes,
+    pub at: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Versions {
+    pub versions: Vec<SealedVersion>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -210,6 +246,18 @@ pub struct History {
 pub struct NewMessage {
     pub id: Uuid,
     pub envelope: Bytes,
+    /// `edit` or `reaction`; absent for a message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Uuid>,
+}
+
+impl NewMessage {
+    /// One that is about no other.
+    pub fn new(id: Uuid, envelope: Bytes) -> Self {
+        Self { id, envelope, kind: None, target: None }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -227,8 +275,8 @@ pub struct Accepted {
 pub enum Frame {
     Send {
         conversation: Uuid,
-        id: Uuid,
-        envelope: Bytes,
+        #[serde(flatten)]
+        message: NewMessage,
     },
     Receipt {
         conversation: Uuid,
@@ -266,6 +314,10 @@ pub enum Pushed {
     Epoch {
         conversation: Uuid,
         epoch: Epoch,
+    },
+    Block {
+        account: Uuid,
+        blocked: bool,
     },
     Profile {
         person: Person,

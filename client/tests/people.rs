@@ -492,7 +492,7 @@ async fn what_a_newer_version_wrote_is_no_error() {
     let poll = json!({"type": "poll", "question": "?"}).to_string();
     let envelope =
         alice.keychain().await.seal(conversation, epoch, id, e2ee::Kind::Message, None, &poll).unwrap();
-    let message = client::wire::NewMessage { id, envelope: client::wire::Bytes(envelope) };
+    let message = client::wire::NewMessage::new(id, client::wire::Bytes(envelope));
     alice.send_sealed(conversation, &message).await.unwrap();
     let history = bob.history(conversation, None, 50).await.unwrap();
     assert_eq!(history[1].content, Content::Newer);

@@ -31,7 +31,9 @@ use crate::limits::Limits;
 use crate::live::Live;
 use crate::live::poll::Shelf;
 use crate::writer::Writer;
-use crate::{accounts, conversations, event, keys, live, messages, people, profile, sessions, web_files};
+use crate::{
+    accounts, blocks, conversations, event, keys, live, messages, people, profile, sessions, web_files,
+};
 
 /// Enough for the largest vault in base64.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -111,6 +113,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(profile::avatar))
         .routes(routes!(people::search))
         .routes(routes!(people::person))
+        .routes(routes!(blocks::blocked))
+        .routes(routes!(blocks::block, blocks::unblock))
         .routes(routes!(keys::key_bundle))
         .routes(routes!(keys::vault, keys::write_vault))
         .routes(routes!(keys::keyring, keys::add_to_keyring))
@@ -118,6 +122,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(conversations::conversation))
         .routes(routes!(keys::epochs, keys::open_epoch))
         .routes(routes!(messages::history, messages::send_message))
+        .routes(routes!(messages::delete_message))
+        .routes(routes!(messages::remove_reaction))
+        .routes(routes!(messages::versions))
         .routes(routes!(messages::send_receipt))
         .routes(routes!(live::socket::live))
         .routes(routes!(live::stream::live_stream))

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::clock::Millis;
 use crate::error::{Code, Error, Problem, Result};
 use crate::keys::Epoch;
-use crate::messages::Message;
+use crate::messages::{Message, messages_of};
 use crate::people::{self, Person};
 use crate::schema::tables::{conversations, epochs, messages};
 use crate::sessions::CurrentAccount;
@@ -97,6 +97,8 @@ pub struct ConversationView {
     active_at: Millis,
     /// The other person's messages that I have not read.
     unread: i64,
+    /// I have blocked the other person.
+    blocked: bool,
     epoch: Option<Epoch>,
     mine: Progress,
     theirs: Progress,
@@ -118,11 +120,17 @@ pub async fn open_conversation(
     State(app): State<App>,
     Json(open): Json<OpenConversation>,
 ) -> Result<axum::Json<ConversationView>> {
-    let (me, peer) = (current.account, open.with);
+    let me = current.account;
+    let id = app.db.write(async |tx| begin(tx, me, open.with).await).await?;
+    one(&app, id, me).await
+}
+
+/// The conversation of these two, which is there from now on.
+pub async fn begin(tx: &impl ConnectionTrait, me: Uuid, peer: Uuid) -> Result<Uuid> {
     if me == peer {
         return Err(Code::ConversationWithOneself.into());
     }
-    people::load(app.db.read(), peer).await?;
+    people::load(tx, peer).await?;
     let id = e2ee::conversation_id(me, peer);
     let (low, high) = if me < peer { (me, peer) } else { (peer, me) };
     let new = conversations::Model {
@@ -139,18 +147,15 @@ pub async fn open_conversation(
         high_read: 0,
         low_unread: 0,
         high_unread: 0,
+        low_blocks: false,
+        high_blocks: false,
     };
-    app.db
-        .write(async |tx| {
-            conversations::Entity::insert(conversations::ActiveModel::from(new))
-                .on_conflict(OnConflict::column(conversations::Column::Id).do_nothing().to_owned())
-                .try_insert()
-                .exec_without_returning(tx)
-                .await?;
-            Ok(())
-        })
+    conversations::Entity::insert(conversations::ActiveModel::from(new))
+        .on_conflict(OnConflict::column(conversations::Column::Id).do_nothing().to_owned())
+        .try_insert()
+        .exec_without_returning(tx)
         .await?;
-    one(&app, id, me).await
+    Ok(id)
 }
 
 /// One conversation.
@@ -246,13 +251,16 @@ async fn views(
 ) -> Result<Vec<ConversationView>> {
     let peer = |row: &conversations::Model| if row.low == me { row.high } else { row.low };
     let people = people::by_id(db, rows.iter().map(peer)).await?;
-    let mut last_messages = last_messages(db, &rows).await?;
+    let mut last_messages = last_messages(db, &rows, me).await?;
     let mut last_epochs = last_epochs(db, &rows).await?;
     let view = |row: conversations::Model| {
         let low = Progress { delivered: row.low_delivered, read: row.low_read };
         let high = Progress { delivered: row.high_delivered, read: row.high_read };
-        let (mine, theirs, unread) =
-            if row.low == me { (low, high, row.low_unread) } else { (high, low, row.high_unread) };
+        let (mine, theirs, unread, blocked) = if row.low == me {
+            (low, high, row.low_unread, row.low_blocks)
+        } else {
+            (high, low, row.high_unread, row.high_blocks)
+        };
         Some(ConversationView {
             peer: people.get(&peer(&row))?.clone(),
             id: row.id,
@@ -260,6 +268,7 @@ async fn views(
             rev: row.rev,
             active_at: row.active_at,
             unread,
+            blocked,
             epoch: last_epochs.remove(&row.id),
             mine,
             theirs,
@@ -272,6 +281,7 @@ async fn views(
 async fn last_messages(
     db: &impl ConnectionTrait,
     rows: &[conversations::Model],
+    me: Uuid,
 ) -> Result<HashMap<Uuid, Message>> {
     use messages::Column;
     let keys = rows.iter().filter(|row| row.seq > 0).map(|row| (row.id, row.seq));
@@ -279,7 +289,8 @@ async fn last_messages(
         .filter(Expr::tuple([Expr::col(Column::Conversation), Expr::col(Column::Seq)]).in_tuples(keys))
         .all(db)
         .await?;
-    Ok(found.into_iter().map(|row| (row.conversation, row.into())).collect())
+    let found = messages_of(db, found, me).await?;
+    Ok(found.into_iter().map(|message| (message.conversation, message)).collect())
 }
 
 async fn last_epochs(

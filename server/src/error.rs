@@ -46,13 +46,17 @@ refusals! {
     WrongCredentials UNAUTHORIZED "This handle and this password do not go together.";
     BadOrigin FORBIDDEN "This request does not come from the messenger's own page.";
     WrongSetupCode FORBIDDEN "This is not the set-up code that the server printed.";
+    NotYours FORBIDDEN "Only who sent a message may change it.";
     NotFound NOT_FOUND "There is nothing here.";
+    UnknownMessage NOT_FOUND "There is no such message in this conversation.";
     MethodNotAllowed METHOD_NOT_ALLOWED "This cannot be done here.";
     TooSlow REQUEST_TIMEOUT "The request took too long.";
     HandleTaken CONFLICT "This handle is taken.";
     RegistrationExpired CONFLICT "This sign-up took too long or is done; please begin again.";
     VaultConflict CONFLICT "Another browser wrote the vault meanwhile.";
     EpochConflict CONFLICT "Another browser opened this epoch first.";
+    MessageDeleted CONFLICT "This message has been deleted.";
+    TooManyEdits CONFLICT "This message has been edited too often.";
     MessageIdReused CONFLICT "This message id stands for another message.";
     TooLarge PAYLOAD_TOO_LARGE "The request is too large.";
     MessageTooLarge PAYLOAD_TOO_LARGE "The message is too long.";

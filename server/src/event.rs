@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::clock::Millis;
 use crate::error::Code;
 use crate::keys::Epoch;
-use crate::messages::{Accepted, Message};
+use crate::messages::{Accepted, Kind, Message};
 use crate::people::Person;
 use crate::wire::Bytes;
 
@@ -16,7 +16,14 @@ use crate::wire::Bytes;
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Frame {
     /// As `POST …/messages`; answered by `accepted` or `refused`.
-    Send { conversation: Uuid, id: Uuid, envelope: Bytes },
+    Send {
+        conversation: Uuid,
+        id: Uuid,
+        envelope: Bytes,
+        #[serde(default)]
+        kind: Kind,
+        target: Option<Uuid>,
+    },
     /// As `POST …/receipts`.
     Receipt { conversation: Uuid, delivered: Option<i64>, read: Option<i64> },
 }
@@ -27,16 +34,18 @@ pub enum Frame {
 pub enum Event {
     /// The connection is open. What happened before is to be asked for (`changed_after`).
     Ready { session: Uuid, server_time: Millis },
-    /// A message sent over this socket is stored. It stands for the message's event, which all others get.
+    /// What was sent over this socket is stored. For a new message it stands for the event, which all others get.
     Accepted(Accepted),
-    /// A message sent over this socket is not stored.
+    /// What was sent over this socket is not stored.
     Refused { conversation: Uuid, id: Uuid, code: Code, message: String },
-    /// A new message in one of one's conversations, from either side; not one sent over this very socket.
+    /// A message in one of one's conversations is new (unless it was sent over this very socket), or is another now.
     Message { message: Message },
     /// How far `account` has come in a conversation.
     Receipt { conversation: Uuid, account: Uuid, delivered: i64, read: i64 },
     /// A conversation has a new epoch.
     Epoch { conversation: Uuid, epoch: Epoch },
+    /// One has blocked or unblocked somebody.
+    Block { account: Uuid, blocked: bool },
     /// A contact, or oneself, changed the profile.
     Profile { person: Person },
     /// A frame that was not understood.

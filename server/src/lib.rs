@@ -17,6 +17,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod blocks;
 pub mod clock;
 pub mod config;
 pub mod conversations;

@@ -1,56 +1,156 @@
-//! Messages: sent, listed, receipted. What a message says is sealed; here it is a number in a conversation, a
-//! sender and an envelope.
+//! Messages: sent, changed, listed, receipted. What a message says is sealed; here it is a number in a
+//! conversation, a sender and an envelope.
 
-use axum::extract::State;
+mod history;
+
+use axum::RequestPartsExt;
+use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use e2ee::Envelope;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::Millis;
 use crate::conversations::Conversation;
-use crate::error::{Code, Problem, Result};
+use crate::error::{Code, Error, Problem, Result};
 use crate::live::ConnectionId;
-use crate::schema::tables::{conversations, epochs, messages};
-use crate::wire::{Bytes, Json, Query};
-use crate::writer::{self, Answer, answered};
+use crate::schema::tables::{epochs, messages};
+use crate::sessions::CurrentAccount;
+use crate::wire::{Bytes, Json, Path};
+use crate::writer::{self, Answer, Change, NewChange, Sealed, answered};
+
+pub use history::{__path_history, __path_versions, history, messages_of, versions};
 
 /// A text of 16 KiB, even if JSON doubled it here and there, with padding and the envelope around it.
 const MAX_ENVELOPE_BYTES: usize = 40 << 10;
-const PAGE: u64 = 50;
-const MAX_PAGE: u64 = 200;
+/// What a message was before it was edited is kept so often.
+pub const MAX_EDITS: i16 = 100;
 
+/// A message as it is at its `rev`, with all that was done to it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Message {
     pub conversation: Uuid,
     /// Its place: messages of a conversation are numbered from 1 without gaps.
     pub seq: i64,
-    /// The conversation's change that this is.
+    /// The conversation's last change of this message.
     pub rev: i64,
     /// Chosen by the client that sent it.
     pub id: Uuid,
     pub sender: Uuid,
+    /// Of the envelope.
     pub epoch: Uuid,
-    pub envelope: Bytes,
+    /// What it says now; absent when it was deleted, or is hidden.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub envelope: Option<Bytes>,
     pub sent_at: Millis,
+    /// The edit that the envelope is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edit: Option<Edit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Millis>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub reactions: Vec<Reaction>,
+    /// One has blocked its sender: it is there to be counted, and not to be shown.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub hidden: bool,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Edit {
+    /// Of the envelope; the message keeps its own.
+    pub id: Uuid,
+    pub at: Millis,
+    /// How many there were.
+    pub count: i16,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Reaction {
+    pub sender: Uuid,
+    pub id: Uuid,
+    pub envelope: Bytes,
+    #[serde(skip)]
+    pub hidden: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Message {
     /// A message as it was just stored.
-    pub fn new(accepted: &Accepted, sender: Uuid, epoch: Uuid, envelope: Vec<u8>) -> Self {
+    pub fn new(accepted: &Accepted, sender: Uuid, epoch: Uuid, envelope: Vec<u8>, hidden: bool) -> Self {
         let Accepted { conversation, id, seq, rev, sent_at } = *accepted;
-        Self { conversation, seq, rev, id, sender, epoch, envelope: envelope.into(), sent_at }
+        Self {
+            conversation,
+            seq,
+            rev,
+            id,
+            sender,
+            epoch,
+            envelope: Some(envelope.into()),
+            sent_at,
+            edit: None,
+            deleted_at: None,
+            reactions: Vec::new(),
+            hidden,
+        }
+    }
+
+    pub fn with_reactions(self, reactions: Vec<Reaction>) -> Self {
+        Self { reactions, ..self }
+    }
+
+    /// Whether the two do not see the same of it.
+    pub fn differs(&self) -> bool {
+        self.hidden || self.reactions.iter().any(|reaction| reaction.hidden)
+    }
+
+    /// What is hidden from somebody is left out; its sender sees no difference.
+    pub fn as_seen_by(mut self, account: Uuid) -> Self {
+        self.hidden &= self.sender != account;
+        self.reactions.retain(|reaction| !self.hidden && (!reaction.hidden || reaction.sender == account));
+        self.envelope = self.envelope.filter(|_| !self.hidden);
+        self
     }
 }
 
 impl From<messages::Model> for Message {
     fn from(row: messages::Model) -> Self {
-        let messages::Model { conversation, seq, rev, id, sender, epoch, envelope, sent_at } = row;
-        Self { conversation, seq, rev, id, sender, epoch, envelope: envelope.into(), sent_at }
+        let edit = |id| Edit { id, at: row.edited_at.unwrap_or(row.sent_at), count: row.edits };
+        Self {
+            conversation: row.conversation,
+            seq: row.seq,
+            rev: row.rev,
+            id: row.id,
+            sender: row.sender,
+            epoch: row.epoch,
+            envelope: (!row.envelope.is_empty()).then(|| row.envelope.into()),
+            sent_at: row.sent_at,
+            edit: row.version.map(edit),
+            deleted_at: row.deleted_at,
+            reactions: Vec::new(),
+            hidden: row.hidden,
+        }
     }
+}
+
+/// What an envelope is; it is sealed in with it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    #[default]
+    Message,
+    /// Of one's own message, the `target`.
+    Edit,
+    /// To the message `target`; a person's next reaction takes its place.
+    Reaction,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -59,19 +159,27 @@ pub struct NewMessage {
     /// A UUID (version 7, please: it keeps the server's index compact) that stands for this message for ever.
     pub id: Uuid,
     pub envelope: Bytes,
+    #[serde(default)]
+    pub kind: Kind,
+    /// The id of the message that an edit or a reaction is about.
+    pub target: Option<Uuid>,
 }
 
-/// A message is stored, and synced to disk.
+/// A message, or a change of one, is stored, and synced to disk.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Accepted {
     pub conversation: Uuid,
+    /// Of the envelope; for a deletion, of the message.
     pub id: Uuid,
+    /// The message's place.
     pub seq: i64,
+    /// The message as it is now, or a later change of it, will come under this `rev` or a later one.
     pub rev: i64,
+    /// When it was stored.
     pub sent_at: Millis,
 }
 
-/// Send a message. The answer comes after the commit; the same message again gets the same answer.
+/// Send a message, an edit or a reaction. The answer comes after the commit; the same message again gets the same answer.
 #[utoipa::path(post, path = "/conversations/{conversation}/messages", tag = "messages",
     params(("conversation" = Uuid, Path)), request_body = NewMessage, responses(
     (status = 200, body = Accepted), (status = "default", body = Problem)))]
@@ -89,13 +197,65 @@ pub async fn send_message(
 pub async fn send(
     app: &App,
     conversation: Conversation,
-    NewMessage { id, envelope: Bytes(envelope) }: NewMessage,
+    NewMessage { id, envelope: Bytes(envelope), kind, target }: NewMessage,
     origin: Option<ConnectionId>,
     answer: Answer<Accepted>,
 ) -> Result<()> {
     let epoch = check_envelope(id, &envelope)?;
     app.require_epoch(conversation.id, epoch).await?;
-    app.writer.append(writer::NewMessage { conversation, id, epoch, envelope, origin, answer }).await
+    let change = match (kind, target) {
+        (Kind::Message, None) => {
+            let new = writer::NewMessage { conversation, id, epoch, envelope, origin, answer };
+            return app.writer.append(new).await;
+        }
+        (Kind::Edit, Some(_)) => Change::Edit(Sealed { id, epoch, envelope }),
+        (Kind::Reaction, Some(_)) => Change::React(Sealed { id, epoch, envelope }),
+        _ => return Err(Code::BadRequest.into()),
+    };
+    let target = target.unwrap_or_default();
+    app.writer.change(NewChange { conversation, target, change, answer }).await
+}
+
+/// Delete one's own message, for both people. Its envelopes, of before its edits too, and all reactions are gone.
+#[utoipa::path(delete, path = "/conversations/{conversation}/messages/{message}", tag = "messages",
+    params(("conversation" = Uuid, Path), ("message" = Uuid, Path, description = "Its id")), responses(
+    (status = 200, body = Accepted), (status = "default", body = Problem)))]
+pub async fn delete_message(
+    AboutMessage { conversation, message: target }: AboutMessage,
+    State(app): State<App>,
+) -> Result<axum::Json<Accepted>> {
+    let queue =
+        |answer| app.writer.change(NewChange { conversation, target, change: Change::Delete, answer });
+    answered(queue).await.map(axum::Json)
+}
+
+/// Take back one's reaction to a message.
+#[utoipa::path(delete, path = "/conversations/{conversation}/messages/{message}/reaction", tag = "messages",
+    params(("conversation" = Uuid, Path), ("message" = Uuid, Path, description = "Its id")), responses(
+    (status = 200, body = Accepted), (status = "default", body = Problem)))]
+pub async fn remove_reaction(
+    AboutMessage { conversation, message: target }: AboutMessage,
+    State(app): State<App>,
+) -> Result<axum::Json<Accepted>> {
+    let queue =
+        |answer| app.writer.change(NewChange { conversation, target, change: Change::Unreact, answer });
+    answered(queue).await.map(axum::Json)
+}
+
+/// A message named in the path, in a conversation the caller belongs to.
+pub struct AboutMessage {
+    pub conversation: Conversation,
+    pub message: Uuid,
+}
+
+impl FromRequestParts<App> for AboutMessage {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let current = parts.extract_with_state::<CurrentAccount, App>(app).await?;
+        let Path((conversation, message)) = parts.extract_with_state::<Path<(Uuid, Uuid)>, App>(app).await?;
+        Ok(Self { conversation: app.conversation(conversation, current.account).await?, message })
+    }
 }
 
 fn check_envelope(id: Uuid, envelope: &[u8]) -> Result<Uuid> {
@@ -119,82 +279,6 @@ impl App {
         };
         if owner == Some(conversation) { Ok(()) } else { Err(Code::UnknownEpoch.into()) }
     }
-}
-
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct HistoryPage {
-    /// Messages before this number (the last page's `next`); without it, the latest.
-    before: Option<i64>,
-    /// Instead: what changed after this `rev`.
-    changed_after: Option<i64>,
-    limit: Option<u64>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct History {
-    /// In ascending order.
-    messages: Vec<Message>,
-    /// For the page before this one; absent when there is none. With `changed_after`: for the page after.
-    next: Option<i64>,
-}
-
-/// Messages of a conversation: back from the end page by page, or forward from the last change one knows.
-#[utoipa::path(get, path = "/conversations/{conversation}/messages", tag = "messages",
-    params(("conversation" = Uuid, Path), HistoryPage), responses(
-    (status = 200, body = History), (status = "default", body = Problem)))]
-pub async fn history(
-    conversation: Conversation,
-    State(app): State<App>,
-    Query(page): Query<HistoryPage>,
-) -> Result<axum::Json<History>> {
-    let limit = page.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
-    match (page.before, page.changed_after) {
-        (Some(_), Some(_)) => Err(Code::BadRequest.into()),
-        (before, None) => back(&app, conversation, before, limit).await,
-        (None, Some(rev)) => catch_up(&app, conversation, rev, limit).await,
-    }
-}
-
-async fn back(
-    app: &App,
-    conversation: Conversation,
-    before: Option<i64>,
-    limit: u64,
-) -> Result<axum::Json<History>> {
-    let rows = messages::Entity::find()
-        .filter(messages::Column::Conversation.eq(conversation.id))
-        .filter(messages::Column::Seq.lt(before.unwrap_or(i64::MAX)))
-        .order_by_desc(messages::Column::Seq)
-        .limit(limit)
-        .all(app.db.read())
-        .await?;
-    let next = rows.last().map(|oldest| oldest.seq).filter(|seq| *seq > 1);
-    Ok(axum::Json(History { messages: rows.into_iter().rev().map(Message::from).collect(), next }))
-}
-
-/// Each change is at most one new message, so the messages that came after change `rev` are among the last
-/// `(rev of now) - rev` ones: a stretch of the primary key, no index of its own.
-async fn catch_up(
-    app: &App,
-    conversation: Conversation,
-    rev: i64,
-    limit: u64,
-) -> Result<axum::Json<History>> {
-    let now =
-        conversations::Entity::find_by_id(conversation.id).one(app.db.read()).await?.ok_or(Code::NotFound)?;
-    let first = now.seq - now.rev.saturating_sub(rev.max(0));
-    let rows = messages::Entity::find()
-        .filter(messages::Column::Conversation.eq(conversation.id))
-        .filter(messages::Column::Seq.gt(first))
-        .filter(messages::Column::Rev.gt(rev))
-        .order_by_asc(messages::Column::Seq)
-        .limit(limit)
-        .all(app.db.read())
-        .await?;
-    let full = rows.len() as u64 == limit;
-    let next = rows.last().map(|last| last.rev).filter(|last| full && *last < now.rev);
-    Ok(axum::Json(History { messages: rows.into_iter().map(Message::from).collect(), next }))
 }
 
 #[derive(Deserialize, ToSchema)]

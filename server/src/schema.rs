@@ -5,6 +5,7 @@ pub mod tables;
 
 mod m2026_11_23_first;
 mod m2026_11_23_lists;
+mod m2026_11_24_changes;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -12,6 +13,10 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m2026_11_23_first::Migration), Box::new(m2026_11_23_lists::Migration)]
+        vec![
+            Box::new(m2026_11_23_first::Migration),
+            Box::new(m2026_11_23_lists::Migration),
+            Box::new(m2026_11_24_changes::Migration),
+        ]
     }
 }

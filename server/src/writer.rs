@@ -7,6 +7,7 @@
 //! answer, and events and answers leave in the order of `seq`. A batch that cannot be stored is answered so, to
 //! everyone in it, and leaves no trace: the same bytes may be sent again.
 
+mod changes;
 mod health;
 mod ledger;
 
@@ -43,6 +44,7 @@ pub struct Writer {
 
 enum Work {
     Message(NewMessage),
+    Change(NewChange),
     Receipt(NewReceipt),
     /// Answered when everything queued before it is stored.
     Barrier(oneshot::Sender<()>),
@@ -52,7 +54,10 @@ impl Work {
     fn bytes(&self) -> usize {
         match self {
             Work::Message(new) => new.envelope.len(),
-            Work::Receipt(_) | Work::Barrier(_) => 0,
+            Work::Change(NewChange { change: Change::Edit(sealed) | Change::React(sealed), .. }) => {
+                sealed.envelope.len()
+            }
+            Work::Change(_) | Work::Receipt(_) | Work::Barrier(_) => 0,
         }
     }
 }
@@ -69,6 +74,41 @@ pub struct NewMessage {
     /// The connection it came over, whose answer stands for the event that all others get.
     pub origin: Option<ConnectionId>,
     pub answer: Answer<Accepted>,
+}
+
+/// What somebody wants to do to a message that is there.
+pub struct NewChange {
+    pub conversation: Conversation,
+    pub target: Uuid,
+    pub change: Change,
+    pub answer: Answer<Accepted>,
+}
+
+impl NewChange {
+    /// What its answer is known by: the envelope's id, or that of the message.
+    fn id(&self) -> Uuid {
+        match &self.change {
+            Change::Edit(sealed) | Change::React(sealed) => sealed.id,
+            Change::Delete | Change::Unreact => self.target,
+        }
+    }
+}
+
+pub enum Change {
+    /// One's own message says something else now; what it said stays in its history.
+    Edit(Sealed),
+    /// In the place of one's earlier reaction.
+    React(Sealed),
+    /// One's own message, with all it ever said.
+    Delete,
+    Unreact,
+}
+
+/// An envelope whose form has been checked.
+pub struct Sealed {
+    pub id: Uuid,
+    pub epoch: Uuid,
+    pub envelope: Vec<u8>,
 }
 
 /// How far somebody says to have come.
@@ -107,6 +147,11 @@ impl Writer {
     /// stands for other bytes.
     pub async fn append(&self, new: NewMessage) -> Result<()> {
         self.put(Work::Message(new)).await
+    }
+
+    /// Queue a change of a message; the answer names the refusal.
+    pub async fn change(&self, new: NewChange) -> Result<()> {
+        self.put(Work::Change(new)).await
     }
 
     /// Queue how far the caller has come; the answer is `BadReceipt` for a message that does not exist.
@@ -176,6 +221,7 @@ impl Settlement {
         for (work, outcome) in self.work.into_iter().zip(outcomes) {
             match work {
                 Work::Message(new) => settle_message(new, outcome, live),
+                Work::Change(new) => settle_change(new, outcome, live),
                 Work::Receipt(new) => settle_receipt(new, outcome, live),
                 Work::Barrier(done) => drop(done.send(())),
             }
@@ -185,16 +231,40 @@ impl Settlement {
 
 fn settle_message(new: NewMessage, outcome: Outcome, live: &Live) {
     let answer = match outcome {
-        Outcome::Stored(accepted) => {
-            let message = Message::new(&accepted, new.conversation.me, new.epoch, new.envelope);
-            live.publish_except(new.origin, &new.conversation.both(), &Event::Message { message });
+        Outcome::Stored { accepted, hidden } => {
+            let message = Message::new(&accepted, new.conversation.me, new.epoch, new.envelope, hidden);
+            publish(live, new.origin, &new.conversation, message);
             Ok(accepted)
         }
         Outcome::Known(accepted) => Ok(accepted),
         Outcome::Refused(code) => Err(code.into()),
-        Outcome::Advanced { .. } | Outcome::Nothing => Err(Error::internal("a message became a receipt")),
+        _ => Err(Error::internal("a message became something else")),
     };
     (new.answer)(answer);
+}
+
+fn settle_change(new: NewChange, outcome: Outcome, live: &Live) {
+    let answer = match outcome {
+        Outcome::Changed { accepted, message } => {
+            publish(live, None, &new.conversation, *message);
+            Ok(accepted)
+        }
+        Outcome::Known(accepted) => Ok(accepted),
+        Outcome::Refused(code) => Err(code.into()),
+        _ => Err(Error::internal("a change became something else")),
+    };
+    (new.answer)(answer);
+}
+
+/// To both, each as they may see it.
+fn publish(live: &Live, except: Option<ConnectionId>, conversation: &Conversation, message: Message) {
+    if !message.differs() {
+        return live.publish_except(except, &conversation.both(), &Event::Message { message });
+    }
+    for account in conversation.both() {
+        let message = message.clone().as_seen_by(account);
+        live.publish_except(except, &[account], &Event::Message { message });
+    }
 }
 
 fn settle_receipt(new: NewReceipt, outcome: Outcome, live: &Live) {
@@ -216,6 +286,7 @@ fn settle_receipt(new: NewReceipt, outcome: Outcome, live: &Live) {
 fn put_off(work: Work) {
     match work {
         Work::Message(new) => (new.answer)(Err(Code::Unavailable.into())),
+        Work::Change(new) => (new.answer)(Err(Code::Unavailable.into())),
         Work::Receipt(new) => (new.answer)(Err(Code::Unavailable.into())),
         Work::Barrier(done) => drop(done.send(())),
     }

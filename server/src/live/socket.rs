@@ -193,15 +193,15 @@ impl Talk {
         let (me, mailbox) = (current.account, place.mailbox.clone());
         let origin = Some(mailbox.id);
         match frame {
-            Frame::Send { conversation: to, id, envelope } => {
+            Frame::Send { conversation: to, id, envelope, kind, target } => {
                 let answer = move |stored| {
                     mailbox.push(json(&outcome(to, id, stored)));
                     drop(permit);
                 };
                 let queued = async {
                     let conversation = app.conversation(to, me).await?;
-                    messages::send(app, conversation, NewMessage { id, envelope }, origin, Box::new(answer))
-                        .await
+                    let new = NewMessage { id, envelope, kind, target };
+                    messages::send(app, conversation, new, origin, Box::new(answer)).await
                 };
                 if let Err(error) = queued.await {
                     self.tell(&outcome(to, id, Err(error)));

@@ -28,7 +28,7 @@ impl MigrationTrait for Migration {
 }
 
 /// `WITHOUT ROWID` makes SQLite store rows in the order of their primary key, as InnoDB does.
-fn table(name: &'static str, key: &[&'static str], columns: Vec<ColumnDef>) -> TableCreateStatement {
+pub fn table(name: &'static str, key: &[&'static str], columns: Vec<ColumnDef>) -> TableCreateStatement {
     let mut primary = Index::create();
     for column in key {
         primary.col(*column);

@@ -146,6 +146,9 @@ table! {
         /// Messages of the other person after `low_read`.
         low_unread: i64,
         high_unread: i64,
+        /// `low` has blocked `high`.
+        low_blocks: bool,
+        high_blocks: bool,
     }
 }
 
@@ -188,9 +191,66 @@ table! {
         /// Chosen by the client; sent twice, it is one message.
         id: Uuid,
         sender: Uuid,
+        /// Of the envelope.
+        epoch: Uuid,
+        /// What it says now; empty when it was deleted.
+        envelope: Vec<u8>,
+        sent_at: i64,
+        /// The edit that the envelope is; none while it stands as it was sent.
+        version: Option<Uuid>,
+        edits: i16,
+        edited_at: Option<i64>,
+        deleted_at: Option<i64>,
+        /// How many people have reacted.
+        reactions: i16,
+        /// It is not as it was first stored: `changes` has its `rev`.
+        changed: bool,
+        /// Its recipient has blocked its sender, and does not see it.
+        hidden: bool,
+    }
+}
+
+table! {
+    /// What edited messages said before, in order; number 0 is what was sent.
+    versions = "versions" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        conversation: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        seq: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        number: i16,
+        id: Uuid,
         epoch: Uuid,
         envelope: Vec<u8>,
         sent_at: i64,
+    }
+}
+
+table! {
+    /// Reactions: one a person and message.
+    reactions = "reactions" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        conversation: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        seq: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        sender: Uuid,
+        id: Uuid,
+        epoch: Uuid,
+        envelope: Vec<u8>,
+        /// The other person has blocked its sender, and does not see it.
+        hidden: bool,
+    }
+}
+
+table! {
+    /// The messages that are not as they were first stored, by their last change.
+    changes = "changes" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        conversation: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        rev: i64,
+        seq: i64,
     }
 }
 

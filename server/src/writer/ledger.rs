@@ -1,4 +1,4 @@
-//! What the writer does in one transaction: the rule of sequence numbers and receipts, and its SQL.
+//! What the writer does in one transaction: the rule of sequence numbers, changes and receipts, and its SQL.
 //!
 //! It speaks to SQLite directly. A message costs one insert, a conversation of the batch one look and one
 //! update, and the statements are prepared once; through SeaORM the same took twice the processor time
@@ -10,18 +10,27 @@ use std::collections::hash_map::Entry;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use uuid::Uuid;
 
+use super::changes::{self, Done};
 use super::health::Health;
-use super::{NewMessage, NewReceipt, Work};
+use super::{NewChange, NewMessage, NewReceipt, Work};
 use crate::clock::Millis;
 use crate::db::{Db, Turn};
 use crate::error::{Code, Result};
-use crate::messages::Accepted;
+use crate::messages::{Accepted, Message};
 
 /// What became of a piece of work.
 pub enum Outcome {
-    /// A new message.
-    Stored(Accepted),
-    /// The same message again.
+    /// A new message; hidden from its recipient, who has blocked the sender.
+    Stored {
+        accepted: Accepted,
+        hidden: bool,
+    },
+    /// A message that is another now.
+    Changed {
+        accepted: Accepted,
+        message: Box<Message>,
+    },
+    /// The same message or change again.
     Known(Accepted),
     /// A receipt that told something new.
     Advanced {
@@ -30,6 +39,12 @@ pub enum Outcome {
     },
     Nothing,
     Refused(Code),
+}
+
+impl Outcome {
+    fn is_news(&self) -> bool {
+        matches!(self, Outcome::Stored { .. } | Outcome::Changed { .. } | Outcome::Advanced { .. })
+    }
 }
 
 pub struct Ledger {
@@ -48,10 +63,7 @@ impl Ledger {
         match self.try_store(batch, now) {
             Ok(outcomes) => {
                 // A batch without anything new needs no room.
-                if outcomes
-                    .iter()
-                    .any(|outcome| matches!(outcome, Outcome::Stored(_) | Outcome::Advanced { .. }))
-                {
+                if outcomes.iter().any(Outcome::is_news) {
                     self.health.stored();
                 }
                 Some(outcomes)
@@ -84,12 +96,19 @@ struct State {
     delivered: [i64; 2],
     read: [i64; 2],
     unread: [i64; 2],
+    /// The first has blocked the second, and the other way round.
+    blocks: [bool; 2],
     changed: bool,
 }
 
 impl State {
     fn side(&self, account: Uuid) -> usize {
         usize::from(account != self.low)
+    }
+
+    /// Whether what this side does is to be kept from the other one.
+    fn is_blocked(&self, side: usize) -> bool {
+        self.blocks[1 - side]
     }
 }
 
@@ -104,6 +123,7 @@ impl Page<'_> {
     fn enter(&mut self, work: &Work) -> rusqlite::Result<Outcome> {
         match work {
             Work::Message(new) => self.append(new),
+            Work::Change(new) => self.change(new),
             Work::Receipt(new) => self.advance(new),
             Work::Barrier(_) => Ok(Outcome::Nothing),
         }
@@ -123,27 +143,33 @@ impl Page<'_> {
             sent_at: state.active_at.max(*now),
         };
         let mut insert = transaction.prepare_cached(
-            "INSERT INTO messages (conversation, seq, rev, id, sender, epoch, envelope, sent_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, conversation) DO NOTHING",
+            "INSERT INTO messages (conversation, seq, rev, id, sender, epoch, envelope, sent_at, hidden)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, conversation) DO NOTHING",
         )?;
         let Accepted { conversation, id, seq, rev, sent_at } = accepted;
         let (sender, epoch) = (new.conversation.me, new.epoch);
-        if insert.execute(params![conversation, seq, rev, id, sender, epoch, new.envelope, sent_at])? == 0 {
+        let side = state.side(sender);
+        let hidden = state.is_blocked(side);
+        let row = params![conversation, seq, rev, id, sender, epoch, new.envelope, sent_at, hidden];
+        if insert.execute(row)? == 0 {
             return self.known(new);
         }
         state.seq = seq;
         state.rev = rev;
         state.active_at = sent_at;
         // One's own words are delivered to and read by oneself; for the other they are unread.
-        state.unread[1 - state.side(sender)] += 1;
+        state.unread[1 - side] += i64::from(!hidden);
         state.changed = true;
-        Ok(Outcome::Stored(accepted))
+        Ok(Outcome::Stored { accepted, hidden })
     }
 
-    /// The id stands for a message already: this very one, or another.
+    /// The id stands for a message already: this very one, or another. What was deleted cannot be compared.
     fn known(&self, new: &NewMessage) -> rusqlite::Result<Outcome> {
         let mut select = self.transaction.prepare_cached(
-            "SELECT seq, rev, sent_at, sender, envelope FROM messages WHERE id = ? AND conversation = ?",
+            "SELECT m.seq, m.rev, m.sent_at, m.sender, coalesce(v.envelope, m.envelope), m.deleted_at
+             FROM messages m LEFT JOIN versions v
+             ON v.conversation = m.conversation AND v.seq = m.seq AND v.number = 0
+             WHERE m.id = ? AND m.conversation = ?",
         )?;
         select.query_row(params![new.id, new.conversation.id], |row| {
             let accepted = Accepted {
@@ -153,10 +179,35 @@ impl Page<'_> {
                 rev: row.get(1)?,
                 sent_at: row.get(2)?,
             };
+            let is_gone = row.get::<_, Option<Millis>>(5)?.is_some();
             let same = row.get::<_, Uuid>(3)? == new.conversation.me
-                && row.get_ref(4)?.as_blob().is_ok_and(|envelope| envelope == new.envelope);
+                && (is_gone || row.get_ref(4)?.as_blob().is_ok_and(|envelope| envelope == new.envelope));
             Ok(if same { Outcome::Known(accepted) } else { Outcome::Refused(Code::MessageIdReused) })
         })
+    }
+
+    /// The message is another from here on, under a new `rev`; or it was this already.
+    fn change(&mut self, new: &NewChange) -> rusqlite::Result<Outcome> {
+        let Self { transaction, states, now } = self;
+        let (conversation, me) = (new.conversation.id, new.conversation.me);
+        let Some(state) = state(transaction, states, conversation)? else {
+            return Ok(Outcome::Refused(Code::NotFound));
+        };
+        let hidden = state.is_blocked(state.side(me));
+        let at = state.active_at.max(*now);
+        let (before, done) = match changes::apply(transaction, new, hidden, at)? {
+            Ok(applied) => applied,
+            Err(code) => return Ok(Outcome::Refused(code)),
+        };
+        let accepted = |rev| Accepted { conversation, id: new.id(), seq: before.seq, rev, sent_at: at };
+        if done == Done::Already {
+            return Ok(Outcome::Known(accepted(before.rev)));
+        }
+        state.rev += 1;
+        state.changed = true;
+        changes::list(transaction, conversation, &before, state.rev)?;
+        let message = Box::new(changes::message(transaction, conversation, before.seq)?);
+        Ok(Outcome::Changed { accepted: accepted(state.rev), message })
     }
 
     /// Move a receipt forward; it never goes back.
@@ -181,7 +232,8 @@ impl Page<'_> {
             state.unread[me] = 0;
         } else if read > was_read {
             let mut count = transaction.prepare_cached(
-                "SELECT count(*) FROM messages WHERE conversation = ? AND seq > ? AND seq <= ? AND sender <> ?",
+                "SELECT count(*) FROM messages
+                 WHERE conversation = ? AND seq > ? AND seq <= ? AND sender <> ? AND NOT hidden",
             )?;
             let from_the_other = params![new.conversation.id, was_read, read, new.conversation.me];
             state.unread[me] -= count.query_row(from_the_other, |row| row.get::<_, i64>(0))?;
@@ -229,7 +281,7 @@ fn state<'s>(
     };
     let mut select = transaction.prepare_cached(
         "SELECT low, seq, rev, active_at, low_delivered, high_delivered, low_read, high_read, low_unread,
-         high_unread FROM conversations WHERE id = ?",
+         high_unread, low_blocks, high_blocks FROM conversations WHERE id = ?",
     )?;
     let found = select.query_row([id], |row| {
         Ok(State {
@@ -240,6 +292,7 @@ fn state<'s>(
             delivered: [row.get(4)?, row.get(5)?],
             read: [row.get(6)?, row.get(7)?],
             unread: [row.get(8)?, row.get(9)?],
+            blocks: [row.get(10)?, row.get(11)?],
             changed: false,
         })
     });

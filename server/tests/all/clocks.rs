@@ -17,8 +17,11 @@ async fn people_whose_clocks_are_wrong_by_a_month_write_to_each_other_as_others_
         let conversation = one.open_conversation(other.id()).await.unwrap().id;
         let mut expected = Vec::new();
         for number in 0..6 {
-            let (writer, text) = (if number % 2 == 0 { one } else { other }, format!("{number}"));
+            let (writer, reader) = if number % 2 == 0 { (one, other) } else { (other, one) };
+            let text = number.to_string();
             writer.send(conversation, &text).await.unwrap();
+            // Whoever answers knows of the epoch that was written in.
+            reader.history(conversation, None, 1).await.unwrap();
             expected.push(text);
         }
         let elsewhere = Client::log_in(&app.url, other.handle(), PASSWORD).await.unwrap();

@@ -372,7 +372,7 @@ async fn what_is_sent_by_post_is_told_to_those_who_listen_without_a_socket() {
     };
     assert_eq!((&receipt["read"], &receipt["account"]), (&json!(1), &json!(bob.id())));
     let id = Uuid::now_v7();
-    let bad = alice.send_sealed(conversation, &NewMessage { id, envelope: Bytes(vec![1; 100]) }).await;
+    let bad = alice.send_sealed(conversation, &NewMessage::new(id, Bytes(vec![1; 100]))).await;
     assert_eq!(bad.unwrap_err().code(), Some("bad_envelope"));
     alice.send(conversation, "again").await.unwrap();
     assert_eq!(poll_until(&app, &bob, bobs, "message").await.1["message"]["seq"], 2);

@@ -69,10 +69,10 @@ async fn who_was_away_hears_what_was_missed_once_and_in_order() {
     assert_eq!(numbers(&hear(&mut follower, 450).await), (2..=451).collect::<Vec<_>>(), "three pages of it");
 
     // Another life begins where this one ended, or from now on, or from the beginning.
-    let revs = follower.revs().clone();
+    let places = follower.places().clone();
     alice.send(conversation, "452").await.unwrap();
-    assert_eq!(numbers(&hear(&mut bob.follow().after(revs), 1).await), [452]);
-    let mut from_now = bob.follow().after(bob.revs().await.unwrap());
+    assert_eq!(numbers(&hear(&mut bob.follow().after(places), 1).await), [452]);
+    let mut from_now = bob.follow().after(bob.places().await.unwrap());
     alice.send(conversation, "453").await.unwrap();
     assert_eq!(numbers(&hear(&mut from_now, 1).await), [453]);
     assert_eq!(numbers(&hear(&mut bob.follow(), 453).await), (1..=453).collect::<Vec<_>>());

@@ -107,7 +107,7 @@ async fn what_cannot_be_sent_is_refused_by_its_id_and_the_socket_lives_on() {
     let id = Uuid::now_v7();
     for (to, code) in [(conversation, "bad_envelope"), (Uuid::now_v7(), "not_found")] {
         let message = if to == conversation {
-            NewMessage { id, envelope: Bytes(vec![1; 100]) }
+            NewMessage::new(id, Bytes(vec![1; 100]))
         } else {
             alice.seal(conversation, "lost").await.unwrap()
         };

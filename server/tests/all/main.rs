@@ -2,6 +2,8 @@
 //! subject; each test's name is the rule that it holds.
 
 mod accounts;
+mod blocks;
+mod changes;
 mod clocks;
 mod conversations;
 mod epochs;

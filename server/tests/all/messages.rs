@@ -69,7 +69,7 @@ async fn an_envelope_must_be_whole_and_of_this_conversation() {
     let with = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut envelope = good.envelope.0.clone();
         change(&mut envelope);
-        NewMessage { id: good.id, envelope: Bytes(envelope) }
+        NewMessage::new(good.id, Bytes(envelope))
     };
     let cases = [
         (with(&Vec::clear), "bad_envelope"),
@@ -81,7 +81,7 @@ async fn an_envelope_must_be_whole_and_of_this_conversation() {
         (with(&|envelope| envelope[20] ^= 1), "bad_envelope"),
         (with(&|envelope| envelope.resize(64 << 10, 0)), "message_too_large"),
         (with(&|envelope| envelope.resize(1 << 20, 0)), "too_large"),
-        (NewMessage { id: Uuid::now_v7(), envelope: good.envelope.clone() }, "bad_envelope"),
+        (NewMessage::new(Uuid::now_v7(), good.envelope.clone()), "bad_envelope"),
         (foreign, "unknown_epoch"),
     ];
     for (at, (message, code)) in cases.iter().enumerate() {

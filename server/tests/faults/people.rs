@@ -59,7 +59,7 @@ impl People {
             conversations.push(conversation);
         }
         let away = Client::log_in(url, clients[0].handle(), PASSWORD).await.unwrap();
-        let away = away.follow().after(away.revs().await.unwrap()).backoff(BACKOFF);
+        let away = away.follow().after(away.places().await.unwrap()).backoff(BACKOFF);
         Self { clients, conversations, away, rng: rng.fork() }
     }
 
@@ -112,9 +112,9 @@ impl People {
             assert!(messages.is_sorted_by_key(|message| message.sent_at));
         }
         // Who was away since the first hello misses all the rest.
-        let before = self.away.revs().clone();
+        let before = self.away.places().clone();
         let theirs = self.conversations_of(&self.clients[0]);
-        let since = |id: &Uuid| &truth[id][before[id] as usize..];
+        let since = |id: &Uuid| &truth[id][before[id].rev as usize..];
         let missed = theirs.iter().map(|id| (*id, since(id).len()));
         for (conversation, messages) in hear(&mut self.away, missed.collect()).await {
             assert!(messages.len() > 10, "nothing was missed");

@@ -75,7 +75,7 @@ export class Desk {
   private way(): Way {
     return {
       seal: async (queued) => (await this.conversations.ensure(queued.conversation)).seal(queued),
-      transmit: (conversation, id, envelope) => this.transmit(conversation, id, envelope),
+      transmit: (queued) => this.transmit(queued),
       accepted: (queued, answer) => this.accepted(queued, answer),
       changed: (conversation) => {
         this.conversations.queueChanged(conversation);
@@ -84,22 +84,28 @@ export class Desk {
     };
   }
 
-  /** Over the socket when there is one, else by POST: the same rule stands behind both. */
-  private async transmit(conversation: string, id: string, envelope: string): Promise<Accepted> {
+  /** Over the socket when there is one, else by a request: the same rule stands behind both. */
+  private async transmit({ conversation, id, envelope, about }: Queued): Promise<Accepted> {
+    if (about?.kind === 'deletion') return api.deleteMessage(conversation, about.target);
+    if (about?.kind === 'unreaction') return api.removeReaction(conversation, about.target);
+    const message = { id, envelope: envelope ?? '', ...about };
     if (this.live.twoWay) {
       try {
-        return await this.live.send(conversation, id, envelope);
+        return await this.live.send(conversation, message);
       } catch (thrown) {
         if (Problem.from(thrown).code !== 'offline') throw thrown;
       }
     }
-    return api.send(conversation, { id, envelope });
+    // The session of the cookie may be another one's by now: nothing goes out under their name.
+    if (this.stopped) throw new Problem('offline');
+    return api.send(conversation, message);
   }
 
-  private async accepted({ conversation, envelope }: Queued, answer: Accepted): Promise<void> {
+  private async accepted({ conversation, envelope, about }: Queued, answer: Accepted): Promise<void> {
     const there = await this.conversations.ensure(conversation);
+    const taken = about ? there.changed(answer) : there.accepted(envelope ?? '', answer);
     // It is stored at the server: whatever fails here is found by a catch-up.
-    await there.accepted(envelope ?? '', answer).catch(() => this.conversations.refreshLater());
+    await taken.catch(() => this.conversations.refreshLater());
     void askToStay();
   }
 

@@ -79,6 +79,7 @@ class World {
       rev: 1,
       active_at: 1,
       unread: 0,
+      blocked: false,
       epoch: epoch && { ...epoch, ...this.told },
       mine: { delivered: 0, read: 0 },
       theirs: { delivered: 0, read: 0 },

@@ -132,7 +132,9 @@ describe('the socket', () => {
         tell(socket, { type: 'refused', id, conversation: 'c', code: 'bad_envelope', message: '' });
       else tell(socket, { type: 'accepted', id, conversation: 'c', seq: 1, rev: 1, sent_at: 5 });
     });
-    const [good, bad] = await Promise.allSettled([live.send('c', 'good', ''), live.send('c', 'bad', '')]);
+    const [good, bad] = await Promise.allSettled(
+      ['good', 'bad'].map((id) => live.send('c', { id, envelope: '' })),
+    );
     expect(good).toMatchObject({ value: { id: 'good', seq: 1 } });
     expect(bad).toMatchObject({ reason: { code: 'bad_envelope' } });
     expect(live.twoWay).toBe(true);
@@ -140,7 +142,7 @@ describe('the socket', () => {
 
   it('comes back after a close, and what waited for an answer may go again', async () => {
     const first = await opened();
-    const answer = live.send('c', 'm', '');
+    const answer = live.send('c', { id: 'm', envelope: '' });
     const second = connection();
     first.close(1012);
     await expect(answer).rejects.toMatchObject({ code: 'offline' });
@@ -184,7 +186,7 @@ describe('the socket', () => {
     live.start();
     await socket;
     expect(live.post({ type: 'receipt', conversation: 'c', read: 1 })).toBe(false);
-    await expect(live.send('c', 'm', '')).rejects.toBeInstanceOf(Problem);
+    await expect(live.send('c', { id: 'm', envelope: '' })).rejects.toBeInstanceOf(Problem);
   });
 
   it('is waited for beside the next way, which is given up when it opens', async () => {
@@ -246,7 +248,7 @@ describe('where no socket can be opened', () => {
     expect(asked).toEqual(['upgrade', '/api/live/stream']);
     expect([live.open, live.twoWay]).toEqual([true, false]);
     expect(live.post({ type: 'receipt', conversation: 'c', read: 1 })).toBe(false);
-    await expect(live.send('c', 'm', '')).rejects.toMatchObject({ code: 'offline' });
+    await expect(live.send('c', { id: 'm', envelope: '' })).rejects.toMatchObject({ code: 'offline' });
     expect(live.open).toBe(true);
     expect(heard).toEqual(['now online', 'ready', 'receipt']);
   });

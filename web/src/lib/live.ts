@@ -4,7 +4,7 @@
  * `ready`. Where no WebSocket can be opened, a worse way stands in for it
  * until it can.
  */
-import type { Accepted, ClientFrame, ServerFrame } from './api/types';
+import type { Accepted, ClientFrame, NewMessage, ServerFrame } from './api/types';
 import { poll, socket, stream, type Line, type Transport } from './lines';
 import { Problem } from './problem';
 
@@ -134,14 +134,15 @@ export class Live {
   }
 
   /** Answers after the commit. Rejects with `offline` when no answer came: the same bytes can go again. */
-  send(conversation: string, id: string, envelope: string): Promise<Accepted> {
+  send(conversation: string, message: NewMessage): Promise<Accepted> {
+    const { id } = message;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.settle(id)?.reject(new Problem('offline'));
         this.reconnect();
       }, ANSWER_WITHIN);
       this.waiting.set(id, { resolve, reject, timer });
-      if (!this.post({ type: 'send', conversation, id, envelope })) {
+      if (!this.post({ type: 'send', conversation, ...message })) {
         this.settle(id)?.reject(new Problem('offline'));
       }
     });

@@ -18,7 +18,8 @@ class Network implements Way {
   changed = (conversation: string) => void this.changes.push(conversation);
   accepted = async (queued: Queued) => void this.shown.push(queued.id);
 
-  transmit = async (conversation: string, id: string, envelope: string): Promise<Accepted> => {
+  transmit = async ({ conversation, id, envelope: sealed }: Queued): Promise<Accepted> => {
+    const envelope = sealed ?? '';
     this.attempts.push([id, envelope]);
     const failure = this.fail(id, this.attempts.length);
     if (failure instanceof Problem) throw failure;

@@ -7,7 +7,7 @@
 import type { Accepted, ErrorCode } from './api/types';
 import { backOff } from './live';
 import { Problem, type OwnCode } from './problem';
-import type { KeptDraft, Queued, Storage } from './storage';
+import { isSealed, type KeptDraft, type Queued, type Storage } from './storage';
 
 export interface Sealed {
   text: string;
@@ -18,8 +18,9 @@ export interface Sealed {
 export interface Way {
   /** The envelope for what is queued. */
   seal(queued: Queued): Promise<string>;
-  transmit(conversation: string, id: string, envelope: string): Promise<Accepted>;
-  /** Shown and kept as a message of the conversation, before it leaves the queue. */
+  /** With the envelope, unless it travels without. */
+  transmit(queued: Queued): Promise<Accepted>;
+  /** Shown and kept as the server has it, before it leaves the queue. */
   accepted(queued: Queued, answer: Accepted): Promise<void>;
   /** The queue of this conversation is not what it was. */
   changed(conversation: string): void;
@@ -76,6 +77,10 @@ const PASSES: Record<ErrorCode | OwnCode, boolean> = {
   too_large: false,
   message_too_large: false,
   message_id_reused: false,
+  message_deleted: false,
+  too_many_edits: false,
+  not_yours: false,
+  unknown_message: false,
   bad_envelope: false,
   unknown_epoch: false,
   bad_grant: false,
@@ -218,13 +223,17 @@ export class Outbox {
   }
 
   private async attempt(queued: Queued): Promise<void> {
-    const { conversation, id } = queued;
-    const envelope = queued.envelope ?? (await this.storage.sealOnce(id, await this.way.seal(queued)));
+    const ready = isSealed(queued) ? await this.sealed(queued) : queued;
     // Gone meanwhile: nothing to send.
-    if (envelope === null) return;
-    const answer = await this.way.transmit(conversation, id, envelope);
-    await this.way.accepted({ ...queued, envelope }, answer);
-    await this.remove(conversation, id);
+    if (ready === null) return;
+    const answer = await this.way.transmit(ready);
+    await this.way.accepted(ready, answer);
+    await this.remove(queued.conversation, queued.id);
+  }
+
+  private async sealed(queued: Queued): Promise<Queued | null> {
+    const envelope = queued.envelope ?? (await this.storage.sealOnce(queued.id, await this.way.seal(queued)));
+    return envelope === null ? null : { ...queued, envelope };
   }
 
   private later(conversation: string, problem: Problem): void {

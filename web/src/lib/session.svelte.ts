@@ -262,6 +262,16 @@ export class Session {
     return this.conversations.add(await api.openConversation(account)).id;
   }
 
+  /** Or unblock. Who it is about is not told. */
+  async block(account: string, blocked: boolean): Promise<void> {
+    await (blocked ? api.block(account) : api.unblock(account));
+    this.desk?.conversations.blockChanged(account, blocked);
+  }
+
+  hasBlocked(account: string): boolean {
+    return this.desk?.conversations.hasBlocked(account) ?? false;
+  }
+
   /** As changed since this session was opened here. */
   changedProfile(account: string): Person | undefined {
     return this.profiles.get(account);

@@ -108,7 +108,7 @@ it('puts what is written anew in the place of what was refused, once', async () 
 it('keeps a message and takes its draft away in one step, or does neither', async () => {
   const draft = { conversation: 'c', sealed: 'sealed' };
   await storage.keepDraft('c', draft);
-  await storage.enqueue(queued('a'));
+  await storage.enqueue(queued('a'), null);
   expect(await storage.drafts()).toEqual([]);
   await storage.keepDraft('c', draft);
   await expect(storage.enqueue(queued('a'))).rejects.toMatchObject({ code: 'not_kept' });

@@ -41,14 +41,24 @@ export interface Queued {
   order?: number;
   id: string;
   conversation: string;
-  /** The text, sealed for this browser, to show it again after a reload. */
+  /** The words, sealed for this browser, to show them again after a reload; empty where there are none. */
   sealed: string;
   /** Set before the first attempt, so that every attempt sends the same bytes. */
   envelope: string | null;
   written_at: number;
   /** Why the server, or the keychain, refused it for good. */
   refused: string | null;
+  /** Absent for a message of its own. */
+  about?: About;
 }
+
+/** What is to be done to a message that is there: its id is the `target`. */
+export type About = { [Kind in Deed]: { kind: Kind; target: string } }[Deed];
+type Deed = 'edit' | 'reaction' | 'unreaction' | 'deletion';
+
+/** Whether it travels in an envelope. */
+export const isSealed = ({ about }: Pick<Queued, 'about'>) =>
+  about?.kind !== 'deletion' && about?.kind !== 'unreaction';
 
 /** What was typed in a conversation and not sent. */
 export interface KeptDraft {
@@ -299,23 +309,26 @@ export class Storage {
 
   // The outbox
 
-  /** In one step with the draft it was: after a crash it is the one or the other, not both. */
-  async enqueue(queued: Queued, draft: KeptDraft | null = null): Promise<void> {
+  /**
+   * In one step with the draft it was: after a crash it is the one or the other, not both. Without `draft` the draft
+   * stays as it is.
+   */
+  async enqueue(queued: Queued, draft?: KeptDraft | null): Promise<void> {
     const order = await this.write(
       ['outbox', 'drafts'],
       async (tx) => {
-        await keepOrDrop(tx.objectStore('drafts'), queued.conversation, draft);
+        if (draft !== undefined) await keepOrDrop(tx.objectStore('drafts'), queued.conversation, draft);
         return tx.objectStore('outbox').add(queued);
       },
       'strict',
     );
     this.held.outbox.set(queued.id, { ...queued, order });
-    this.holdDraft(queued.conversation, draft);
+    if (draft !== undefined) this.holdDraft(queued.conversation, draft);
   }
 
   /**
    * In the place of what was refused, under an id of its own: the old id might stand for other bytes. False when
-   * another tab was quicker. Without `draft` the draft stays as it is.
+   * another tab was quicker. As for the draft: `enqueue`.
    */
   async replace(refused: string, queued: Queued, draft?: KeptDraft | null): Promise<boolean> {
     const order = await this.write(

@@ -1,8 +1,8 @@
 /** What the worker does with the keys. Only sealed things, texts and public keys go out. */
 import { Keychain, Login, Registration } from '../generated/wasm/wasm.js';
-import type { KeyringEntry, Message, Signed, Slot, Vault } from './api/types';
+import type { KeyringEntry, Message, Signed, Slot, Vault, Version } from './api/types';
 import { Problem } from './problem';
-import { Storage } from './storage';
+import { Storage, type About } from './storage';
 
 /** What the server serves of one's own account. */
 interface Account {
@@ -14,12 +14,20 @@ interface Account {
 
 type Opened = { text: string } | { error: string };
 
+/** A message and the reactions to it, in their order; null for one that was deleted, or is hidden. */
+export interface OpenedMessage {
+  words: Opened | null;
+  reactions: Opened[];
+}
+
 const storage = new Storage();
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** The kind of an envelope that stands for itself; others aim at one. */
+/** The kinds of envelopes (docs/e2ee.md): one stands for itself, the others are about one. */
 const MESSAGE = 1;
+const EDIT = 2;
+const REACTION = 3;
 
 let registration: Registration | null = null;
 let login: Login | null = null;
@@ -28,6 +36,25 @@ let keychain: Keychain | null = null;
 function keys(): Keychain {
   if (!keychain) throw new Problem('signed_out', 401);
   return keychain;
+}
+
+function openEach<T>(all: T[], open: (ring: Keychain, one: T) => string): Opened[] {
+  const ring = keys();
+  return all.map((one) => {
+    try {
+      return { text: open(ring, one) };
+    } catch (thrown) {
+      return { error: Problem.from(thrown).code };
+    }
+  });
+}
+
+/** What a message said as version `id`: as it was sent, or as an edit of it. */
+function openVersion(ring: Keychain, of: Message, id: string, envelope: string): string {
+  const { conversation, sender } = of;
+  return id === of.id
+    ? ring.open(conversation, sender, envelope, MESSAGE, null, id)
+    : ring.open(conversation, sender, envelope, EDIT, of.id, id);
 }
 
 function unlocked(next: Keychain): void {
@@ -133,36 +160,36 @@ export const vaultCalls = {
   // Messages
 
   /** Many in one crossing: what is opened costs less than the way to the worker and back. */
-  openAll(messages: Message[]): Opened[] {
-    const ring = keys();
+  openAll(messages: Message[]): OpenedMessage[] {
     return messages.map((message) => {
-      const { conversation, sender, envelope, id } = message;
-      try {
-        return { text: ring.open(conversation, sender, envelope, MESSAGE, null, id) };
-      } catch (thrown) {
-        return { error: Problem.from(thrown).code };
-      }
+      const { conversation, envelope, edit, id, reactions = [] } = message;
+      const [words = null] = openEach(envelope ? [envelope] : [], (ring, envelope) =>
+        openVersion(ring, message, edit?.id ?? id, envelope),
+      );
+      return {
+        words,
+        reactions: openEach(reactions, (ring, reaction) =>
+          ring.open(conversation, reaction.sender, reaction.envelope, REACTION, id, reaction.id),
+        ),
+      };
     });
   },
 
+  /** What a message said before it was edited. */
+  openVersions: (of: Message, versions: Version[]): Opened[] =>
+    openEach(versions, (ring, { id, envelope }) => openVersion(ring, of, id, envelope)),
+
   /** Seals for the wire what `sealText` keeps here. */
-  sealQueued(conversation: string, epoch: string, id: string, sealed: string): string {
+  sealQueued(conversation: string, epoch: string, id: string, sealed: string, about?: About): string {
     const text = decoder.decode(keys().open_local(`outbox/${id}`, toBytes(sealed)));
-    return keys().seal(conversation, epoch, id, MESSAGE, null, text);
+    const kind = about === undefined ? MESSAGE : about.kind === 'edit' ? EDIT : REACTION;
+    return keys().seal(conversation, epoch, id, kind, about?.target ?? null, text);
   },
 
   sealText: (label: Label, text: string): string => toText(keys().seal_local(label, encoder.encode(text))),
 
-  openTexts(kept: { label: Label; sealed: string }[]): Opened[] {
-    const ring = keys();
-    return kept.map(({ label, sealed }) => {
-      try {
-        return { text: decoder.decode(ring.open_local(label, toBytes(sealed))) };
-      } catch (thrown) {
-        return { error: Problem.from(thrown).code };
-      }
-    });
-  },
+  openTexts: (kept: { label: Label; sealed: string }[]): Opened[] =>
+    openEach(kept, (ring, { label, sealed }) => decoder.decode(ring.open_local(label, toBytes(sealed)))),
 };
 
 export type VaultCalls = typeof vaultCalls;

@@ -1,29 +1,75 @@
 /** What a message says, once the worker has opened it. */
 export type Content =
-  | { type: 'text'; body: string }
+  | Text
+  /** Its sender took it back, with all it ever said. */
+  | { type: 'deleted' }
+  /** Its sender is blocked: it is counted and not shown. */
+  | { type: 'hidden' }
   /** Written by a version that knows more than this one. */
   | { type: 'newer' }
   | { type: 'unreadable'; reason: string };
+
+export interface Text {
+  type: 'text';
+  body: string;
+  /** The message that this one answers. */
+  reply?: Reply;
+}
+
+/** A message, and its place, by which it is found. */
+export interface Reply {
+  id: string;
+  seq: number;
+}
 
 /** What the worker says of one envelope. */
 export type Opened = { text: string } | { error: string };
 
 export function contentOf(opened: Opened): Content {
-  if ('error' in opened) {
-    return opened.error === 'unsupported_version'
+  const words = wordsOf(opened);
+  if ('reason' in words) {
+    return words.reason === 'unsupported_version'
       ? { type: 'newer' }
-      : { type: 'unreadable', reason: opened.error };
+      : { type: 'unreadable', reason: words.reason };
   }
+  const { type, body, reply } = words;
+  if (type !== 'text') return { type: 'newer' };
+  if (typeof body !== 'string') return { type: 'unreadable', reason: 'not_understood' };
+  return { type, body, ...(isReply(reply) && { reply: { id: reply.id, seq: reply.seq } }) };
+}
+
+/** The emoji of a reaction; null when it does not open, or says something else. */
+export function emojiOf(opened: Opened): string | null {
+  const words = wordsOf(opened);
+  if ('reason' in words || words.type !== 'reaction') return null;
+  const { emoji } = words;
+  // No sentence takes the place of an emoji.
+  return typeof emoji === 'string' && emoji !== '' && emoji.length <= 40 ? emoji : null;
+}
+
+type Words = { type: string; body?: unknown; reply?: unknown; emoji?: unknown } | { reason: string };
+
+function wordsOf(opened: Opened): Words {
+  if ('error' in opened) return { reason: opened.error };
   try {
-    const plain = JSON.parse(opened.text) as { type?: unknown; body?: unknown } | null;
-    if (plain?.type === 'text' && typeof plain.body === 'string') return { type: 'text', body: plain.body };
-    if (typeof plain?.type === 'string' && plain.type !== 'text') return { type: 'newer' };
+    const plain = JSON.parse(opened.text) as { type?: unknown } | null;
+    if (typeof plain?.type === 'string') return { ...plain, type: plain.type };
   } catch {
     // Falls through: sealed by the other side, but not in our words.
   }
-  return { type: 'unreadable', reason: 'not_understood' };
+  return { reason: 'not_understood' };
 }
 
-export function plainText(body: string): string {
-  return JSON.stringify({ type: 'text', body });
+function isReply(reply: unknown): reply is Reply {
+  const { id, seq } = (reply ?? {}) as Partial<Record<keyof Reply, unknown>>;
+  return typeof id === 'string' && Number.isSafeInteger(seq);
 }
+
+export const textOf = (body: string, reply: Reply | null = null): Text => ({
+  type: 'text',
+  body,
+  ...(reply && { reply }),
+});
+
+/** As it is sealed. */
+export const plainText = (said: Text | { type: 'reaction'; emoji: string }): string => JSON.stringify(said);

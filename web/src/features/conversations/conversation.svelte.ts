@@ -11,12 +11,18 @@ import type {
 import { epochOf } from '../../lib/ids';
 import { Problem } from '../../lib/problem';
 import type { Queued } from '../../lib/storage';
-import type { Content } from './content';
 import { Draft } from './draft.svelte';
 import { History } from './history.svelte';
 import { Queue } from './queue.svelte';
-import { placeOf, type Pending, type Shown } from './timeline';
+import { contentOf, textOf, type Content, type Opened, type Reply, type Text } from './content';
+import { placeOf, withChanges, type Change, type Pending, type Shown } from './timeline';
 import type { Tools } from './tools';
+
+/** What a message said before it was edited, and since when. */
+export interface PastVersion {
+  at: number;
+  content: Content;
+}
 
 export type Tick = 'waiting' | 'sent' | 'delivered' | 'read';
 
@@ -30,6 +36,10 @@ export class Conversation {
   readonly history: History;
   readonly queue: Queue;
   readonly draft: Draft;
+  /** What is held, as it will be when all that waits is on the server. */
+  readonly view: readonly Shown[] = $derived.by(() =>
+    withChanges(this.shown, this.queue.changes, this.tools.me),
+  );
   private loading: Promise<void> | null = null;
   /** Messages that wait for their turn, and the turn. */
   private arriving: Message[] = [];
@@ -65,9 +75,9 @@ export class Conversation {
   get latest(): { content: Content; mine: boolean } | null {
     const waiting = this.pending.at(-1);
     if (waiting) return { content: waiting.content, mine: true };
-    const shown = this.shown.at(-1);
+    const shown = this.view.findLast(({ content }) => content.type !== 'hidden');
     const mine = this.record.last_message?.sender === this.tools.me;
-    if (shown && shown.message.seq >= this.record.seq) {
+    if (shown && (this.shown.at(-1)?.message.seq ?? 0) >= this.record.seq) {
       return { content: shown.content, mine: shown.message.sender === this.tools.me };
     }
     return this.preview && { content: this.preview, mine };
@@ -95,10 +105,12 @@ export class Conversation {
 
   /** Shows the message at once; rejects only when this browser cannot keep it, and then the composer has it again. */
   async send(text: string): Promise<void> {
-    const { draft } = this;
+    const { draft, queue } = this;
     const taken = { ...draft.take(), text };
+    const content = textOf(text, taken.reply);
     try {
-      await this.queue.add(text, taken.replaces, draft.sealed());
+      if (taken.edits) await queue.change({ kind: 'edit', target: taken.edits }, content, draft.sealed());
+      else await queue.add(content, taken.replaces, draft.sealed());
       draft.sent();
     } catch (thrown) {
       const gone = Problem.from(thrown).code === 'not_waiting';
@@ -114,7 +126,7 @@ export class Conversation {
       await keys.loadKeyring();
       const epoch = await keys.epochFor(this.record);
       this.epochChanged(epoch);
-      return await vault.sealQueued(this.id, epoch.id, queued.id, queued.sealed);
+      return await vault.sealQueued(this.id, epoch.id, queued.id, queued.sealed, queued.about);
     } catch (thrown) {
       this.noteIdentity(thrown);
       throw thrown;
@@ -129,31 +141,82 @@ export class Conversation {
     await this.receive({ conversation, seq, rev, id, sender, epoch, envelope, sent_at });
   }
 
+  /** What was done to a message is stored: it is shown so, before it leaves the queue. */
+  async changed({ rev }: Accepted): Promise<void> {
+    const { history } = this;
+    await history.inOrder(async () => {
+      if (history.synced > 0 && history.synced < rev) await history.fetchChanges();
+    });
+  }
+
+  /** In the place of one's reaction, if there is one; null takes it back. */
+  react(target: string, emoji: string | null): Promise<void> {
+    if (emoji === null) return this.queue.change({ kind: 'unreaction', target }, null);
+    return this.queue.change({ kind: 'reaction', target }, { type: 'reaction', emoji });
+  }
+
+  /** For both, with all it ever said. */
+  remove(target: string): Promise<void> {
+    if (this.draft.edits === target) this.draft.layDown();
+    return this.queue.change({ kind: 'deletion', target }, null);
+  }
+
   /** A refused message as it is, under a new id: sealed anew, its bytes are others. */
   async retry(id: string): Promise<void> {
-    const text = this.textOf(id);
+    const text = this.refusedText(id);
     if (text !== null) await this.queue.add(text, id).catch(ignored);
   }
 
-  /** A refused message into the composer. */
+  /** A message of one's own into the composer: one that was refused, to be sent anew, or one that was sent. */
   edit(id: string): void {
-    const text = this.textOf(id);
-    if (text !== null) this.draft.takeUp(id, text);
+    const refused = this.refusedText(id);
+    const sent = this.view.find(({ message }) => message.id === id && message.sender === this.tools.me);
+    if (refused) this.draft.takeUp({ replaces: id }, refused);
+    else if (sent?.content.type === 'text') this.draft.takeUp({ edits: id }, sent.content);
   }
 
-  /** The latest that was refused. */
+  /** The latest of one's own. */
   editLast(): void {
-    const last = this.pending.findLast(({ refused }) => refused !== null);
-    if (last) this.edit(last.id);
+    const refused = this.pending.findLast((each) => each.refused !== null);
+    const isMine = ({ message, content }: Shown) =>
+      message.sender === this.tools.me && content.type === 'text';
+    const last = refused?.id ?? this.view.findLast(isMine)?.message.id;
+    if (last) this.edit(last);
+  }
+
+  /** The next message answers this one. */
+  reply({ id, seq }: Reply): void {
+    this.draft.answer({ id, seq });
+  }
+
+  /** The oldest first. */
+  async versions(id: string): Promise<PastVersion[]> {
+    const message = this.view.find((each) => each.message.id === id)?.message;
+    if (!message) return [];
+    const { versions } = await api.versions(this.id, id);
+    const opened = await this.tools.vault.openVersions(message, versions);
+    return versions.map(({ at }, number) => ({ at, content: contentOf(opened[number] as Opened) }));
+  }
+
+  /** What was to be done to this message and was refused. */
+  refusedChange(target: string): Change | undefined {
+    return this.queue.changes.find(({ about, refused }) => about.target === target && refused !== null);
+  }
+
+  /** The message that another one answers: held here, or fetched. Null when it is not there, or is another. */
+  async find({ id, seq }: Reply): Promise<Shown | null> {
+    const held = this.view.find(({ message }) => message.seq === seq);
+    const found = held ?? (await this.history.fetchOne(seq));
+    return found?.message.id === id ? found : null;
   }
 
   discard(id: string): Promise<void> {
     return this.queue.discard(id);
   }
 
-  private textOf(id: string): string | null {
+  private refusedText(id: string): Text | null {
     const content = this.pending.find((each) => each.id === id && each.refused !== null)?.content;
-    return content?.type === 'text' ? content.body : null;
+    return content?.type === 'text' ? content : null;
   }
 
   /** The queue changed, here or in another tab. */
@@ -221,7 +284,7 @@ export class Conversation {
     for (const message of messages) {
       const shown = opened.get(message.seq);
       const theirs = message.sender !== this.tools.me;
-      if (theirs && shown && message.seq > this.record.seq) news = shown.content;
+      if (theirs && shown && !message.hidden && message.seq > this.record.seq) news = shown.content;
       const place = placeOf(message.rev, this.record.rev);
       missing ||= place === 'gap';
       if (place !== 'held') this.advance(message, shown);
@@ -249,7 +312,7 @@ export class Conversation {
       rev: message.rev,
       active_at: Math.max(record.active_at, message.sent_at),
       last_message: message.seq >= record.seq ? message : record.last_message,
-      unread: record.unread + (theirs && isNew && message.seq > record.mine.read ? 1 : 0),
+      unread: record.unread + (theirs && isNew && !message.hidden && message.seq > record.mine.read ? 1 : 0),
     };
     if (opened && message.seq >= record.seq) this.preview = opened.content;
     this.confirmDelivery();
@@ -304,7 +367,7 @@ export class Conversation {
   }
 
   private isTheirs({ message }: Shown, after: number, to = Infinity): boolean {
-    return message.sender !== this.tools.me && message.seq > after && message.seq <= to;
+    return message.sender !== this.tools.me && !message.hidden && message.seq > after && message.seq <= to;
   }
 
   /** What is unread now, where `known` may be from before the last mark: counted if it is held here, else at most. */
@@ -332,6 +395,10 @@ export class Conversation {
 
   epochChanged(epoch: EpochSummary): void {
     this.record = { ...this.record, epoch: later(this.record.epoch, epoch) };
+  }
+
+  blockChanged(blocked: boolean): void {
+    this.record = { ...this.record, blocked };
   }
 
   peerChanged(peer: Person): void {

@@ -37,6 +37,7 @@ function opened(senders = ['them', 'me', 'them', 'them', 'them'], before = recor
   conversation.history.shown = senders.map((sender, at) => ({
     message: message(at + 1, sender),
     content: { type: 'text', body: '' },
+    reactions: [],
   }));
   return { conversation, note, confirmed };
 }

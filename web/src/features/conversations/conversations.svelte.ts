@@ -39,7 +39,9 @@ export class Conversations {
 
   /** Latest activity first. */
   readonly list: Conversation[] = $derived(
-    [...this.byId.values()].filter((each) => each.begun).sort((a, b) => b.activeAt - a.activeAt),
+    [...this.byId.values()]
+      .filter((each) => each.begun && !each.record.blocked)
+      .sort((a, b) => b.activeAt - a.activeAt),
   );
   readonly unread: number = $derived(this.list.reduce((sum, each) => sum + each.record.unread, 0));
 
@@ -217,6 +219,9 @@ export class Conversations {
       case 'epoch':
         this.byId.get(frame.conversation)?.epochChanged(frame.epoch);
         break;
+      case 'block':
+        this.blockChanged(frame.account, frame.blocked);
+        break;
       case 'profile':
         this.personChanged(frame.person);
         break;
@@ -230,6 +235,14 @@ export class Conversations {
     // The first words of somebody came with the conversation itself.
     const content = known || message.sender === this.me ? isNew : conversation.preview;
     if (content) this.arrived = { from: conversation.peer.display_name, content };
+  }
+
+  hasBlocked(account: string): boolean {
+    return [...this.byId.values()].some(({ peer, record }) => peer.id === account && record.blocked);
+  }
+
+  blockChanged(account: string, blocked: boolean): void {
+    for (const each of this.byId.values()) if (each.peer.id === account) each.blockChanged(blocked);
   }
 
   private personChanged(person: Person): void {

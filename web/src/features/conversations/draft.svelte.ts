@@ -4,18 +4,23 @@
  */
 import { clock } from '../../lib/clock';
 import type { KeptDraft } from '../../lib/storage';
+import type { Reply, Text } from './content';
 import type { Tools } from './tools';
 
 export interface Written {
   text: string;
   /** The refused message that this is to stand for. */
   replaces: string | null;
-  /** What was in the composer before that message was taken up. */
+  /** The sent message that this is an edit of. */
+  edits: string | null;
+  /** The message that this answers. */
+  reply: Reply | null;
+  /** What was in the composer before a message was taken up. */
   aside: string;
   at: number;
 }
 
-const NOTHING: Written = { text: '', replaces: null, aside: '', at: 0 };
+const NOTHING: Written = { text: '', replaces: null, edits: null, reply: null, aside: '', at: 0 };
 /** Kept so often while one types; the other tabs follow within a second. */
 const KEEP_EVERY = 300;
 /** Who has typed within this time is still typing. */
@@ -46,6 +51,12 @@ export class Draft {
   get replaces(): string | null {
     return this.written.replaces;
   }
+  get edits(): string | null {
+    return this.written.edits;
+  }
+  get reply(): Reply | null {
+    return this.written.reply;
+  }
   get at(): number {
     return this.written.at;
   }
@@ -53,15 +64,24 @@ export class Draft {
     return this.written.text.trim() === '';
   }
 
-  /** A refused message, to be written anew. */
-  takeUp(id: string, text: string): void {
-    const { replaces, aside } = this.written;
-    this.write({ ...this.written, text, replaces: id, aside: replaces ? aside : this.written.text });
+  /** A message, to be written anew. */
+  takeUp(of: { replaces: string } | { edits: string }, { body, reply }: Text): void {
+    const { written } = this;
+    const aside = written.replaces || written.edits ? written.aside : written.text;
+    this.write({ ...NOTHING, ...of, text: body, reply: reply ?? null, aside });
     this.takenUp += 1;
     this.keepNow();
   }
 
-  /** The refused message stays as it is. */
+  /** Null: it answers nothing in particular. */
+  answer(reply: Reply | null): void {
+    if (this.written.edits) this.layDown();
+    this.write({ ...this.written, reply });
+    if (reply) this.takenUp += 1;
+    this.keepNow();
+  }
+
+  /** The message that was taken up stays as it is. */
   layDown(): void {
     this.write({ ...NOTHING, text: this.written.aside });
     this.keepNow();
@@ -90,7 +110,7 @@ export class Draft {
   /** It could not be kept: back where it was, before what was typed since. */
   giveBack(taken: Written): void {
     const { text } = this.written;
-    if (taken.replaces) this.write({ ...taken, aside: text });
+    if (taken.replaces || taken.edits) this.write({ ...taken, aside: text });
     else this.write({ ...taken, text: joined(taken.text, text) });
     this.keepNow();
   }
@@ -98,7 +118,8 @@ export class Draft {
   /** As it is to be kept; null for nothing. */
   async sealed(): Promise<KeptDraft | null> {
     const { conversation, written } = this;
-    if (written === NOTHING || (this.empty && !written.replaces)) return null;
+    const { replaces, edits, reply } = written;
+    if (this.empty && !replaces && !edits && !reply) return null;
     return {
       conversation,
       sealed: await this.tools.vault.sealText(`draft/${conversation}`, JSON.stringify(written)),
@@ -171,7 +192,7 @@ export async function openDrafts(tools: Tools, kept: KeptDraft[]): Promise<[stri
   const opened = await tools.vault.openTexts(sealed);
   return kept.flatMap(({ conversation }, at) => {
     const one = opened[at];
-    return one && 'text' in one ? [[conversation, JSON.parse(one.text) as Written]] : [];
+    return one && 'text' in one ? [[conversation, { ...NOTHING, ...(JSON.parse(one.text) as Written) }]] : [];
   });
 }
 

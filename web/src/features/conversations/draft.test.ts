@@ -4,6 +4,7 @@ import { Problem } from '../../lib/problem';
 import { Storage } from '../../lib/storage';
 import type { Vault } from '../../lib/vault';
 import type { Conversation as Record } from '../../lib/api/types';
+import { textOf } from './content';
 import { Conversation } from './conversation.svelte';
 import { Draft, openDrafts } from './draft.svelte';
 import type { Tools } from './tools';
@@ -92,13 +93,13 @@ it('does not come back when what was being sealed has been sent meanwhile', asyn
 it('takes up a refused message, and what was there before waits for it', () => {
   const { draft } = tabs[0]!;
   draft.text = 'half a thought';
-  draft.takeUp('one', 'refused');
-  draft.takeUp('two', 'refused as well');
+  draft.takeUp({ replaces: 'one' }, textOf('refused'));
+  draft.takeUp({ replaces: 'two' }, textOf('refused as well'));
   expect([draft.text, draft.replaces]).toEqual(['refused as well', 'two']);
   draft.layDown();
   expect([draft.text, draft.replaces]).toEqual(['half a thought', null]);
 
-  draft.takeUp('one', 'refused');
+  draft.takeUp({ replaces: 'one' }, textOf('refused'));
   draft.text = 'mended';
   expect(draft.take()).toMatchObject({ text: 'mended', replaces: 'one' });
   expect([draft.text, draft.replaces]).toEqual(['half a thought', null]);
@@ -107,7 +108,7 @@ it('takes up a refused message, and what was there before waits for it', () => {
 it('loses no word when the refused message is gone by another window', () => {
   const { draft } = tabs[0]!;
   draft.text = 'half a thought';
-  draft.takeUp('one', 'refused');
+  draft.takeUp({ replaces: 'one' }, textOf('refused'));
   draft.text = 'mended';
   draft.release();
   expect([draft.text, draft.replaces]).toEqual(['mended\nhalf a thought', null]);
@@ -137,7 +138,7 @@ it('has the words back when they could not be kept, before what was typed since'
 
 it('is a draft like any other when another window was quicker with the refused message', async () => {
   const { conversation, outbox } = written(() => Promise.reject(new Problem('not_waiting')));
-  conversation.draft.takeUp('one', 'mended');
+  conversation.draft.takeUp({ replaces: 'one' }, textOf('mended'));
   await expect(conversation.send('mended')).rejects.toMatchObject({ code: 'not_waiting' });
   expect(outbox.replace).toHaveBeenCalledWith('one', expect.anything(), expect.anything());
   expect([conversation.draft.text, conversation.draft.replaces]).toEqual(['mended', null]);
@@ -151,7 +152,7 @@ it('what counts as refused and is in the thread all the same does not look unsen
     await tabs[0]!.storage.enqueue({ ...refused, id, sealed: `outbox/${id}|{"type":"text","body":""}` });
   }
   conversation.history.shown = [
-    { message: { id: 'there', seq: 1 } as never, content: { type: 'text', body: '' } },
+    { message: { id: 'there', seq: 1 } as never, content: textOf(''), reactions: [] },
   ];
   await conversation.queueChanged();
   expect(outbox.remove).toHaveBeenCalledExactlyOnceWith('c', 'there');

@@ -1,6 +1,6 @@
 /**
  * The messages of one conversation that this browser holds: always one run
- * without a gap, up to the newest. Read from the storage first, then from the server.
+ * without a gap, up to the newest unless it is `detached`. Read from the storage first, then from the server.
  */
 import { api } from '../../lib/api/client';
 import type { Conversation as Record, Message } from '../../lib/api/types';
@@ -8,6 +8,8 @@ import { contiguous, merge, placeOf, type Shown } from './timeline';
 import { openMessages, type Tools } from './tools';
 
 const PAGE = 60;
+/** So far back it is paged to; further, what is held is replaced. */
+const NEAR = 200;
 const CHANGES = 200;
 /** Beyond this, starting anew from the end is quicker than catching up. */
 const TOO_FAR_BEHIND = 400;
@@ -18,7 +20,11 @@ export class History {
   /** There is something to show, be it that there is nothing. */
   loaded = $state(false);
 
+  /** What is held ends before the newest message: somebody has gone back to an old one. */
+  detached = $state(false);
+
   private pagingBack: Promise<void> | null = null;
+  private pagingOn: Promise<void> | null = null;
   private work: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -44,6 +50,8 @@ export class History {
   /** Up to the server's state: what changed since, or the newest page when that is quicker. */
   async loadFrom(fresh: Record): Promise<void> {
     const anew = this.shown.length === 0 || fresh.rev - this.synced > TOO_FAR_BEHIND;
+    // What is held of old messages is of before the changes.
+    if (anew && this.detached) this.shown = [];
     if (anew) await this.loadEnd(fresh);
     else if (fresh.rev > this.synced) await this.fetchChanges();
     this.loaded = true;
@@ -53,6 +61,7 @@ export class History {
   private async loadEnd(fresh: Record): Promise<void> {
     const { messages } = await api.history(this.id, { limit: PAGE });
     this.shown = await this.open(messages);
+    this.detached = false;
     this.synced = fresh.rev;
     await this.tools.storage.dropMessages(this.id).catch(() => undefined);
     this.keep(messages);
@@ -72,6 +81,61 @@ export class History {
       before = first;
       await this.loadOlder();
     }
+  }
+
+  /** Old messages in the place of the newest: the page around `seq`. */
+  async loadAround(seq: number): Promise<void> {
+    if (this.holds(seq)) return;
+    const [first] = this.shown;
+    if (first && seq < first.message.seq && first.message.seq - seq <= NEAR) return this.loadBackTo(seq);
+    await this.replace((await api.history(this.id, { before: seq + PAGE / 2, limit: PAGE })).messages);
+  }
+
+  /** The first message at this time or later, and what is around it: its `seq`; null where there is none. */
+  async loadSince(at: number): Promise<number | null> {
+    const [first] = (await api.history(this.id, { since: at, limit: 1 })).messages;
+    if (first) await this.loadAround(first.seq);
+    return first?.seq ?? null;
+  }
+
+  private holds(seq: number): boolean {
+    return seq >= (this.shown[0]?.message.seq ?? Infinity) && seq <= (this.shown.at(-1)?.message.seq ?? 0);
+  }
+
+  private async replace(messages: Message[]): Promise<void> {
+    if (messages.length === 0) return;
+    this.shown = await this.open(messages);
+    this.detached = (messages.at(-1)?.seq ?? 0) < this.record().seq;
+  }
+
+  /** One page on towards the newest, where old messages are held. */
+  loadNewer(): Promise<void> {
+    this.pagingOn ??= this.inOrder(() => this.fetchNewer()).finally(() => (this.pagingOn = null));
+    return this.pagingOn;
+  }
+
+  private async fetchNewer(): Promise<void> {
+    const last = this.shown.at(-1)?.message.seq;
+    if (!this.detached || last === undefined) return;
+    const { messages } = await api.history(this.id, { after: last, limit: PAGE });
+    const opened = await this.open(messages);
+    // Gone to the end meanwhile.
+    if (!this.detached || this.shown.at(-1)?.message.seq !== last) return;
+    this.shown = [...this.shown, ...opened];
+    this.detached = (this.shown.at(-1)?.message.seq ?? 0) < this.record().seq;
+  }
+
+  /** Back to the newest messages. */
+  loadNewest(): Promise<void> {
+    return this.inOrder(async () => {
+      if (this.detached) await this.loadEnd(await api.conversation(this.id));
+    });
+  }
+
+  /** One message, wherever it stands. */
+  async fetchOne(seq: number): Promise<Shown | undefined> {
+    const { messages } = await api.history(this.id, { after: seq - 1, limit: 1 });
+    return (await this.open(messages.filter((message) => message.seq === seq)))[0];
   }
 
   private async fetchOlder(): Promise<void> {
@@ -124,7 +188,14 @@ export class History {
   }
 
   private async join(messages: Message[], rev: number): Promise<void> {
-    if (this.loaded) this.shown = merge(this.shown, await this.open(messages));
+    if (this.loaded) {
+      const opened = await this.open(messages);
+      const last = this.detached ? (this.shown.at(-1)?.message.seq ?? 0) : Infinity;
+      this.shown = merge(
+        this.shown,
+        opened.filter(({ message }) => message.seq <= last),
+      );
+    }
     this.synced = Math.max(this.synced, rev);
     this.keep(messages);
   }

@@ -10,5 +10,5 @@ export const oneLine = (text: string) => text.trim().slice(0, LINE).replace(/\s+
 /** A message in words on one line, without its marks, for the list and for the ear. */
 export function inWords(content: Content): string {
   if (content.type === 'text') return oneLine(plain(parse(content.body)));
-  return content.type === 'newer' ? t.thread.newer : t.thread.unreadable;
+  return t.thread.instead[content.type];
 }

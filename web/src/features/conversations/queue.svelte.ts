@@ -1,15 +1,17 @@
-/** What was written in one conversation and is not yet on the server, as its thread shows it. */
+/** What was written or done in one conversation and is not yet on the server, as its thread shows it. */
 import { clock } from '../../lib/clock';
 import { newId } from '../../lib/ids';
 import { Problem } from '../../lib/problem';
-import type { KeptDraft, Queued } from '../../lib/storage';
-import { contentOf, plainText, type Content } from './content';
-import type { Pending } from './timeline';
+import type { About, KeptDraft, Queued } from '../../lib/storage';
+import { contentOf, emojiOf, plainText, type Opened, type Text } from './content';
+import type { Change, Pending } from './timeline';
 import type { Tools } from './tools';
 
 export class Queue {
-  /** In the order of writing. */
+  /** Messages, in the order of writing. */
   pending: Pending[] = $state.raw([]);
+  /** What is to be done to messages that are there. */
+  changes: Change[] = $state.raw([]);
 
   private reading: Promise<void> = Promise.resolve();
   private nextReading: Promise<void> | null = null;
@@ -25,17 +27,17 @@ export class Queue {
    * Shows the message in the same frame, at the end or instead of a refused one; rejects only when this browser cannot
    * keep it. `draft`: what stays in the composer, if it comes from there.
    */
-  async add(body: string, replaces: string | null, draft?: Promise<KeptDraft | null>): Promise<void> {
+  async add(content: Text, replaces: string | null, draft?: Promise<KeptDraft | null>): Promise<void> {
     const written_at = clock.now();
     const id = newId(written_at);
     const { conversation } = this;
-    const shown: Pending = { id, written_at, content: { type: 'text', body }, refused: null };
+    const shown: Pending = { id, written_at, content, refused: null };
     this.beingKept.set(id, replaces);
     this.pending = this.pending.some((each) => each.id === replaces)
       ? this.pending.map((each) => (each.id === replaces ? shown : each))
       : [...this.pending, shown];
     const queued = { id, conversation, envelope: null, written_at, refused: null };
-    const sealed = Promise.all([this.tools.vault.sealText(`outbox/${id}`, plainText(body)), draft]).then(
+    const sealed = Promise.all([this.tools.vault.sealText(`outbox/${id}`, plainText(content)), draft]).then(
       ([text, draft]) => ({ text, draft }),
     );
     try {
@@ -45,6 +47,34 @@ export class Queue {
       this.pending = this.pending.filter((each) => each.id !== id);
       void this.refresh();
       throw Problem.from(thrown).code === 'not_waiting' ? thrown : new Problem('not_kept', 0, String(thrown));
+    } finally {
+      this.beingKept.delete(id);
+    }
+  }
+
+  /** In the same frame, as [`add`]; `draft`: what stays in the composer, if it comes from there. */
+  async change(
+    about: About,
+    said: Text | { type: 'reaction'; emoji: string } | null,
+    draft?: Promise<KeptDraft | null>,
+  ): Promise<void> {
+    const written_at = clock.now();
+    const id = newId(written_at);
+    const { conversation } = this;
+    const emoji = said?.type === 'reaction' ? said.emoji : null;
+    const content = said?.type === 'text' ? said : null;
+    this.beingKept.set(id, null);
+    this.changes = [...this.changes, { id, about, content, emoji, refused: null }];
+    const queued = { id, conversation, envelope: null, written_at, refused: null, about };
+    const words = said ? this.tools.vault.sealText(`outbox/${id}`, plainText(said)) : Promise.resolve('');
+    try {
+      await this.tools.outbox.add(
+        queued,
+        Promise.all([words, draft]).then(([text, draft]) => ({ text, draft })),
+      );
+    } catch (thrown) {
+      this.changes = this.changes.filter((each) => each.id !== id);
+      throw new Problem('not_kept', 0, String(thrown));
     } finally {
       this.beingKept.delete(id);
     }
@@ -68,8 +98,10 @@ export class Queue {
     // Whatever is written from here on is newer than what the storage will say.
     const before = new Set(this.pending.map(({ id }) => id));
     const keeping = new Map(this.beingKept);
-    const queued = await this.tools.storage.queued(this.conversation);
-    const contents = await this.contentsOf(queued);
+    const all = await this.tools.storage.queued(this.conversation);
+    const words = await this.wordsOf(all);
+    this.readChanges(all, words, new Map(keeping));
+    const queued = all.filter(({ about }) => about === undefined);
     const kept = new Set(queued.map(({ id }) => id));
     const unkept = this.pending.filter(({ id }) => !kept.has(id) && (keeping.has(id) || !before.has(id)));
     const shown = queued.flatMap(({ id, written_at, refused }) => {
@@ -77,19 +109,43 @@ export class Queue {
         (each) => keeping.get(each.id) === id || this.beingKept.get(each.id) === id,
       );
       if (next >= 0) return unkept.splice(next, 1);
-      const content = contents.get(id);
+      const opened = words.get(id);
+      const known = this.pending.find((each) => each.id === id)?.content;
+      const content = known ?? (opened && contentOf(opened));
       return content ? [{ id, written_at, refused, content }] : [];
     });
     this.pending = [...shown, ...unkept];
   }
 
+  private readChanges(
+    queued: Queued[],
+    words: Map<string, Opened>,
+    keeping: ReadonlyMap<string, string | null>,
+  ): void {
+    const kept = new Set(queued.map(({ id }) => id));
+    const known = new Map(this.changes.map((change) => [change.id, change]));
+    const changes = queued.flatMap(({ id, about, refused }): Change[] => {
+      if (!about) return [];
+      const before = known.get(id);
+      if (before) return [{ ...before, refused }];
+      const said = words.get(id);
+      const content = said && about.kind === 'edit' ? contentOf(said) : null;
+      return [
+        { id, about, content, emoji: said && about.kind === 'reaction' ? emojiOf(said) : null, refused },
+      ];
+    });
+    const unkept = this.changes.filter(
+      ({ id }) => !kept.has(id) && (keeping.has(id) || this.beingKept.has(id)),
+    );
+    this.changes = [...changes, ...unkept];
+  }
+
   /** Only what is not shown yet has to be opened: after a reload, or from another tab. */
-  private async contentsOf(queued: Queued[]): Promise<Map<string, Content>> {
-    const known = new Map(this.pending.map(({ id, content }) => [id, content]));
-    const unknown = queued.filter(({ id }) => !known.has(id));
+  private async wordsOf(queued: Queued[]): Promise<Map<string, Opened>> {
+    const known = new Set([...this.pending, ...this.changes].map(({ id }) => id));
+    const unknown = queued.filter(({ id, sealed }) => !known.has(id) && sealed !== '');
     const sealed = unknown.map(({ id, sealed }) => ({ label: `outbox/${id}` as const, sealed }));
     const opened = unknown.length > 0 ? await this.tools.vault.openTexts(sealed) : [];
-    opened.forEach((each, at) => known.set(unknown[at]?.id ?? '', contentOf(each)));
-    return known;
+    return new Map(opened.map((each, at) => [unknown[at]?.id ?? '', each]));
   }
 }

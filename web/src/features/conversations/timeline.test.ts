@@ -1,7 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../lib/api/types';
-import { contentOf } from './content';
-import { contiguous, grewAtTop, itemsOf, merge, placeOf, type Pending, type Shown } from './timeline';
+import { contentOf, emojiOf } from './content';
+import {
+  contiguous,
+  grewAtTop,
+  itemsOf,
+  merge,
+  placeOf,
+  withChanges,
+  type Change,
+  type Pending,
+  type Shown,
+} from './timeline';
 
 const noon = new Date(2026, 10, 19, 12).getTime();
 const minute = 60_000;
@@ -20,6 +30,7 @@ const message = (seq: number, over: Partial<Message> = {}): Message => ({
 const shown = (seq: number, over: Partial<Message> = {}): Shown => ({
   message: message(seq, over),
   content: { type: 'text', body: `${seq}/${over.rev ?? seq}` },
+  reactions: [],
 });
 const waiting = (id: string, refused: string | null = null): Pending => ({
   id,
@@ -175,7 +186,64 @@ describe('a thread', () => {
   });
 });
 
+describe('what waits to be done', () => {
+  const change = (kind: Change['about']['kind'], over: Partial<Change> = {}): Change => ({
+    id: kind,
+    about: { kind, target: 'm1' },
+    content: null,
+    emoji: null,
+    refused: null,
+    ...over,
+  });
+  const before = [
+    {
+      ...shown(1),
+      reactions: [
+        { sender: 'me', emoji: '👍' },
+        { sender: 'you', emoji: '🎉' },
+      ],
+    },
+    shown(2),
+  ];
+  const after = (...changes: Change[]) => withChanges(before, changes, 'me')[0];
+
+  it('shows at once: an edit, a reaction in the place of the one before, nothing of a deleted message', () => {
+    const edit = change('edit', { content: { type: 'text', body: 'new' } });
+    expect(after(edit)).toMatchObject({ content: { body: 'new' }, message: { edit: { count: 1 } } });
+    const reactions = [{ sender: 'you', emoji: '🎉' }];
+    expect(after(change('unreaction'))?.reactions).toEqual(reactions);
+    const other = { sender: 'me', emoji: '❤️' };
+    expect(after(change('reaction', { emoji: '❤️' }))?.reactions).toEqual([...reactions, other]);
+    expect(after(edit, change('deletion'))).toMatchObject({ content: { type: 'deleted' }, reactions: [] });
+    expect(withChanges(before, [edit], 'me')[1]).toBe(before[1]);
+  });
+
+  it('is nothing when it was refused', () => {
+    expect(withChanges(before, [change('deletion', { refused: 'not_yours' })], 'me')).toBe(before);
+  });
+});
+
 describe('content', () => {
+  it('names the message that it answers, if that is a message', () => {
+    const text = (reply: unknown) => contentOf({ text: JSON.stringify({ type: 'text', body: 'a', reply }) });
+    expect(text({ id: 'm', seq: 3, more: 1 })).toEqual({
+      type: 'text',
+      body: 'a',
+      reply: { id: 'm', seq: 3 },
+    });
+    for (const reply of [null, 1, 'm', {}, { id: 'm' }, { id: 1, seq: 1 }, { id: 'm', seq: 1.5 }]) {
+      expect(text(reply)).toEqual({ type: 'text', body: 'a' });
+    }
+  });
+
+  it('of a reaction is one emoji, and never a sentence', () => {
+    const reaction = (emoji: unknown) => emojiOf({ text: JSON.stringify({ type: 'reaction', emoji }) });
+    expect(reaction('👍🏽')).toBe('👍🏽');
+    for (const emoji of ['', 1, null, 'x'.repeat(41)]) expect(reaction(emoji)).toBeNull();
+    expect(emojiOf({ text: '{"type":"text","body":"a"}' })).toBeNull();
+    expect(emojiOf({ error: 'not_authentic' })).toBeNull();
+  });
+
   it('is text, or says calmly why not', () => {
     expect(contentOf({ text: '{"type":"text","body":"a"}' })).toEqual({ type: 'text', body: 'a' });
     expect(contentOf({ text: '{"type":"poll","body":1}' })).toEqual({ type: 'newer' });

@@ -1,11 +1,19 @@
 /** Pure rules of a thread: which message goes where, and what stands between them. */
 import type { Message } from '../../lib/api/types';
+import type { About } from '../../lib/storage';
 import type { Content } from './content';
 import { sameDay } from './times';
 
 export interface Shown {
   message: Message;
   content: Content;
+  reactions: Reaction[];
+}
+
+/** One a person. */
+export interface Reaction {
+  sender: string;
+  emoji: string;
 }
 
 export interface Pending {
@@ -13,6 +21,17 @@ export interface Pending {
   written_at: number;
   content: Content;
   /** Why it was refused for good; null while it waits. */
+  refused: string | null;
+}
+
+/** Something done to a message that is there, and not yet on the server. */
+export interface Change {
+  id: string;
+  about: About;
+  /** What an edit says. */
+  content: Content | null;
+  /** What a reaction says. */
+  emoji: string | null;
   refused: string | null;
 }
 
@@ -49,6 +68,32 @@ export function contiguous(messages: readonly Message[], before = Infinity): Mes
   return messages.slice(from);
 }
 
+/** What is held, as it will be when all that waits is on the server. */
+export function withChanges(
+  shown: readonly Shown[],
+  changes: readonly Change[],
+  me: string,
+): readonly Shown[] {
+  const waiting = changes.filter(({ refused }) => refused === null);
+  if (waiting.length === 0) return shown;
+  return shown.map((each) =>
+    waiting
+      .filter(({ about }) => about.target === each.message.id)
+      .reduce((now, change) => changed(now, change, me), each),
+  );
+}
+
+function changed(shown: Shown, { about, content, emoji }: Change, me: string): Shown {
+  const { message, reactions } = shown;
+  if (about.kind === 'deletion') return { message, content: { type: 'deleted' }, reactions: [] };
+  if (about.kind === 'edit') {
+    const edit = { id: '', at: message.sent_at, count: (message.edit?.count ?? 0) + 1 };
+    return { ...shown, message: { ...message, edit }, content: content ?? shown.content };
+  }
+  const others = reactions.filter(({ sender }) => sender !== me);
+  return { ...shown, reactions: emoji ? [...others, { sender: me, emoji }] : others };
+}
+
 export interface BubbleItem {
   kind: 'bubble';
   key: string;
@@ -57,6 +102,9 @@ export interface BubbleItem {
   content: Content;
   /** Null until the server has it. */
   seq: number | null;
+  /** When it was last edited. */
+  edited: number | null;
+  reactions: Reaction[];
   refused: string | null;
   /** Opens a group: the one before is of someone else, of another day or of long ago. */
   first: boolean;
@@ -100,21 +148,25 @@ export function itemsOf(
     last = { kind: 'bubble', ...bubble, first: newDay || isNew || far };
     items.push(last);
   };
-  for (const { message, content } of shown) {
+  for (const { message, content, reactions } of shown) {
+    if (content.type === 'hidden') continue;
+    const { id: key, sent_at: at, seq, edit } = message;
     const mine = message.sender === me;
-    add({ key: message.id, mine, at: message.sent_at, content, seq: message.seq, refused: null });
+    add({ key, mine, at, content, seq, edited: edit?.at ?? null, reactions, refused: null });
   }
   const arrived = new Set(shown.map(({ message }) => message.id));
   for (const { id, written_at, content, refused } of pending) {
-    if (!arrived.has(id)) add({ key: id, mine: true, at: written_at, content, seq: null, refused });
+    const nothing = { seq: null, edited: null, reactions: [] };
+    if (!arrived.has(id)) add({ key: id, mine: true, at: written_at, content, ...nothing, refused });
   }
   return items;
 }
 
-/** Older messages came in above, which is when a list keeps its place from the end. */
+/** Older messages came in above, which is when a list keeps its place from the end; not when others took their place. */
 export function grewAtTop(before: readonly Item[], after: readonly Item[]): boolean {
   const was = oldest(before);
-  return was !== null && (oldest(after) ?? was) < was;
+  const joins = () => after.some((item) => item.kind === 'bubble' && item.seq === was);
+  return was !== null && (oldest(after) ?? was) < was && joins();
 }
 
 const oldest = (items: readonly Item[]) =>

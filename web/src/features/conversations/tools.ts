@@ -6,7 +6,8 @@ import { Problem } from '../../lib/problem';
 import type { Receipts } from '../../lib/receipts';
 import type { Storage } from '../../lib/storage';
 import type { Vault } from '../../lib/vault';
-import { contentOf, type Opened } from './content';
+import type { OpenedMessage } from '../../lib/vault.calls';
+import { contentOf, emojiOf } from './content';
 import type { Shown } from './timeline';
 
 export interface Tools {
@@ -41,13 +42,26 @@ export async function openMessages(
       if (record) await healOrExplain(tools, record);
     }
     const again = await tools.vault.openAll(missing);
-    missing.forEach((message, at) => (opened[messages.indexOf(message)] = again[at] as Opened));
+    missing.forEach((message, at) => (opened[messages.indexOf(message)] = again[at] as OpenedMessage));
   }
-  return messages.map((message, at) => ({ message, content: contentOf(opened[at] as Opened) }));
+  return messages.map((message, at) => shownOf(message, opened[at] as OpenedMessage));
 }
 
-const isMissing = (opened: Opened | undefined) =>
-  opened !== undefined && 'error' in opened && opened.error === 'unknown_epoch';
+const isMissing = (opened: OpenedMessage | undefined) =>
+  [opened?.words, ...(opened?.reactions ?? [])].some(
+    (each) => each && 'error' in each && each.error === 'unknown_epoch',
+  );
+
+function shownOf(message: Message, { words, reactions }: OpenedMessage): Shown {
+  return {
+    message,
+    content: words ? contentOf(words) : { type: message.hidden ? 'hidden' : 'deleted' },
+    reactions: (message.reactions ?? []).flatMap(({ sender }, at) => {
+      const emoji = reactions[at] && emojiOf(reactions[at]);
+      return emoji ? [{ sender, emoji }] : [];
+    }),
+  };
+}
 
 async function healOrExplain(tools: Tools, record: Record): Promise<void> {
   try {

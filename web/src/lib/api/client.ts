@@ -2,7 +2,7 @@ import createClient from 'openapi-fetch';
 import { clock } from '../clock';
 import { Problem } from '../problem';
 import type { paths } from './schema';
-import type { KeyringEntry, Marks, NewAccount, Signed, Vault } from './types';
+import type { KeyringEntry, Marks, NewAccount, NewMessage, Signed, Vault } from './types';
 
 // Looked up at each call: the page's fetch may be watched or replaced.
 const server = createClient<paths>({ baseUrl: '/api', fetch: (request) => fetch(request) });
@@ -47,6 +47,7 @@ interface Page {
 }
 
 const to = (conversation: string) => ({ path: { conversation } });
+const about = (conversation: string, message: string) => ({ path: { conversation, message } });
 
 /** The server's routes, one function each. */
 export const api = {
@@ -87,6 +88,9 @@ export const api = {
   keyBundle: (account: string) =>
     data(server.GET('/people/{account}/key-bundle', { params: { path: { account } } })),
 
+  block: (account: string) => data(server.PUT('/blocks/{account}', { params: { path: { account } } })),
+  unblock: (account: string) => data(server.DELETE('/blocks/{account}', { params: { path: { account } } })),
+
   vault: () => data(server.GET('/vault')),
   putVault: (body: Vault) => data(server.PUT('/vault', { body })),
   keyring: (query: Page) => data(server.GET('/keyring', { params: { query } })),
@@ -100,12 +104,32 @@ export const api = {
     data(server.GET('/conversations/{conversation}/epochs', { params: { ...to(conversation), query } })),
   createEpoch: (conversation: string, body: { grant: Signed; keyring: string }) =>
     data(server.POST('/conversations/{conversation}/epochs', { params: to(conversation), body })),
-  history: (conversation: string, query: { before?: number; limit?: number }) =>
-    data(server.GET('/conversations/{conversation}/messages', { params: { ...to(conversation), query } })),
+  history: (
+    conversation: string,
+    query: { before?: number; after?: number; since?: number; limit?: number },
+  ) => data(server.GET('/conversations/{conversation}/messages', { params: { ...to(conversation), query } })),
   changes: (conversation: string, query: { changed_after: number; limit?: number }) =>
     data(server.GET('/conversations/{conversation}/messages', { params: { ...to(conversation), query } })),
-  send: (conversation: string, body: { id: string; envelope: string }) =>
+  send: (conversation: string, body: NewMessage) =>
     data(server.POST('/conversations/{conversation}/messages', { params: to(conversation), body })),
+  deleteMessage: (conversation: string, message: string) =>
+    data(
+      server.DELETE('/conversations/{conversation}/messages/{message}', {
+        params: about(conversation, message),
+      }),
+    ),
+  removeReaction: (conversation: string, message: string) =>
+    data(
+      server.DELETE('/conversations/{conversation}/messages/{message}/reaction', {
+        params: about(conversation, message),
+      }),
+    ),
+  versions: (conversation: string, message: string) =>
+    data(
+      server.GET('/conversations/{conversation}/messages/{message}/versions', {
+        params: about(conversation, message),
+      }),
+    ),
   receipt: (conversation: string, body: Partial<Marks>, { keepalive = false } = {}) =>
     data(
       server.POST('/conversations/{conversation}/receipts', { params: to(conversation), body, keepalive }),

@@ -21,6 +21,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/blocks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whom one has blocked. */
+        get: operations["blocked"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/blocks/{account}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Block somebody. What they send from now on is never shown, also not after an unblocking. */
+        put: operations["block"];
+        post?: never;
+        /** Unblock somebody. */
+        delete: operations["unblock"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/config": {
         parameters: {
             query?: never;
@@ -101,11 +136,65 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Messages of a conversation: back from the end page by page, or forward from the last change one knows. */
+        /**
+         * Messages of a conversation: back from the end page by page, forward from a place or a time, or forward from
+         *     the last change one knows.
+         */
         get: operations["history"];
         put?: never;
-        /** Send a message. The answer comes after the commit; the same message again gets the same answer. */
+        /** Send a message, an edit or a reaction. The answer comes after the commit; the same message again gets the same answer. */
         post: operations["send_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/conversations/{conversation}/messages/{message}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete one's own message, for both people. Its envelopes, of before its edits too, and all reactions are gone. */
+        delete: operations["delete_message"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/conversations/{conversation}/messages/{message}/reaction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take back one's reaction to a message. */
+        delete: operations["remove_reaction"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/conversations/{conversation}/messages/{message}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a message said before it was edited. */
+        get: operations["versions"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -465,20 +554,33 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description A message is stored, and synced to disk. */
+        /** @description A message, or a change of one, is stored, and synced to disk. */
         Accepted: {
             /** Format: uuid */
             conversation: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Of the envelope; for a deletion, of the message.
+             */
             id: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description The message as it is now, or a later change of it, will come under this `rev` or a later one.
+             */
             rev: number;
+            /** @description When it was stored. */
             sent_at: components["schemas"]["i64"];
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description The message's place.
+             */
             seq: number;
         };
         Availability: {
             available: boolean;
+        };
+        Blocked: {
+            people: components["schemas"]["Person"][];
         };
         /**
          * Format: base64url
@@ -489,11 +591,13 @@ export interface components {
          * @description The stable names of all refusals.
          * @enum {string}
          */
-        Code: "bad_request" | "signed_out" | "wrong_credentials" | "bad_origin" | "wrong_setup_code" | "not_found" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "vault_conflict" | "epoch_conflict" | "message_id_reused" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_opaque" | "bad_key_material" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
+        Code: "bad_request" | "signed_out" | "wrong_credentials" | "bad_origin" | "wrong_setup_code" | "not_yours" | "not_found" | "unknown_message" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "message_id_reused" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_opaque" | "bad_key_material" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
         /** @description A conversation as one of the two sees it. */
         Conversation: {
             /** @description When the last message came; 0 before the first. */
             active_at: components["schemas"]["i64"];
+            /** @description I have blocked the other person. */
+            blocked: boolean;
             epoch?: components["schemas"]["Epoch"] | null;
             /** Format: uuid */
             id: string;
@@ -520,6 +624,19 @@ export interface components {
         Conversations: {
             conversations: components["schemas"]["Conversation"][];
             next?: string | null;
+        };
+        Edit: {
+            at: components["schemas"]["i64"];
+            /**
+             * Format: int32
+             * @description How many there were.
+             */
+            count: number;
+            /**
+             * Format: uuid
+             * @description Of the envelope; the message keeps its own.
+             */
+            id: string;
         };
         /** @description An epoch without its keys. */
         Epoch: {
@@ -575,6 +692,12 @@ export interface components {
             /** @enum {string} */
             type: "epoch";
         } | {
+            /** Format: uuid */
+            account: string;
+            blocked: boolean;
+            /** @enum {string} */
+            type: "block";
+        } | {
             person: components["schemas"]["Person"];
             /** @enum {string} */
             type: "profile";
@@ -595,6 +718,9 @@ export interface components {
             envelope: components["schemas"]["Bytes"];
             /** Format: uuid */
             id: string;
+            kind?: components["schemas"]["Kind"];
+            /** Format: uuid */
+            target?: string | null;
             /** @enum {string} */
             type: "send";
         } | {
@@ -622,11 +748,11 @@ export interface components {
             next?: number | null;
         };
         History: {
-            /** @description In ascending order. */
+            /** @description By place; with `changed_after`, by `rev`. */
             messages: components["schemas"]["Message"][];
             /**
              * Format: int64
-             * @description For the page before this one; absent when there is none. With `changed_after`: for the page after.
+             * @description To go on from: as `before`, or as `after`, or as `changed_after`. Absent when there is no more.
              */
             next?: number | null;
         };
@@ -646,6 +772,11 @@ export interface components {
             /** Format: uuid */
             epoch: string;
         };
+        /**
+         * @description What an envelope is; it is sealed in with it.
+         * @enum {string}
+         */
+        Kind: "message" | "edit" | "reaction";
         LoginFinish: {
             /** @description OPAQUE KE3. */
             finalization: components["schemas"]["Bytes"];
@@ -671,20 +802,29 @@ export interface components {
             created_at: components["schemas"]["i64"];
             role: components["schemas"]["Role"];
         };
+        /** @description A message as it is at its `rev`, with all that was done to it. */
         Message: {
             /** Format: uuid */
             conversation: string;
-            envelope: components["schemas"]["Bytes"];
-            /** Format: uuid */
+            deleted_at?: components["schemas"]["i64"] | null;
+            edit?: components["schemas"]["Edit"] | null;
+            envelope?: components["schemas"]["Bytes"] | null;
+            /**
+             * Format: uuid
+             * @description Of the envelope.
+             */
             epoch: string;
+            /** @description One has blocked its sender: it is there to be counted, and not to be shown. */
+            hidden?: boolean;
             /**
              * Format: uuid
              * @description Chosen by the client that sent it.
              */
             id: string;
+            reactions?: components["schemas"]["Reaction"][];
             /**
              * Format: int64
-             * @description The conversation's change that this is.
+             * @description The conversation's last change of this message.
              */
             rev: number;
             /** Format: uuid */
@@ -708,6 +848,12 @@ export interface components {
              * @description A UUID (version 7, please: it keeps the server's index compact) that stands for this message for ever.
              */
             id: string;
+            kind?: components["schemas"]["Kind"];
+            /**
+             * Format: uuid
+             * @description The id of the message that an edit or a reaction is about.
+             */
+            target?: string | null;
         };
         NewReceipt: {
             /**
@@ -785,6 +931,13 @@ export interface components {
             setup_code_needed: boolean;
             version: string;
         };
+        Reaction: {
+            envelope: components["schemas"]["Bytes"];
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            sender: string;
+        };
         RegisterFinish: {
             /** Format: uuid */
             account: string;
@@ -850,6 +1003,17 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        /** @description What a message said before its last edit. */
+        Version: {
+            at: components["schemas"]["i64"];
+            envelope: components["schemas"]["Bytes"];
+            /** Format: uuid */
+            id: string;
+        };
+        Versions: {
+            /** @description In their order; the first is the message as it was sent. */
+            versions: components["schemas"]["Version"][];
+        };
         /** Format: int64 */
         i64: number;
     };
@@ -879,6 +1043,87 @@ export interface operations {
                 content: {
                     "image/jpeg": number[];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    blocked: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Blocked"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    block: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unblock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {
@@ -1077,9 +1322,13 @@ export interface operations {
     history: {
         parameters: {
             query?: {
-                /** @description Messages before this number (the last page's `next`); without it, the latest. */
+                /** @description Messages before this number (the last page's `next`); without any of these, the latest. */
                 before?: number | null;
-                /** @description Instead: what changed after this `rev`. */
+                /** @description Instead: messages after this number. */
+                after?: number | null;
+                /** @description Instead: messages from the first that was sent at this time or later. */
+                since?: components["schemas"]["i64"] | null;
+                /** @description Instead: messages that changed after this `rev`, by their `rev`. */
                 changed_after?: number | null;
                 limit?: number | null;
             };
@@ -1130,6 +1379,99 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation: string;
+                /** @description Its id */
+                message: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_reaction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation: string;
+                /** @description Its id */
+                message: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation: string;
+                /** @description Its id */
+                message: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Versions"];
                 };
             };
             default: {
