@@ -1,18 +1,21 @@
 /** Everything that lives from a sign-in to its end: made together, stopped together. */
 import { Conversations } from '../features/conversations/conversations.svelte';
+import { Notices } from '../features/conversations/notices.svelte';
 import { api } from './api/client';
 import type { Accepted, Person, ServerFrame } from './api/types';
 import { clock } from './clock';
 import { Keys } from './keys';
 import { Live, type Connection } from './live';
 import { Outbox, type Way } from './outbox';
+import { Preferences } from './preferences.svelte';
 import { Problem } from './problem';
 import { Receipts } from './receipts';
 import { askToStay, type Queued, type Storage } from './storage';
 import { vault } from './vault';
 
 /** What the tabs of one browser tell each other of one person's conversations. */
-export type Word = { type: 'outbox'; conversation: string } | { type: 'draft'; conversation: string };
+export type Word =
+  { type: 'outbox'; conversation: string } | { type: 'draft'; conversation: string } | { type: 'settings' };
 
 export interface Told {
   connection(state: Connection): void;
@@ -25,6 +28,8 @@ export interface Told {
 
 export class Desk {
   readonly keys = new Keys(vault);
+  readonly preferences: Preferences;
+  readonly notices: Notices;
   readonly conversations: Conversations;
   private readonly live: Live;
   private readonly outbox: Outbox;
@@ -45,19 +50,34 @@ export class Desk {
     });
     this.receipts = new Receipts(this.live, storage);
     this.outbox = new Outbox(storage, this.way());
-    const { keys, outbox, receipts } = this;
+    const changed = () => told.tabs({ type: 'settings' });
+    this.preferences = new Preferences({ vault, keys: this.keys, storage, changed });
+    this.notices = new Notices(this.preferences);
+    const { keys, outbox, receipts, preferences, notices } = this;
     const draftKept = (conversation: string) => told.tabs({ type: 'draft', conversation });
-    this.conversations = new Conversations({ me, vault, keys, storage, outbox, receipts, draftKept });
+    this.conversations = new Conversations({
+      me,
+      vault,
+      keys,
+      storage,
+      outbox,
+      receipts,
+      preferences,
+      notices,
+      draftKept,
+    });
   }
 
   /** What this browser kept is shown first; then the line opens, and the rest follows from its `ready`. */
   async start(): Promise<void> {
-    await this.conversations.restore();
+    await Promise.all([this.conversations.restore(), this.preferences.restore()]);
     if (!this.stopped) this.live.start();
   }
 
   /** From another tab of this browser. */
-  heard({ type, conversation }: Word): void {
+  heard(word: Word): void {
+    if (word.type === 'settings') return void this.preferences.changedElsewhere().catch(() => undefined);
+    const { type, conversation } = word;
     if (type === 'draft') return this.conversations.draftChanged(conversation);
     this.conversations.queueChanged(conversation);
     // Whoever wrote it may be gone before it is sent.
@@ -67,6 +87,7 @@ export class Desk {
   stop(): void {
     this.stopped = true;
     this.conversations.stop();
+    this.notices.stop();
     this.live.stop();
     this.outbox.stop();
     this.receipts.stop();
@@ -114,7 +135,10 @@ export class Desk {
       clock.set(frame.server_time);
       void this.conversations.refresh();
       void this.receipts.resend();
+      void this.preferences.refresh().catch(() => undefined);
       void this.outbox.drainAll().catch(() => undefined);
+    } else if (frame.type === 'vault') {
+      void this.preferences.refresh(frame.version).catch(() => undefined);
     } else if (frame.type === 'profile') {
       this.told.profile(frame.person);
       this.conversations.on(frame);

@@ -1,6 +1,7 @@
 /** Who is signed in here, from the first page to the log-out. */
 import { SvelteMap } from 'svelte/reactivity';
 import type { Conversations } from '../features/conversations/conversations.svelte';
+import { forgetNotices, type Notices } from '../features/conversations/notices.svelte';
 import { forgetHabits } from '../features/emoji/habits';
 import { api } from './api/client';
 import type { Me, NewAccount, Person, SignedIn } from './api/types';
@@ -8,6 +9,7 @@ import { clock } from './clock';
 import { Desk, type Word as DeskWord } from './desk';
 import { backOff, type Connection } from './live';
 import { passing } from './outbox';
+import type { Preferences } from './preferences.svelte';
 import { Problem } from './problem';
 import { Storage } from './storage';
 import { vault, warmUp } from './vault';
@@ -42,6 +44,16 @@ export class Session {
   get conversations(): Conversations {
     if (!this.desk) throw new Problem('signed_out', 401);
     return this.desk.conversations;
+  }
+
+  get notices(): Notices {
+    if (!this.desk) throw new Problem('signed_out', 401);
+    return this.desk.notices;
+  }
+
+  get preferences(): Preferences {
+    if (!this.desk) throw new Problem('signed_out', 401);
+    return this.desk.preferences;
   }
 
   warmUp(): void {
@@ -202,6 +214,7 @@ export class Session {
     this.notice = null;
     this.phase = 'signed-out';
     forgetHabits();
+    forgetNotices();
     await Promise.allSettled([this.storage.deleteEverything(), vault.forget()]);
   }
 
@@ -228,7 +241,7 @@ export class Session {
   }
 
   private heard(word: Word): void {
-    if (word.type === 'outbox' || word.type === 'draft') this.desk?.heard(word);
+    if (word.type === 'outbox' || word.type === 'draft' || word.type === 'settings') this.desk?.heard(word);
     // A sign-up under way has keys and a code that exist nowhere else.
     else if (this.newAccount) this.signedInElsewhere = word.type === 'signed-in';
     else if (word.type === 'signed-out') void this.forget();

@@ -70,6 +70,13 @@ export interface DueMarks extends Marks {
   conversation: string;
 }
 
+/** A setting that is not in the vault on the server yet. */
+export interface DueSetting {
+  key: string;
+  at: number;
+  sealed: string;
+}
+
 interface Schema extends DBSchema {
   session: { key: string; value: ReloadSecret };
   owner: { key: string; value: string };
@@ -78,12 +85,22 @@ interface Schema extends DBSchema {
   outbox: { key: number; value: Queued; indexes: { conversation: string; id: string } };
   drafts: { key: string; value: KeptDraft };
   marks: { key: string; value: DueMarks };
+  settings: { key: string; value: DueSetting };
 }
 
 type Stores = StoreNames<Schema>[];
 
-const ALL = ['session', 'owner', 'conversations', 'messages', 'outbox', 'drafts', 'marks'] satisfies Stores;
-const VERSION = 2;
+const ALL = [
+  'session',
+  'owner',
+  'conversations',
+  'messages',
+  'outbox',
+  'drafts',
+  'marks',
+  'settings',
+] satisfies Stores;
+const VERSION = 3;
 const RELOAD = 'reload';
 const OWNER = 'account';
 /** Random, and as old as the database: another one means that the storage was cleared. */
@@ -128,9 +145,12 @@ export class Storage {
           outbox.createIndex('conversation', 'conversation');
           outbox.createIndex('id', 'id', { unique: true });
         }
-        db.createObjectStore('drafts', { keyPath: 'conversation' });
-        db.createObjectStore('marks', { keyPath: 'conversation' });
-        tx.objectStore('owner').put(crypto.randomUUID(), INSTANCE).catch(ignored);
+        if (before < 2) {
+          db.createObjectStore('drafts', { keyPath: 'conversation' });
+          db.createObjectStore('marks', { keyPath: 'conversation' });
+        }
+        db.createObjectStore('settings', { keyPath: 'key' });
+        if (before < 2) tx.objectStore('owner').put(crypto.randomUUID(), INSTANCE).catch(ignored);
         tx.done.catch(ignored);
       },
       blocking: (_, wanted) => this.gone(wanted === null),
@@ -437,7 +457,7 @@ export class Storage {
     else this.held.drafts.delete(conversation);
   }
 
-  // Marks that the server has not confirmed
+  // Marks and settings that the server has not confirmed
 
   async marks(): Promise<DueMarks[]> {
     return this.read(['marks'], (tx) => tx.objectStore('marks').getAll());
@@ -455,6 +475,22 @@ export class Storage {
           read: Math.max(read, kept?.read ?? 0),
         });
       }
+    });
+  }
+
+  async dueSettings(): Promise<DueSetting[]> {
+    return this.read(['settings'], (tx) => tx.objectStore('settings').getAll());
+  }
+
+  async keepSetting(setting: DueSetting): Promise<void> {
+    await this.write(['settings'], (tx) => tx.objectStore('settings').put(setting));
+  }
+
+  /** Unless it was set again, in another tab perhaps. */
+  async dropSetting({ key, at }: Pick<DueSetting, 'key' | 'at'>): Promise<void> {
+    await this.write(['settings'], async (tx) => {
+      const kept = await tx.objectStore('settings').get(key);
+      if (kept && kept.at <= at) await tx.objectStore('settings').delete(key);
     });
   }
 
