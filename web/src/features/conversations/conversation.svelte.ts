@@ -120,7 +120,9 @@ export class Conversation {
 
   /** What this browser cannot keep is not changed. */
   wish(wishes: ConversationWishes): void {
-    void this.tools.preferences.change(this.id, wishes).catch(ignored);
+    // What has come back from the archive is not in it any more, muted or not.
+    const archived = this.archived ? this.wishes.archived : undefined;
+    void this.tools.preferences.change(this.id, { archived, ...wishes }).catch(ignored);
   }
 
   get atStart(): boolean {
