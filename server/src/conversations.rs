@@ -99,6 +99,10 @@ pub struct ConversationView {
     unread: i64,
     /// I have blocked the other person.
     blocked: bool,
+    /// How long new messages stay before they disappear, in milliseconds; 0 for ever.
+    timer: Millis,
+    /// The message that has set it; 0 for none.
+    timer_seq: i64,
     epoch: Option<Epoch>,
     mine: Progress,
     theirs: Progress,
@@ -149,6 +153,8 @@ pub async fn begin(tx: &impl ConnectionTrait, me: Uuid, peer: Uuid) -> Result<Uu
         high_unread: 0,
         low_blocks: false,
         high_blocks: false,
+        timer: 0,
+        timer_seq: 0,
     };
     conversations::Entity::insert(conversations::ActiveModel::from(new))
         .on_conflict(OnConflict::column(conversations::Column::Id).do_nothing().to_owned())
@@ -269,6 +275,8 @@ async fn views(
             active_at: row.active_at,
             unread,
             blocked,
+            timer: row.timer,
+            timer_seq: row.timer_seq,
             epoch: last_epochs.remove(&row.id),
             mine,
             theirs,

@@ -23,6 +23,7 @@ pub enum Frame {
         #[serde(default)]
         kind: Kind,
         target: Option<Uuid>,
+        timer: Option<Millis>,
     },
     /// As `POST …/receipts`.
     Receipt { conversation: Uuid, delivered: Option<i64>, read: Option<i64> },
@@ -44,6 +45,8 @@ pub enum Event {
     Receipt { conversation: Uuid, account: Uuid, delivered: i64, read: i64 },
     /// A conversation has a new epoch.
     Epoch { conversation: Uuid, epoch: Epoch },
+    /// An epoch's key is gone from the server, as is all it carried: it is to be forgotten.
+    EpochErased { conversation: Uuid, epoch: Uuid },
     /// One has blocked or unblocked somebody.
     Block { account: Uuid, blocked: bool },
     /// One's own vault was written, by one of one's browsers.

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::clock::Millis;
+use crate::clock::{DAY, Millis};
 use crate::conversations::Conversation;
 use crate::error::{Code, Error, Problem, Result};
 use crate::live::ConnectionId;
@@ -29,6 +29,8 @@ pub use history::{__path_history, __path_versions, history, messages_of, version
 const MAX_ENVELOPE_BYTES: usize = 40 << 10;
 /// What a message was before it was edited is kept so often.
 pub const MAX_EDITS: i16 = 100;
+/// How long messages may stay before they disappear; 0 for ever.
+const TIMERS: [Millis; 4] = [0, DAY, 7 * DAY, 28 * DAY];
 
 /// A message as it is at its `rev`, with all that was done to it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -55,6 +57,9 @@ pub struct Message {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub reactions: Vec<Reaction>,
+    /// When it disappears; when `deleted_at` is no earlier, it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Millis>,
     /// One has blocked its sender: it is there to be counted, and not to be shown.
     #[serde(skip_serializing_if = "is_false")]
     #[schema(required = false)]
@@ -86,7 +91,7 @@ fn is_false(value: &bool) -> bool {
 impl Message {
     /// A message as it was just stored.
     pub fn new(accepted: &Accepted, sender: Uuid, epoch: Uuid, envelope: Vec<u8>, hidden: bool) -> Self {
-        let Accepted { conversation, id, seq, rev, sent_at } = *accepted;
+        let Accepted { conversation, id, seq, rev, sent_at, expires_at } = *accepted;
         Self {
             conversation,
             seq,
@@ -99,6 +104,7 @@ impl Message {
             edit: None,
             deleted_at: None,
             reactions: Vec::new(),
+            expires_at,
             hidden,
         }
     }
@@ -136,6 +142,7 @@ impl From<messages::Model> for Message {
             edit: row.version.map(edit),
             deleted_at: row.deleted_at,
             reactions: Vec::new(),
+            expires_at: row.expires_at,
             hidden: row.hidden,
         }
     }
@@ -163,6 +170,9 @@ pub struct NewMessage {
     pub kind: Kind,
     /// The id of the message that an edit or a reaction is about.
     pub target: Option<Uuid>,
+    /// The message says that from now on messages disappear after this time (one of `TIMERS`, in milliseconds), or
+    /// with 0 no longer.
+    pub timer: Option<Millis>,
 }
 
 /// A message, or a change of one, is stored, and synced to disk.
@@ -177,6 +187,9 @@ pub struct Accepted {
     pub rev: i64,
     /// When it was stored.
     pub sent_at: Millis,
+    /// When it disappears.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Millis>,
 }
 
 /// Send a message, an edit or a reaction. The answer comes after the commit; the same message again gets the same answer.
@@ -197,15 +210,18 @@ pub async fn send_message(
 pub async fn send(
     app: &App,
     conversation: Conversation,
-    NewMessage { id, envelope: Bytes(envelope), kind, target }: NewMessage,
+    NewMessage { id, envelope: Bytes(envelope), kind, target, timer }: NewMessage,
     origin: Option<ConnectionId>,
     answer: Answer<Accepted>,
 ) -> Result<()> {
     let epoch = check_envelope(id, &envelope)?;
+    if timer.is_some_and(|timer| kind != Kind::Message || !TIMERS.contains(&timer)) {
+        return Err(Code::BadTimer.into());
+    }
     app.require_epoch(conversation.id, epoch).await?;
     let change = match (kind, target) {
         (Kind::Message, None) => {
-            let new = writer::NewMessage { conversation, id, epoch, envelope, origin, answer };
+            let new = writer::NewMessage { conversation, id, epoch, envelope, timer, origin, answer };
             return app.writer.append(new).await;
         }
         (Kind::Edit, Some(_)) => Change::Edit(Sealed { id, epoch, envelope }),
@@ -274,6 +290,9 @@ impl App {
             None => {
                 let found = epochs::Entity::find().filter(epochs::Column::Id.eq(epoch)).one(self.db.read());
                 let row = Box::pin(found).await?;
+                if row.as_ref().is_some_and(|row| row.closed) {
+                    return Err(Code::EpochClosed.into());
+                }
                 row.map(|row| row.conversation).inspect(|owner| self.epochs.insert(epoch, *owner))
             }
         };

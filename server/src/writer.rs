@@ -16,7 +16,7 @@ use std::thread;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Millis};
 use crate::conversations::Conversation;
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
@@ -46,6 +46,8 @@ enum Work {
     Message(NewMessage),
     Change(NewChange),
     Receipt(NewReceipt),
+    /// Messages whose time is over disappear; answered with how many.
+    Expire(Answer<usize>),
     /// Answered when everything queued before it is stored.
     Barrier(oneshot::Sender<()>),
 }
@@ -57,7 +59,7 @@ impl Work {
             Work::Change(NewChange { change: Change::Edit(sealed) | Change::React(sealed), .. }) => {
                 sealed.envelope.len()
             }
-            Work::Change(_) | Work::Receipt(_) | Work::Barrier(_) => 0,
+            Work::Change(_) | Work::Receipt(_) | Work::Expire(_) | Work::Barrier(_) => 0,
         }
     }
 }
@@ -71,6 +73,8 @@ pub struct NewMessage {
     pub id: Uuid,
     pub epoch: Uuid,
     pub envelope: Vec<u8>,
+    /// How long messages stay from now on, if it says so.
+    pub timer: Option<Millis>,
     /// The connection it came over, whose answer stands for the event that all others get.
     pub origin: Option<ConnectionId>,
     pub answer: Answer<Accepted>,
@@ -159,6 +163,11 @@ impl Writer {
         self.put(Work::Receipt(new)).await
     }
 
+    /// Queue the end of messages whose time is over, of so many as fit a batch; the answer is how many.
+    pub async fn expire(&self, answer: Answer<usize>) -> Result<()> {
+        self.put(Work::Expire(answer)).await
+    }
+
     /// Returns when all that was queued before is stored and answered.
     pub async fn flush(&self) {
         let (done, stored) = oneshot::channel();
@@ -223,6 +232,7 @@ impl Settlement {
                 Work::Message(new) => settle_message(new, outcome, live),
                 Work::Change(new) => settle_change(new, outcome, live),
                 Work::Receipt(new) => settle_receipt(new, outcome, live),
+                Work::Expire(answer) => settle_expiry(answer, outcome, live),
                 Work::Barrier(done) => drop(done.send(())),
             }
         }
@@ -282,12 +292,24 @@ fn settle_receipt(new: NewReceipt, outcome: Outcome, live: &Live) {
     (new.answer)(answer);
 }
 
+fn settle_expiry(answer: Answer<usize>, outcome: Outcome, live: &Live) {
+    let Outcome::Expired(gone) = outcome else {
+        return answer(Err(Error::internal("what was to disappear became something else")));
+    };
+    let count = gone.len();
+    for (both, message) in gone {
+        live.publish(&both, &Event::Message { message });
+    }
+    answer(Ok(count));
+}
+
 /// All may try again, and the same ids make that safe.
 fn put_off(work: Work) {
     match work {
         Work::Message(new) => (new.answer)(Err(Code::Unavailable.into())),
         Work::Change(new) => (new.answer)(Err(Code::Unavailable.into())),
         Work::Receipt(new) => (new.answer)(Err(Code::Unavailable.into())),
+        Work::Expire(answer) => answer(Err(Code::Unavailable.into())),
         Work::Barrier(done) => drop(done.send(())),
     }
 }

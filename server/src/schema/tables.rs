@@ -149,6 +149,10 @@ table! {
         /// `low` has blocked `high`.
         low_blocks: bool,
         high_blocks: bool,
+        /// How long new messages stay, in milliseconds; 0 for ever.
+        timer: i64,
+        /// The message that set it; 0 for none.
+        timer_seq: i64,
     }
 }
 
@@ -165,6 +169,8 @@ table! {
         /// The first message number that it may carry.
         first_seq: i64,
         created_at: i64,
+        /// It takes no more envelopes: what it carried is to disappear, and then its key.
+        closed: bool,
     }
 }
 
@@ -207,6 +213,47 @@ table! {
         changed: bool,
         /// Its recipient has blocked its sender, and does not see it.
         hidden: bool,
+        /// When it disappears.
+        expires_at: Option<i64>,
+    }
+}
+
+table! {
+    /// Messages that will disappear, by time.
+    expiring = "expiring" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        at: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        conversation: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        seq: i64,
+    }
+}
+
+table! {
+    /// Epochs that may have outlived all they carried, by the time to look.
+    outliving = "outliving" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        at: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        conversation: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        number: i64,
+    }
+}
+
+table! {
+    /// Messages that wait for their time to be sent.
+    scheduled = "scheduled" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        sender: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: Uuid,
+        conversation: Uuid,
+        epoch: Uuid,
+        envelope: Vec<u8>,
+        at: i64,
+        written_at: i64,
     }
 }
 

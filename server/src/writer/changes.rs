@@ -13,14 +13,25 @@ use crate::schema::tables::messages;
 pub struct Before {
     pub seq: i64,
     pub rev: i64,
-    sender: Uuid,
+    pub sender: Uuid,
+    pub expires_at: Option<Millis>,
     id: Uuid,
     version: Option<Uuid>,
     edits: i16,
     deleted: bool,
     changed: bool,
-    hidden: bool,
+    pub hidden: bool,
 }
+
+/// A message whose time is over.
+pub struct Due {
+    pub at: Millis,
+    pub conversation: Uuid,
+    pub seq: i64,
+}
+
+/// More would hold up whoever writes meanwhile.
+const AT_ONCE: usize = 500;
 
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub enum Done {
@@ -56,13 +67,39 @@ pub fn apply(
     Ok(done.map(|done| (before, done)))
 }
 
+/// What disappears now, the earliest first.
+pub fn due(transaction: &Connection, now: Millis) -> rusqlite::Result<Vec<Due>> {
+    let mut select = transaction
+        .prepare_cached("SELECT at, conversation, seq FROM expiring WHERE at <= ? ORDER BY at LIMIT ?")?;
+    let rows = select.query_map(params![now, AT_ONCE as i64], |row| {
+        Ok(Due { at: row.get(0)?, conversation: row.get(1)?, seq: row.get(2)? })
+    })?;
+    rows.collect()
+}
+
+pub fn undue(transaction: &Connection, at: Millis, conversation: Uuid, seq: i64) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("DELETE FROM expiring WHERE at = ? AND conversation = ? AND seq = ?")?
+        .execute(params![at, conversation, seq])?;
+    Ok(())
+}
+
+pub fn by_seq(transaction: &Connection, conversation: Uuid, seq: i64) -> rusqlite::Result<Option<Before>> {
+    let select = format!("{SELECT_BEFORE} WHERE conversation = ? AND seq = ?");
+    transaction.prepare_cached(&select)?.query_row(params![conversation, seq], Before::read).optional()
+}
+
 fn before(transaction: &Connection, conversation: Uuid, id: Uuid) -> rusqlite::Result<Option<Before>> {
-    let mut select = transaction.prepare_cached(
-        "SELECT seq, rev, sender, id, version, edits, deleted_at IS NOT NULL, changed, hidden
-         FROM messages WHERE id = ? AND conversation = ?",
-    )?;
-    let read = |row: &Row<'_>| {
-        Ok(Before {
+    let select = format!("{SELECT_BEFORE} WHERE id = ? AND conversation = ?");
+    transaction.prepare_cached(&select)?.query_row(params![id, conversation], Before::read).optional()
+}
+
+const SELECT_BEFORE: &str = "SELECT seq, rev, sender, id, version, edits, deleted_at IS NOT NULL, changed, hidden,
+     expires_at FROM messages";
+
+impl Before {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
             seq: row.get(0)?,
             rev: row.get(1)?,
             sender: row.get(2)?,
@@ -72,9 +109,9 @@ fn before(transaction: &Connection, conversation: Uuid, id: Uuid) -> rusqlite::R
             deleted: row.get(6)?,
             changed: row.get(7)?,
             hidden: row.get(8)?,
+            expires_at: row.get(9)?,
         })
-    };
-    select.query_row(params![id, conversation], read).optional()
+    }
 }
 
 fn edit(
@@ -116,7 +153,7 @@ fn edit(
 }
 
 /// Nothing that it ever said stays.
-fn delete(
+pub fn delete(
     transaction: &Connection,
     conversation: Uuid,
     before: &Before,
@@ -218,7 +255,7 @@ pub fn list(transaction: &Connection, conversation: Uuid, before: &Before, rev: 
 pub fn message(transaction: &Connection, conversation: Uuid, seq: i64) -> rusqlite::Result<Message> {
     let mut select = transaction.prepare_cached(
         "SELECT rev, id, sender, epoch, envelope, sent_at, version, edits, edited_at, deleted_at, reactions,
-         hidden FROM messages WHERE conversation = ? AND seq = ?",
+         hidden, expires_at FROM messages WHERE conversation = ? AND seq = ?",
     )?;
     let row = select.query_row(params![conversation, seq], |row| {
         Ok(messages::Model {
@@ -237,6 +274,7 @@ pub fn message(transaction: &Connection, conversation: Uuid, seq: i64) -> rusqli
             reactions: row.get(10)?,
             changed: true,
             hidden: row.get(11)?,
+            expires_at: row.get(12)?,
         })
     })?;
     let mut select = transaction.prepare_cached(

@@ -37,13 +37,19 @@ pub enum Outcome {
         delivered: i64,
         read: i64,
     },
+    /// Messages that have disappeared, with the two people each belonged to.
+    Expired(Vec<([Uuid; 2], Message)>),
     Nothing,
     Refused(Code),
 }
 
 impl Outcome {
     fn is_news(&self) -> bool {
-        matches!(self, Outcome::Stored { .. } | Outcome::Changed { .. } | Outcome::Advanced { .. })
+        match self {
+            Outcome::Stored { .. } | Outcome::Changed { .. } | Outcome::Advanced { .. } => true,
+            Outcome::Expired(gone) => !gone.is_empty(),
+            Outcome::Known(_) | Outcome::Nothing | Outcome::Refused(_) => false,
+        }
     }
 }
 
@@ -90,6 +96,7 @@ impl Ledger {
 /// with the lower id first.
 struct State {
     low: Uuid,
+    high: Uuid,
     seq: i64,
     rev: i64,
     active_at: Millis,
@@ -98,12 +105,21 @@ struct State {
     unread: [i64; 2],
     /// The first has blocked the second, and the other way round.
     blocks: [bool; 2],
+    /// How long new messages stay; 0 for ever. And the message that said so.
+    timer: Millis,
+    timer_seq: i64,
     changed: bool,
 }
 
 impl State {
     fn side(&self, account: Uuid) -> usize {
         usize::from(account != self.low)
+    }
+
+    /// What has disappeared before it was read is unread no more.
+    fn forget_unread(&mut self, sender: Uuid, seq: i64) {
+        let reader = 1 - self.side(sender);
+        self.unread[reader] -= i64::from(seq > self.read[reader]);
     }
 
     /// Whether what this side does is to be kept from the other one.
@@ -125,6 +141,7 @@ impl Page<'_> {
             Work::Message(new) => self.append(new),
             Work::Change(new) => self.change(new),
             Work::Receipt(new) => self.advance(new),
+            Work::Expire(_) => self.expire(),
             Work::Barrier(_) => Ok(Outcome::Nothing),
         }
     }
@@ -134,25 +151,37 @@ impl Page<'_> {
         let Some(state) = state(transaction, states, new.conversation.id)? else {
             return Ok(Outcome::Refused(Code::NotFound));
         };
+        // The clock may be set back; the order of a conversation may not.
+        let sent_at = state.active_at.max(*now);
+        // What sets the timer stays as long as anything it is about.
+        let lifetime = state.timer.max(new.timer.unwrap_or(0));
         let accepted = Accepted {
             conversation: new.conversation.id,
             id: new.id,
             seq: state.seq + 1,
             rev: state.rev + 1,
-            // The clock may be set back; the order of a conversation may not.
-            sent_at: state.active_at.max(*now),
+            sent_at,
+            expires_at: (lifetime > 0).then_some(sent_at + lifetime),
         };
         let mut insert = transaction.prepare_cached(
-            "INSERT INTO messages (conversation, seq, rev, id, sender, epoch, envelope, sent_at, hidden)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, conversation) DO NOTHING",
+            "INSERT INTO messages (conversation, seq, rev, id, sender, epoch, envelope, sent_at, hidden, expires_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, conversation) DO NOTHING",
         )?;
-        let Accepted { conversation, id, seq, rev, sent_at } = accepted;
+        let Accepted { conversation, id, seq, rev, expires_at, .. } = accepted;
         let (sender, epoch) = (new.conversation.me, new.epoch);
         let side = state.side(sender);
         let hidden = state.is_blocked(side);
-        let row = params![conversation, seq, rev, id, sender, epoch, new.envelope, sent_at, hidden];
+        let row = params![conversation, seq, rev, id, sender, epoch, new.envelope, sent_at, hidden, expires_at];
         if insert.execute(row)? == 0 {
             return self.known(new);
+        }
+        if let Some(at) = expires_at {
+            transaction
+                .prepare_cached("INSERT INTO expiring (at, conversation, seq) VALUES (?, ?, ?)")?
+                .execute(params![at, conversation, seq])?;
+        }
+        if let Some(timer) = new.timer {
+            (state.timer, state.timer_seq) = (timer, seq);
         }
         state.seq = seq;
         state.rev = rev;
@@ -166,7 +195,7 @@ impl Page<'_> {
     /// The id stands for a message already: this very one, or another. What was deleted cannot be compared.
     fn known(&self, new: &NewMessage) -> rusqlite::Result<Outcome> {
         let mut select = self.transaction.prepare_cached(
-            "SELECT m.seq, m.rev, m.sent_at, m.sender, coalesce(v.envelope, m.envelope), m.deleted_at
+            "SELECT m.seq, m.rev, m.sent_at, m.sender, coalesce(v.envelope, m.envelope), m.deleted_at, m.expires_at
              FROM messages m LEFT JOIN versions v
              ON v.conversation = m.conversation AND v.seq = m.seq AND v.number = 0
              WHERE m.id = ? AND m.conversation = ?",
@@ -178,6 +207,7 @@ impl Page<'_> {
                 seq: row.get(0)?,
                 rev: row.get(1)?,
                 sent_at: row.get(2)?,
+                expires_at: row.get(6)?,
             };
             let is_gone = row.get::<_, Option<Millis>>(5)?.is_some();
             let same = row.get::<_, Uuid>(3)? == new.conversation.me
@@ -199,7 +229,14 @@ impl Page<'_> {
             Ok(applied) => applied,
             Err(code) => return Ok(Outcome::Refused(code)),
         };
-        let accepted = |rev| Accepted { conversation, id: new.id(), seq: before.seq, rev, sent_at: at };
+        let accepted = |rev| Accepted {
+            conversation,
+            id: new.id(),
+            seq: before.seq,
+            rev,
+            sent_at: at,
+            expires_at: before.expires_at,
+        };
         if done == Done::Already {
             return Ok(Outcome::Known(accepted(before.rev)));
         }
@@ -208,6 +245,28 @@ impl Page<'_> {
         changes::list(transaction, conversation, &before, state.rev)?;
         let message = Box::new(changes::message(transaction, conversation, before.seq)?);
         Ok(Outcome::Changed { accepted: accepted(state.rev), message })
+    }
+
+    /// Messages whose time is over go as deleted ones do, each as a change of its conversation.
+    fn expire(&mut self) -> rusqlite::Result<Outcome> {
+        let Self { transaction, states, now } = self;
+        let mut gone = Vec::new();
+        for changes::Due { at, conversation, seq } in changes::due(transaction, *now)? {
+            changes::undue(transaction, at, conversation, seq)?;
+            let Some(state) = state(transaction, states, conversation)? else { continue };
+            let Some(before) = changes::by_seq(transaction, conversation, seq)? else { continue };
+            if changes::delete(transaction, conversation, &before, at)? == Done::Already {
+                continue;
+            }
+            state.rev += 1;
+            state.changed = true;
+            if !before.hidden {
+                state.forget_unread(before.sender, seq);
+            }
+            changes::list(transaction, conversation, &before, state.rev)?;
+            gone.push(([state.low, state.high], changes::message(transaction, conversation, seq)?));
+        }
+        Ok(Outcome::Expired(gone))
     }
 
     /// Move a receipt forward; it never goes back.
@@ -248,10 +307,10 @@ impl Page<'_> {
     fn save(&self) -> rusqlite::Result<()> {
         let mut update = self.transaction.prepare_cached(
             "UPDATE conversations SET seq = ?, rev = ?, active_at = ?, low_delivered = ?, high_delivered = ?,
-             low_read = ?, high_read = ?, low_unread = ?, high_unread = ? WHERE id = ?",
+             low_read = ?, high_read = ?, low_unread = ?, high_unread = ?, timer = ?, timer_seq = ? WHERE id = ?",
         )?;
         for (id, state) in self.states.iter().filter(|(_, state)| state.changed) {
-            let State { seq, rev, active_at, delivered, read, unread, .. } = state;
+            let State { seq, rev, active_at, delivered, read, unread, timer, timer_seq, .. } = state;
             update.execute(params![
                 seq,
                 rev,
@@ -262,6 +321,8 @@ impl Page<'_> {
                 read[1],
                 unread[0],
                 unread[1],
+                timer,
+                timer_seq,
                 id
             ])?;
         }
@@ -281,7 +342,7 @@ fn state<'s>(
     };
     let mut select = transaction.prepare_cached(
         "SELECT low, seq, rev, active_at, low_delivered, high_delivered, low_read, high_read, low_unread,
-         high_unread, low_blocks, high_blocks FROM conversations WHERE id = ?",
+         high_unread, low_blocks, high_blocks, high, timer, timer_seq FROM conversations WHERE id = ?",
     )?;
     let found = select.query_row([id], |row| {
         Ok(State {
@@ -293,6 +354,9 @@ fn state<'s>(
             read: [row.get(6)?, row.get(7)?],
             unread: [row.get(8)?, row.get(9)?],
             blocks: [row.get(10)?, row.get(11)?],
+            high: row.get(12)?,
+            timer: row.get(13)?,
+            timer_seq: row.get(14)?,
             changed: false,
         })
     });
