@@ -1,7 +1,8 @@
 /** Everything that lives from a sign-in to its end: made together, stopped together. */
 import { Conversations } from '../features/conversations/conversations.svelte';
 import { api } from './api/client';
-import type { Accepted, Person, ServerFrame } from './api/types';
+import type { Accepted, Person, Privacy, ServerFrame } from './api/types';
+import { Attendance } from './attendance';
 import { clock } from './clock';
 import { Keys } from './keys';
 import { Live, type Connection } from './live';
@@ -19,6 +20,8 @@ export interface Told {
   /** The server ended the session. */
   ended(): void;
   profile(person: Person): void;
+  /** What the person shares was changed, here or in another browser. */
+  privacy(privacy: Privacy): void;
   /** For the other tabs. */
   tabs(word: Word): void;
 }
@@ -29,11 +32,13 @@ export class Desk {
   private readonly live: Live;
   private readonly outbox: Outbox;
   private readonly receipts: Receipts;
+  private readonly attendance: Attendance;
   private stopped = false;
 
   constructor(
     me: string,
     storage: Storage,
+    privacy: () => Privacy,
     private readonly told: Told,
   ) {
     this.live = new Live({
@@ -45,9 +50,14 @@ export class Desk {
     });
     this.receipts = new Receipts(this.live, storage);
     this.outbox = new Outbox(storage, this.way());
-    const { keys, outbox, receipts } = this;
+    this.attendance = new Attendance(this.live, {
+      privacy,
+      presence: (conversation, presence) => this.conversations.get(conversation)?.presence.told(presence),
+    });
+    const { keys, outbox, receipts, attendance } = this;
     const draftKept = (conversation: string) => told.tabs({ type: 'draft', conversation });
-    this.conversations = new Conversations({ me, vault, keys, storage, outbox, receipts, draftKept });
+    const tools = { me, vault, keys, storage, outbox, receipts, attendance, draftKept };
+    this.conversations = new Conversations(tools);
   }
 
   /** What this browser kept is shown first; then the line opens, and the rest follows from its `ready`. */
@@ -64,12 +74,17 @@ export class Desk {
     void this.outbox.drain(conversation);
   }
 
+  privacyChanged(): void {
+    this.attendance.privacyChanged();
+  }
+
   stop(): void {
     this.stopped = true;
     this.conversations.stop();
     this.live.stop();
     this.outbox.stop();
     this.receipts.stop();
+    this.attendance.stop();
   }
 
   private way(): Way {
@@ -112,12 +127,15 @@ export class Desk {
   private event(frame: ServerFrame): void {
     if (frame.type === 'ready') {
       clock.set(frame.server_time);
+      this.attendance.ready();
       void this.conversations.refresh();
       void this.receipts.resend();
       void this.outbox.drainAll().catch(() => undefined);
     } else if (frame.type === 'profile') {
       this.told.profile(frame.person);
       this.conversations.on(frame);
+    } else if (frame.type === 'privacy') {
+      this.told.privacy(frame.privacy);
     } else {
       this.conversations.on(frame);
     }

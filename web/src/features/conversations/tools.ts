@@ -1,5 +1,6 @@
 /** What the state of conversations works with, handed in by the session. */
 import type { Conversation as Record, Message } from '../../lib/api/types';
+import type { Attendance } from '../../lib/attendance';
 import type { Keys } from '../../lib/keys';
 import type { Outbox } from '../../lib/outbox';
 import { Problem } from '../../lib/problem';
@@ -18,6 +19,7 @@ export interface Tools {
   storage: Storage;
   outbox: Outbox;
   receipts: Receipts;
+  attendance: Attendance;
   /** For the other tabs. */
   draftKept: (conversation: string) => void;
 }
