@@ -96,6 +96,9 @@ it('says every three seconds, for each conversation, that somebody types', () =>
   vi.advanceTimersByTime(100);
   attendance.type('c');
   expect(typed()).toBe(3);
+  attendance.wrote('c');
+  attendance.type('c');
+  expect(typed()).toBe(4);
 });
 
 it('tells nothing that the person hides', () => {

@@ -75,6 +75,11 @@ export class Attendance {
     if (!this.live.post({ type: 'typing', conversation })) void api.typing(conversation).catch(ignored);
   }
 
+  /** What was typed is sent, and shows no longer that it is being typed: what is typed next is news. */
+  wrote(conversation: string): void {
+    this.typedAt.delete(conversation);
+  }
+
   privacyChanged(): void {
     this.say();
     this.ask();

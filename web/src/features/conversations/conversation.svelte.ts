@@ -123,6 +123,7 @@ export class Conversation {
   /** Shows the message at once; rejects only when this browser cannot keep it, and then the composer has it again. */
   async send(text: string): Promise<void> {
     const { draft, queue } = this;
+    this.tools.attendance.wrote(this.id);
     const taken = { ...draft.take(), text };
     const content = textOf(text, taken.reply);
     try {

@@ -1,7 +1,5 @@
 /** What is to be seen of the other person at this moment; nothing of who hides it. */
-import { t } from '../../i18n/index.svelte';
 import type { Presence as Told } from '../../lib/api/types';
-import { date, daysAgo, hour } from './times';
 
 /** Who types says so every three seconds. */
 const TYPING = 5_000;
@@ -32,15 +30,5 @@ export class Presence {
   /** Nobody looks any more. */
   forget(): void {
     this.told({ online: false });
-  }
-
-  inWords(now: number, locale: string): string | null {
-    if (this.typing) return t.thread.typing;
-    if (this.online) return t.thread.online;
-    if (this.lastSeen === null) return null;
-    const { lastSeen } = t.thread;
-    const days = daysAgo(this.lastSeen, now);
-    if (days > 1) return lastSeen.on(date(this.lastSeen, now, locale));
-    return (days === 1 ? lastSeen.yesterday : lastSeen.today)(hour(this.lastSeen, locale));
   }
 }

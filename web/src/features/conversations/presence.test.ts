@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Conversation as Record, Message } from '../../lib/api/types';
 import { language } from '../../i18n/index.svelte';
 import { Conversation } from './conversation.svelte';
+import { presenceInWords } from './presence-words';
 import { Presence } from './presence.svelte';
 import type { Tools } from './tools';
 
@@ -26,21 +27,21 @@ it.each([
 ])('%# says when somebody was last seen', (last_seen, english, french) => {
   const presence = new Presence();
   presence.told({ online: false, last_seen });
-  expect(presence.inWords(now, 'en-GB')).toBe(english);
+  expect(presenceInWords(presence, now, 'en-GB')).toBe(english);
   language.choose('fr');
-  expect(presence.inWords(now, 'fr')).toBe(french);
+  expect(presenceInWords(presence, now, 'fr')).toBe(french);
 });
 
 it('says what matters most: that they type, then that they are there', () => {
   const presence = new Presence();
-  expect(presence.inWords(now, 'en-GB')).toBeNull();
+  expect(presenceInWords(presence, now, 'en-GB')).toBeNull();
   presence.told({ online: true });
-  expect(presence.inWords(now, 'en-GB')).toBe('online');
+  expect(presenceInWords(presence, now, 'en-GB')).toBe('online');
   presence.types();
-  expect(presence.inWords(now, 'en-GB')).toBe('typing…');
+  expect(presenceInWords(presence, now, 'en-GB')).toBe('typing…');
   presence.forget();
   presence.wrote();
-  expect(presence.inWords(now, 'en-GB')).toBeNull();
+  expect(presenceInWords(presence, now, 'en-GB')).toBeNull();
 });
 
 it('shows for five seconds after the last word of it that somebody types', () => {
