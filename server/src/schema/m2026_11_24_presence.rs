@@ -30,3 +30,33 @@ impl MigrationTrait for Migration {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm_migration::MigratorTrait;
+    use sea_orm_migration::sea_orm::{ConnectionTrait, Database, DatabaseBackend, Statement};
+
+    use crate::schema::Migrator;
+
+    #[tokio::test]
+    async fn what_was_read_before_there_was_a_choice_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("before.db");
+        let db = Database::connect(format!("sqlite://{}?mode=rwc", path.display())).await.unwrap();
+        Migrator::up(&db, Some(3)).await.unwrap();
+        db.execute_unprepared(
+            "INSERT INTO conversations (id, low, high, seq, rev, epoch, active_at, low_delivered, high_delivered,
+             low_read, high_read, low_unread, high_unread) VALUES (x'01', x'02', x'03', 9, 9, 1, 1, 8, 9, 4, 7, 0, 0)",
+        )
+        .await
+        .unwrap();
+        Migrator::up(&db, None).await.unwrap();
+        let shown = Statement::from_string(
+            DatabaseBackend::Sqlite,
+            "SELECT low_shown, high_shown FROM conversations",
+        );
+        let row = db.query_one_raw(shown).await.unwrap().unwrap();
+        let mark = |name| row.try_get::<i64>("", name).unwrap();
+        assert_eq!((mark("low_shown"), mark("high_shown")), (4, 7));
+    }
+}
