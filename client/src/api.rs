@@ -59,6 +59,10 @@ impl Api {
         Ok(accepted(self.request(Method::POST, path).json(body).send().await?).await?.json().await?)
     }
 
+    pub async fn patch<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+        Ok(accepted(self.request(Method::PATCH, path).json(body).send().await?).await?.json().await?)
+    }
+
     /// For answers without a body.
     pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         Ok(accepted(self.request(Method::DELETE, path).send().await?).await?.json().await?)

@@ -11,7 +11,10 @@ use uuid::Uuid;
 use crate::{
     Client, Error, Result,
     api::query,
-    wire::{Conversation, Conversations, Epoch, GrantedEpoch, GrantedEpochs, People, Person, SignedBytes},
+    wire::{
+        Conversation, Conversations, Epoch, GrantedEpoch, GrantedEpochs, People, Person, Presence, Privacy,
+        PrivacyChange, SignedBytes,
+    },
 };
 
 const MESSAGES_AN_EPOCH: u64 = 1_000;
@@ -71,6 +74,16 @@ impl Client {
 
     pub async fn unblock(&self, account: Uuid) -> Result<()> {
         self.api().tell(Method::DELETE, &format!("/blocks/{account}"), &()).await
+    }
+
+    /// Changes what one shares; who hides does not see.
+    pub async fn share(&self, change: PrivacyChange) -> Result<Privacy> {
+        self.api().patch("/privacy", &change).await
+    }
+
+    /// Whether the other person is there, without a socket.
+    pub async fn presence(&self, conversation: Uuid) -> Result<Presence> {
+        self.api().get(&format!("/conversations/{conversation}/presence")).await
     }
 
     /// All conversations that hold messages, the latest first.

@@ -289,6 +289,9 @@ impl Follower {
                 }
                 Some(Event::Error { code, message })
             }
+            Some(Pushed::Typing { conversation, account }) => Some(Event::Typing { conversation, account }),
+            Some(Pushed::Presence { account, presence }) => Some(Event::Presence { account, presence }),
+            Some(Pushed::Privacy { privacy }) => Some(Event::Privacy(privacy)),
             Some(Pushed::Epoch { conversation, epoch }) => Some(Event::Epoch { conversation, epoch }),
             Some(Pushed::Block { account, blocked }) => Some(Event::Block { account, blocked }),
             Some(Pushed::Vault { version }) => Some(Event::Vault { version }),

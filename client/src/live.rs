@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     Client, Error, Message, Result,
-    wire::{Accepted, Epoch, Frame, NewMessage, Person, Pushed},
+    wire::{Accepted, Epoch, Frame, NewMessage, Person, Presence, Privacy, Pushed},
 };
 
 /// An open socket.
@@ -48,6 +48,18 @@ pub enum Event {
         delivered: u64,
         read: u64,
     },
+    /// The other person types.
+    Typing {
+        conversation: Uuid,
+        account: Uuid,
+    },
+    /// Of the person whose conversation is watched.
+    Presence {
+        account: Uuid,
+        presence: Presence,
+    },
+    /// One shares more or less now.
+    Privacy(Privacy),
     Epoch {
         conversation: Uuid,
         epoch: Epoch,
@@ -150,6 +162,21 @@ impl Live {
         self.frame(&Frame::Receipt { conversation, delivered, read }).await
     }
 
+    /// Says that one is typing.
+    pub async fn typing(&mut self, conversation: Uuid) -> Result<()> {
+        self.frame(&Frame::Typing { conversation }).await
+    }
+
+    /// Says whether one is there, until it is said otherwise or the socket ends.
+    pub async fn attend(&mut self, attending: bool) -> Result<()> {
+        self.frame(&Frame::Attending { attending }).await
+    }
+
+    /// Asks to be told of the other person of this conversation, and of no one else.
+    pub async fn watch(&mut self, conversation: Option<Uuid>) -> Result<()> {
+        self.frame(&Frame::Watch { conversation }).await
+    }
+
     /// Any text at all.
     pub async fn raw(&mut self, text: impl Into<String>) -> Result<()> {
         Ok(self.socket.send(tungstenite::Message::text(text.into())).await?)
@@ -187,6 +214,9 @@ impl Live {
             Pushed::Receipt { conversation, account, delivered, read } => {
                 Event::Receipt { conversation, account, delivered, read }
             }
+            Pushed::Typing { conversation, account } => Event::Typing { conversation, account },
+            Pushed::Presence { account, presence } => Event::Presence { account, presence },
+            Pushed::Privacy { privacy } => Event::Privacy(privacy),
             Pushed::Epoch { conversation, epoch } => Event::Epoch { conversation, epoch },
             Pushed::Block { account, blocked } => Event::Block { account, blocked },
             Pushed::Vault { version } => Event::Vault { version },

@@ -85,6 +85,33 @@ pub struct Me {
     pub person: Person,
     pub role: String,
     pub created_at: u64,
+    pub privacy: Privacy,
+}
+
+/// What one shares, and therefore sees of others who share it too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Privacy {
+    pub presence: bool,
+    pub typing: bool,
+    pub receipts: bool,
+}
+
+/// What is given is changed, the rest stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PrivacyChange {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub typing: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipts: Option<bool>,
+}
+
+/// Whether somebody is there, or when they last were; nothing of who hides it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Presence {
+    pub online: bool,
+    pub last_seen: Option<u64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -285,6 +312,15 @@ pub enum Frame {
         #[serde(skip_serializing_if = "Option::is_none")]
         read: Option<u64>,
     },
+    Typing {
+        conversation: Uuid,
+    },
+    Attending {
+        attending: bool,
+    },
+    Watch {
+        conversation: Option<Uuid>,
+    },
 }
 
 /// What comes down the socket.
@@ -310,6 +346,18 @@ pub enum Pushed {
         account: Uuid,
         delivered: u64,
         read: u64,
+    },
+    Typing {
+        conversation: Uuid,
+        account: Uuid,
+    },
+    Presence {
+        account: Uuid,
+        #[serde(flatten)]
+        presence: Presence,
+    },
+    Privacy {
+        privacy: Privacy,
     },
     Epoch {
         conversation: Uuid,

@@ -99,6 +99,12 @@ export class Person {
     return this.page.getByRole('log', { name: this.t.thread.log(other.displayName) });
   }
 
+  /** Who one writes with, and what is to be seen of them at this moment. */
+  header(other: Person): Locator {
+    const name = this.page.getByRole('heading', { name: other.displayName });
+    return this.page.locator('header', { has: name });
+  }
+
   row(other: Person): Locator {
     return this.page.getByRole('navigation').getByRole('link', { name: new RegExp(other.displayName) });
   }

@@ -20,6 +20,7 @@ use crate::error::{Code, Error, Problem, Result, is_duplicate};
 use crate::keys::{self, MAX_VAULT_BYTES, SignedBytes, Vault};
 use crate::limits::ClientAddress;
 use crate::people::{self, Person};
+use crate::privacy::Privacy;
 use crate::schema::tables::{accounts, handshakes, key_bundles, settings, slots};
 use crate::sessions::{self, Session};
 use crate::wire::{Bytes, Json, Path};
@@ -41,6 +42,7 @@ pub struct Me {
     pub person: Person,
     pub role: Role,
     pub created_at: Millis,
+    pub privacy: Privacy,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
@@ -52,7 +54,7 @@ pub enum Role {
 
 pub fn me(account: accounts::Model) -> Me {
     let role = if account.administrator { Role::Administrator } else { Role::Person };
-    Me { role, created_at: account.created_at, person: account.into() }
+    Me { role, created_at: account.created_at, privacy: Privacy::from(&account), person: account.into() }
 }
 
 /// The account key, boxed under the password.
@@ -191,6 +193,10 @@ pub async fn register_finish(
                 opaque_record,
                 recovery_verifier: finish.recovery_verifier.0,
                 created_at: app.clock.now(),
+                shares_presence: true,
+                shares_typing: true,
+                shares_receipts: true,
+                last_seen: None,
             };
             people::index(tx, &account).await?;
             insert_account(tx, account).await?;

@@ -30,15 +30,17 @@ use crate::error::{Code, Error, Problem, Result};
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::live::poll::Shelf;
+use crate::privacy::Agreements;
 use crate::writer::Writer;
 use crate::{
-    accounts, blocks, conversations, event, keys, live, messages, people, profile, sessions, web_files,
+    accounts, blocks, conversations, event, keys, live, messages, people, privacy, profile, sessions,
+    web_files,
 };
 
 /// Enough for the largest vault in base64.
 const MAX_BODY_BYTES: usize = 1 << 20;
 const MAX_REQUEST_TIME: Duration = Duration::from_secs(30);
-/// Conversations and epochs kept in memory: 48 bytes each.
+/// Conversations and epochs kept in memory: 48 bytes each, at most.
 const REMEMBERED: usize = 100_000;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -61,6 +63,7 @@ pub struct Parts {
     /// Who belongs to a conversation, and which conversation an epoch belongs to: never changes once written.
     pub members: Cache<Uuid, (Uuid, Uuid)>,
     pub epochs: Cache<Uuid, Uuid>,
+    pub agreements: Agreements,
 }
 
 impl Deref for App {
@@ -73,13 +76,14 @@ impl Deref for App {
 
 impl App {
     pub fn new(config: Config, clock: Clock, db: Db, opaque: Opaque) -> Result<Self> {
-        let live = Live::default();
+        let live = Live::new(clock.clone());
         Ok(Self(Arc::new(Parts {
             limits: Limits::new(&config, clock.clone()),
             writer: Writer::start(&db, live.clone(), clock.clone())?,
             tasks: TaskTracker::new(),
             members: Cache::new(REMEMBERED),
             epochs: Cache::new(REMEMBERED),
+            agreements: Agreements::new(REMEMBERED),
             config,
             clock,
             db,
@@ -109,6 +113,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(sessions::session))
         .routes(routes!(sessions::logout))
         .routes(routes!(profile::change_profile))
+        .routes(routes!(privacy::privacy, privacy::change_privacy))
         .merge(pictures())
         .routes(routes!(profile::avatar))
         .routes(routes!(people::search))
@@ -126,6 +131,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(messages::remove_reaction))
         .routes(routes!(messages::versions))
         .routes(routes!(messages::send_receipt))
+        .routes(routes!(live::presence::attending))
+        .routes(routes!(live::presence::presence))
+        .routes(routes!(live::presence::typing))
         .routes(routes!(live::socket::live))
         .routes(routes!(live::stream::live_stream))
         .routes(routes!(live::poll::live_poll))

@@ -40,6 +40,10 @@ impl Conversation {
         [self.low, self.high]
     }
 
+    pub fn peer(&self) -> Uuid {
+        if self.me == self.low { self.high } else { self.low }
+    }
+
     /// Load through the membership: a conversation of others is not found.
     pub async fn load(db: &impl ConnectionTrait, id: Uuid, me: Uuid) -> Result<Self> {
         let row = conversations::Entity::find_by_id(id).one(db).await?.ok_or(Code::NotFound)?;
@@ -149,6 +153,8 @@ pub async fn begin(tx: &impl ConnectionTrait, me: Uuid, peer: Uuid) -> Result<Uu
         high_delivered: 0,
         low_read: 0,
         high_read: 0,
+        low_shown: 0,
+        high_shown: 0,
         low_unread: 0,
         high_unread: 0,
         low_blocks: false,
@@ -260,9 +266,13 @@ async fn views(
     let mut last_messages = last_messages(db, &rows, me).await?;
     let mut last_epochs = last_epochs(db, &rows).await?;
     let view = |row: conversations::Model| {
-        let low = Progress { delivered: row.low_delivered, read: row.low_read };
-        let high = Progress { delivered: row.high_delivered, read: row.high_read };
-        let (mine, theirs, unread, blocked) = if row.low == me {
+        let is_low = row.low == me;
+        // Of oneself all of it, of the other what they show.
+        let low_read = if is_low { row.low_read } else { row.low_shown };
+        let high_read = if is_low { row.high_shown } else { row.high_read };
+        let low = Progress { delivered: row.low_delivered, read: low_read };
+        let high = Progress { delivered: row.high_delivered, read: high_read };
+        let (mine, theirs, unread, blocked) = if is_low {
             (low, high, row.low_unread, row.low_blocks)
         } else {
             (high, low, row.high_unread, row.high_blocks)

@@ -70,6 +70,8 @@ refusals! {
     StaleKeyBundle UNPROCESSABLE_ENTITY "The epoch is sealed to a key that is no longer current.";
     BadEnvelope UNPROCESSABLE_ENTITY "The envelope is not well formed.";
     UnknownEpoch UNPROCESSABLE_ENTITY "The envelope's epoch does not belong to this conversation.";
+    EpochClosed CONFLICT "The envelope's epoch takes no more envelopes: seal it anew under the current one.";
+    BadTimer UNPROCESSABLE_ENTITY "Messages stay for ever, a day, a week, or four weeks.";
     BadReceipt UNPROCESSABLE_ENTITY "A receipt names a message that exists.";
     ConversationWithOneself UNPROCESSABLE_ENTITY "A conversation is between two people.";
     NotAnImage UNPROCESSABLE_ENTITY "The picture is not a JPEG, PNG or WebP that can be read.";

@@ -9,6 +9,7 @@ use crate::error::Code;
 use crate::keys::Epoch;
 use crate::messages::{Accepted, Kind, Message};
 use crate::people::Person;
+use crate::privacy::Privacy;
 use crate::wire::Bytes;
 
 /// From the client.
@@ -27,6 +28,12 @@ pub enum Frame {
     },
     /// As `POST …/receipts`.
     Receipt { conversation: Uuid, delivered: Option<i64>, read: Option<i64> },
+    /// As `POST …/typing`.
+    Typing { conversation: Uuid },
+    /// Whether the person is at this page; until it is said otherwise, or the connection ends.
+    Attending { attending: bool },
+    /// The conversation that is open here: `presence` tells of the other person, at once and at each change.
+    Watch { conversation: Option<Uuid> },
 }
 
 /// To the client.
@@ -41,8 +48,19 @@ pub enum Event {
     Refused { conversation: Uuid, id: Uuid, code: Code, message: String },
     /// A message in one of one's conversations is new (unless it was sent over this very socket), or is another now.
     Message { message: Message },
-    /// How far `account` has come in a conversation.
+    /// How far `account` has come in a conversation; of the other person, as far as it is shown.
     Receipt { conversation: Uuid, account: Uuid, delivered: i64, read: i64 },
+    /// The other person types.
+    Typing { conversation: Uuid, account: Uuid },
+    /// Whether the other person of the conversation that is watched is there. Nothing is said of who hides it.
+    Presence {
+        account: Uuid,
+        online: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        last_seen: Option<Millis>,
+    },
+    /// One shares more or less with others now.
+    Privacy { privacy: Privacy },
     /// A conversation has a new epoch.
     Epoch { conversation: Uuid, epoch: Epoch },
     /// An epoch's key is gone from the server, as is all it carried: it is to be forgotten.

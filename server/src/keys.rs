@@ -10,18 +10,21 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::clock::Millis;
+use crate::clock::{HOUR, Millis};
 use crate::conversations::Conversation;
 use crate::error::{Code, Error, Problem, Result, is_duplicate};
 use crate::event::Event;
 use crate::people;
-use crate::schema::tables::{conversations, epochs, key_bundles, keyring, vaults};
+use crate::schema::tables::{
+    conversations, epochs, key_bundles, keyring, messages, outliving, reactions, scheduled, vaults, versions,
+};
 use crate::sessions::CurrentAccount;
 use crate::wire::{Bytes, Json, Path, Query};
 
@@ -32,6 +35,8 @@ const KEYRING_ENTRY_BYTES: usize = 1 + 24 + 32 + 16;
 const MAX_ENTRIES: usize = 500;
 const KEYRING_PAGE: u64 = 1_000;
 const EPOCHS_PAGE: u64 = 50;
+/// A message may be under way in its epoch for so long after the next one has begun.
+const LATE: Millis = HOUR;
 
 /// Something signed: its bytes and the Ed25519 signature over them.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
@@ -267,7 +272,8 @@ impl From<&epochs::Model> for Epoch {
     }
 }
 
-/// An epoch with the grant that carries its key, sealed to each of the two.
+/// An epoch with the grant that carries its key, sealed to each of the two. Both are empty when what it carried has
+/// disappeared, and its key after it.
 #[derive(Serialize, ToSchema)]
 pub struct GrantedEpoch {
     id: Uuid,
@@ -351,8 +357,16 @@ pub async fn open_epoch(
                 signature: signed.signature,
                 first_seq: state.seq + 1,
                 created_at: app.clock.now(),
+                closed: false,
             };
             insert_epoch(tx, &row).await?;
+            if state.timer > 0 && number > 1 {
+                let at = app.clock.now() + state.timer + LATE;
+                let outliving = outliving::Model { at, conversation: conversation.id, number: number - 1 };
+                outliving::Entity::insert(outliving::ActiveModel::from(outliving))
+                    .exec_without_returning(tx)
+                    .await?;
+            }
             put_on_keyring(tx, conversation.me, conversation.id, row.id, new.keyring).await?;
             let change = conversations::ActiveModel {
                 id: Set(conversation.id),
@@ -411,6 +425,110 @@ async fn open_bundle(tx: &impl ConnectionTrait, account: Uuid) -> Result<KeyBund
     let signed = current_bundle(tx, account).await?.signed();
     KeyBundle::open(&signed, account, &person.handle)
         .map_err(|_| Error::internal(format!("the stored key bundle of {account} is damaged")))
+}
+
+/// The keys of epochs whose time is over go, where nothing is left that they open. First such an epoch is closed,
+/// and what is under way is let through, so that nothing can come that nobody could read.
+pub async fn erase_outlived(app: &App) -> Result<()> {
+    let due = outliving::Entity::find()
+        .filter(outliving::Column::At.lte(app.clock.now()))
+        .order_by_asc(outliving::Column::At)
+        .all(app.db.read())
+        .await?;
+    for row in due {
+        let found = epochs::Entity::find_by_id((row.conversation, row.number)).one(app.db.read()).await?;
+        let Some(epoch) = found else { continue };
+        if !epoch.closed {
+            let closed = epochs::ActiveModel {
+                conversation: Set(epoch.conversation),
+                number: Set(epoch.number),
+                closed: Set(true),
+                ..Default::default()
+            };
+            app.db.write(async |tx| Ok(closed.update_without_returning(tx).await?)).await?;
+        }
+        app.epochs.remove(&epoch.id);
+        app.writer.flush().await;
+        let erased = app.db.write(async |tx| erase(tx, &row, &epoch).await).await?;
+        if let Some(both) = erased {
+            app.live
+                .publish(&both, &Event::EpochErased { conversation: epoch.conversation, epoch: epoch.id });
+        }
+    }
+    Ok(())
+}
+
+/// The two people, when nothing was left under it. Where something is, it is looked at again when that is over; and
+/// what never is keeps the key for good.
+async fn erase(
+    tx: &impl ConnectionTrait,
+    row: &outliving::Model,
+    epoch: &epochs::Model,
+) -> Result<Option<[Uuid; 2]>> {
+    outliving::Entity::delete_by_id((row.at, row.conversation, row.number)).exec(tx).await?;
+    match last_use(tx, epoch).await? {
+        Some(Some(until)) => {
+            let again = outliving::Model { at: until + LATE, ..row.clone() };
+            outliving::Entity::insert(outliving::ActiveModel::from(again)).exec_without_returning(tx).await?;
+            Ok(None)
+        }
+        Some(None) => Ok(None),
+        None => {
+            let erased = epochs::ActiveModel {
+                conversation: Set(epoch.conversation),
+                number: Set(epoch.number),
+                body: Set(Vec::new()),
+                signature: Set(Vec::new()),
+                ..Default::default()
+            };
+            erased.update_without_returning(tx).await?;
+            keyring::Entity::delete_many().filter(keyring::Column::Epoch.eq(epoch.id)).exec(tx).await?;
+            let conversation = conversations::Entity::find_by_id(epoch.conversation).one(tx).await?;
+            Ok(conversation.map(|row| [row.low, row.high]))
+        }
+    }
+}
+
+/// Until when something sealed under the epoch is kept: for ever is `Some(None)`; `None` when there is nothing.
+async fn last_use(tx: &impl ConnectionTrait, epoch: &epochs::Model) -> Result<Option<Option<Millis>>> {
+    let messages = messages::Entity::find()
+        .select_only()
+        .column(messages::Column::ExpiresAt)
+        .filter(messages::Column::Conversation.eq(epoch.conversation))
+        .filter(messages::Column::DeletedAt.is_null());
+    let own = messages.clone().filter(messages::Column::Epoch.eq(epoch.id));
+    let edited = messages.clone().filter(
+        messages::Column::Seq.in_subquery(
+            versions::Entity::find()
+                .select_only()
+                .column(versions::Column::Seq)
+                .filter(versions::Column::Conversation.eq(epoch.conversation))
+                .filter(versions::Column::Epoch.eq(epoch.id))
+                .into_query(),
+        ),
+    );
+    let reacted = messages.filter(
+        messages::Column::Seq.in_subquery(
+            reactions::Entity::find()
+                .select_only()
+                .column(reactions::Column::Seq)
+                .filter(reactions::Column::Conversation.eq(epoch.conversation))
+                .filter(reactions::Column::Epoch.eq(epoch.id))
+                .into_query(),
+        ),
+    );
+    let mut uses = Vec::new();
+    for select in [own, edited, reacted] {
+        uses.extend(select.distinct().into_tuple::<Option<Millis>>().all(tx).await?);
+    }
+    let waiting = scheduled::Entity::find()
+        .filter(scheduled::Column::Conversation.eq(epoch.conversation))
+        .filter(scheduled::Column::Epoch.eq(epoch.id))
+        .one(tx)
+        .await?;
+    // What waits to be sent begins its time then: it is looked at again.
+    uses.extend(waiting.map(|waiting| Some(waiting.at)));
+    Ok(if uses.contains(&None) { Some(None) } else { uses.into_iter().flatten().max().map(Some) })
 }
 
 async fn insert_epoch(tx: &impl ConnectionTrait, row: &epochs::Model) -> Result<()> {

@@ -7,6 +7,7 @@
 //! SQL of one subject:
 //!
 //! - [`accounts`] sign-up and log-in, [`sessions`] who is asking, [`profile`] one's own page, [`people`] others
+//! - [`privacy`] what each lets the others see
 //! - [`keys`] what the server keeps sealed: key bundles, vaults, keyrings, epochs
 //! - [`conversations`] and [`messages`]
 //!
@@ -29,6 +30,7 @@ pub mod limits;
 pub mod live;
 pub mod messages;
 pub mod people;
+pub mod privacy;
 pub mod profile;
 pub mod schema;
 pub mod sessions;
@@ -61,6 +63,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
+use crate::live::presence;
 
 /// For requests under way, and for whoever is connected to be told.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
@@ -112,6 +115,7 @@ pub async fn serve(
     let router = app::router(app.clone());
     let stopping = CancellationToken::new();
     let housekeeping = tokio::spawn(housekeep(app.clone()));
+    let presence = tokio::spawn(presence::keep(app.clone()));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
@@ -137,6 +141,9 @@ pub async fn serve(
     if timeout(SHUTDOWN_PATIENCE, app.tasks.wait()).await.is_err() {
         tracing::warn!("some connections did not end in time");
     }
+    presence.abort();
+    // Also of those whom the stop has sent away.
+    presence::settle(&app).await;
     app.writer.flush().await;
     app.db.clone().close().await?;
     tracing::info!("stopped");
@@ -183,6 +190,16 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(PEER_PATIENCE))
 }
 
+/// What happens at a time: messages disappear, and the keys that opened them. How many messages.
+pub async fn run_due(app: &App) -> error::Result<usize> {
+    let mut gone = 0;
+    while messages::are_due(app).await? {
+        gone += writer::answered(|answer| app.writer.expire(answer)).await?;
+    }
+    keys::erase_outlived(app).await?;
+    Ok(gone)
+}
+
 async fn housekeep(app: App) {
     let mut minute = interval(Duration::from_secs(60));
     minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -190,7 +207,9 @@ async fn housekeep(app: App) {
         minute.tick().await;
         app.limits.tidy();
         app.shelf.tidy(app.clock.now());
-        for tidied in [accounts::tidy(&app).await, sessions::tidy(&app).await] {
+        app.live.presence().tidy();
+        for tidied in [accounts::tidy(&app).await, sessions::tidy(&app).await, run_due(&app).await.map(drop)]
+        {
             if let Err(error) = tidied {
                 tracing::warn!(%error, "housekeeping failed");
             }

@@ -1,5 +1,5 @@
 //! How often something may be tried: per network address and per handle, so that neither many guesses at one
-//! account nor one guess at many accounts gets far.
+//! account nor one guess at many accounts gets far. And how often somebody types.
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -11,6 +11,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::Clock;
@@ -19,6 +20,8 @@ use crate::error::{Error, Result};
 
 /// Looking whether a handle is free happens while one types, so it may happen this much more often.
 const LOOKS_PER_ATTEMPT: u32 = 10;
+/// A page says that one types every three seconds; a person may have several.
+const TYPING_PER_MINUTE: u32 = 60;
 
 type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, Clock, NoOpMiddleware<Nanos>>;
 
@@ -27,6 +30,7 @@ pub struct Limits {
     by_address: Keyed<IpAddr>,
     by_handle: Keyed<String>,
     looks: Keyed<IpAddr>,
+    typing: Keyed<Uuid>,
 }
 
 impl Limits {
@@ -35,6 +39,7 @@ impl Limits {
             by_address: keyed(config.attempts_per_address, &clock),
             by_handle: keyed(config.attempts_per_handle, &clock),
             looks: keyed(config.attempts_per_address.saturating_mul(LOOKS_PER_ATTEMPT), &clock),
+            typing: keyed(TYPING_PER_MINUTE, &clock),
             clock,
         }
     }
@@ -55,11 +60,17 @@ impl Limits {
         self.check(&self.looks, &address.0)
     }
 
+    /// One word that somebody types.
+    pub fn typing(&self, account: Uuid) -> Result<()> {
+        self.check(&self.typing, &account)
+    }
+
     /// Forget those who have been quiet long enough.
     pub fn tidy(&self) {
         self.by_address.retain_recent();
         self.by_handle.retain_recent();
         self.looks.retain_recent();
+        self.typing.retain_recent();
     }
 
     fn check<K: Hash + Eq + Clone>(&self, limiter: &Keyed<K>, key: &K) -> Result<()> {

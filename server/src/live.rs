@@ -9,6 +9,7 @@
 //! time, and each new one begins with `ready`, at which the client finds by `rev` what it missed.
 
 pub mod poll;
+pub mod presence;
 pub mod socket;
 pub mod stream;
 
@@ -22,10 +23,12 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::clock::{HOUR, Millis};
+use crate::clock::{Clock, HOUR, Millis};
 use crate::error::{Code, Error, Result};
 use crate::event::Event;
 use crate::sessions::{self, CurrentAccount};
+
+use presence::Attendance;
 
 /// Something is said at least this often, by every way: it keeps proxies from taking a quiet connection for a
 /// dead one, and finds out dead ones.
@@ -46,13 +49,14 @@ pub enum CloseReason {
 }
 
 /// Tells the connections of this process apart.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ConnectionId(u64);
 
 /// All connections of this process.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Live {
     connected: Arc<RwLock<Connected>>,
+    presence: Arc<Attendance>,
 }
 
 #[derive(Default)]
@@ -63,6 +67,14 @@ struct Connected {
 }
 
 impl Live {
+    pub fn new(clock: Clock) -> Self {
+        Self { connected: Arc::default(), presence: Arc::new(Attendance::new(clock)) }
+    }
+
+    pub fn presence(&self) -> &Attendance {
+        &self.presence
+    }
+
     /// Hand an event to every connection of these accounts.
     pub fn publish(&self, accounts: &[Uuid], event: &Event) {
         self.publish_except(None, accounts, event);
@@ -127,6 +139,7 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.live.presence.leave(self.account, &self.mailbox);
         let mut connected = self.live.connected.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(of_account) = connected.mailboxes.get_mut(&self.account) {
             of_account.retain(|other| other.id != self.mailbox.id);

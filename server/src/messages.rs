@@ -8,7 +8,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use e2ee::Envelope;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use crate::clock::{DAY, Millis};
 use crate::conversations::Conversation;
 use crate::error::{Code, Error, Problem, Result};
 use crate::live::ConnectionId;
-use crate::schema::tables::{epochs, messages};
+use crate::schema::tables::{epochs, expiring, messages};
 use crate::sessions::CurrentAccount;
 use crate::wire::{Bytes, Json, Path};
 use crate::writer::{self, Answer, Change, NewChange, Sealed, answered};
@@ -322,4 +322,10 @@ pub async fn send_receipt(
     answered(|answer| app.writer.receipt(writer::NewReceipt { conversation, delivered, read, answer }))
         .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether there are messages whose time is over.
+pub async fn are_due(app: &App) -> Result<bool> {
+    let due = expiring::Entity::find().filter(expiring::Column::At.lte(app.clock.now())).limit(1);
+    Ok(due.one(app.db.read()).await?.is_some())
 }

@@ -6,6 +6,7 @@ pub mod tables;
 mod m2026_11_23_first;
 mod m2026_11_23_lists;
 mod m2026_11_24_changes;
+mod m2026_11_24_presence;
 mod m2026_11_24_times;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_23_first::Migration),
             Box::new(m2026_11_23_lists::Migration),
             Box::new(m2026_11_24_changes::Migration),
+            Box::new(m2026_11_24_presence::Migration),
             Box::new(m2026_11_24_times::Migration),
         ]
     }

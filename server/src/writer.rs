@@ -279,10 +279,13 @@ fn publish(live: &Live, except: Option<ConnectionId>, conversation: &Conversatio
 
 fn settle_receipt(new: NewReceipt, outcome: Outcome, live: &Live) {
     let answer = match outcome {
-        Outcome::Advanced { delivered, read } => {
+        Outcome::Advanced { delivered, read, shown } => {
             let Conversation { id: conversation, me: account, .. } = new.conversation;
-            let event = Event::Receipt { conversation, account, delivered, read };
-            live.publish(&new.conversation.both(), &event);
+            let event = |read| Event::Receipt { conversation, account, delivered, read };
+            live.publish(&[account], &event(read));
+            if let Some(shown) = shown {
+                live.publish(&[new.conversation.peer()], &event(shown));
+            }
             Ok(())
         }
         Outcome::Refused(code) => Err(code.into()),

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use uuid::Uuid;
 
-use super::{CloseReason, Connection, HEARTBEAT, Mail, json};
+use super::{CloseReason, Connection, HEARTBEAT, Mail, json, presence};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::error::{Code, Error, Problem, Result};
@@ -193,18 +193,36 @@ impl Talk {
         let (me, mailbox) = (current.account, place.mailbox.clone());
         let origin = Some(mailbox.id);
         match frame {
-            Frame::Send { conversation: to, id, envelope, kind, target } => {
+            Frame::Send { conversation: to, id, envelope, kind, target, timer } => {
                 let answer = move |stored| {
                     mailbox.push(json(&outcome(to, id, stored)));
                     drop(permit);
                 };
                 let queued = async {
                     let conversation = app.conversation(to, me).await?;
-                    let new = NewMessage { id, envelope, kind, target };
+                    let new = NewMessage { id, envelope, kind, target, timer };
                     messages::send(app, conversation, new, origin, Box::new(answer)).await
                 };
                 if let Err(error) = queued.await {
                     self.tell(&outcome(to, id, Err(error)));
+                }
+            }
+            Frame::Typing { conversation } => {
+                let told = async {
+                    let conversation = app.conversation(conversation, me).await?;
+                    presence::type_in(app, &conversation).await
+                };
+                if let Err(error) = told.await {
+                    self.tell(&failed(&error));
+                }
+            }
+            Frame::Attending { attending } => app.live.presence().attend(me, mailbox.id, attending),
+            Frame::Watch { conversation } => {
+                app.live.presence().watch(&mailbox, None);
+                let Some(conversation) = conversation else { return };
+                match app.conversation(conversation, me).await {
+                    Ok(conversation) => app.live.presence().watch(&mailbox, Some(conversation)),
+                    Err(error) => self.tell(&failed(&error)),
                 }
             }
             Frame::Receipt { conversation, delivered, read } => {

@@ -37,6 +37,12 @@ table! {
         /// SHA-256 of the value that the recovery code derives.
         recovery_verifier: Vec<u8>,
         created_at: i64,
+        /// What others may see, and what one sees of others.
+        shares_presence: bool,
+        shares_typing: bool,
+        shares_receipts: bool,
+        /// To the minute, and only while presence is shared.
+        last_seen: Option<i64>,
     }
 }
 
@@ -143,6 +149,9 @@ table! {
         high_delivered: i64,
         low_read: i64,
         high_read: i64,
+        /// How far `high` was shown that `low` has read: no further than both share it.
+        low_shown: i64,
+        high_shown: i64,
         /// Messages of the other person after `low_read`.
         low_unread: i64,
         high_unread: i64,

@@ -94,7 +94,8 @@ fn before(transaction: &Connection, conversation: Uuid, id: Uuid) -> rusqlite::R
     transaction.prepare_cached(&select)?.query_row(params![id, conversation], Before::read).optional()
 }
 
-const SELECT_BEFORE: &str = "SELECT seq, rev, sender, id, version, edits, deleted_at IS NOT NULL, changed, hidden,
+const SELECT_BEFORE: &str =
+    "SELECT seq, rev, sender, id, version, edits, deleted_at IS NOT NULL, changed, hidden,
      expires_at FROM messages";
 
 impl Before {

@@ -36,6 +36,8 @@ pub enum Outcome {
     Advanced {
         delivered: i64,
         read: i64,
+        /// What the other person is told to be read; none when there is nothing new to tell them.
+        shown: Option<i64>,
     },
     /// Messages that have disappeared, with the two people each belonged to.
     Expired(Vec<([Uuid; 2], Message)>),
@@ -102,6 +104,8 @@ struct State {
     active_at: Millis,
     delivered: [i64; 2],
     read: [i64; 2],
+    /// What the other one is shown of it.
+    shown: [i64; 2],
     unread: [i64; 2],
     /// The first has blocked the second, and the other way round.
     blocks: [bool; 2],
@@ -171,7 +175,8 @@ impl Page<'_> {
         let (sender, epoch) = (new.conversation.me, new.epoch);
         let side = state.side(sender);
         let hidden = state.is_blocked(side);
-        let row = params![conversation, seq, rev, id, sender, epoch, new.envelope, sent_at, hidden, expires_at];
+        let row =
+            params![conversation, seq, rev, id, sender, epoch, new.envelope, sent_at, hidden, expires_at];
         if insert.execute(row)? == 0 {
             return self.known(new);
         }
@@ -292,25 +297,33 @@ impl Page<'_> {
         } else if read > was_read {
             let mut count = transaction.prepare_cached(
                 "SELECT count(*) FROM messages
-                 WHERE conversation = ? AND seq > ? AND seq <= ? AND sender <> ? AND NOT hidden",
+                 WHERE conversation = ? AND seq > ? AND seq <= ? AND sender <> ? AND NOT hidden
+                 AND (expires_at IS NULL OR deleted_at IS NULL OR deleted_at < expires_at)",
             )?;
             let from_the_other = params![new.conversation.id, was_read, read, new.conversation.me];
             state.unread[me] -= count.query_row(from_the_other, |row| row.get::<_, i64>(0))?;
         }
         state.delivered[me] = delivered;
         state.read[me] = read;
+        // What is read while either hides it, or blocks the other, is shown only with what is read later.
+        let shows = read > was_read && state.blocks == [false; 2] && share_receipts(transaction, new)?;
+        if shows {
+            state.shown[me] = read;
+        }
         state.changed = true;
-        Ok(Outcome::Advanced { delivered, read })
+        let shown = (shows || delivered > was_delivered).then_some(state.shown[me]);
+        Ok(Outcome::Advanced { delivered, read, shown })
     }
 
     /// Only what changes here is written: the row's epoch is another room's business.
     fn save(&self) -> rusqlite::Result<()> {
         let mut update = self.transaction.prepare_cached(
             "UPDATE conversations SET seq = ?, rev = ?, active_at = ?, low_delivered = ?, high_delivered = ?,
-             low_read = ?, high_read = ?, low_unread = ?, high_unread = ?, timer = ?, timer_seq = ? WHERE id = ?",
+             low_read = ?, high_read = ?, low_shown = ?, high_shown = ?, low_unread = ?, high_unread = ?,
+             timer = ?, timer_seq = ? WHERE id = ?",
         )?;
         for (id, state) in self.states.iter().filter(|(_, state)| state.changed) {
-            let State { seq, rev, active_at, delivered, read, unread, timer, timer_seq, .. } = state;
+            let State { seq, rev, active_at, delivered, read, shown, unread, timer, timer_seq, .. } = state;
             update.execute(params![
                 seq,
                 rev,
@@ -319,6 +332,8 @@ impl Page<'_> {
                 delivered[1],
                 read[0],
                 read[1],
+                shown[0],
+                shown[1],
                 unread[0],
                 unread[1],
                 timer,
@@ -341,8 +356,9 @@ fn state<'s>(
         Entry::Vacant(vacant) => vacant,
     };
     let mut select = transaction.prepare_cached(
-        "SELECT low, seq, rev, active_at, low_delivered, high_delivered, low_read, high_read, low_unread,
-         high_unread, low_blocks, high_blocks, high, timer, timer_seq FROM conversations WHERE id = ?",
+        "SELECT low, seq, rev, active_at, low_delivered, high_delivered, low_read, high_read, low_shown,
+         high_shown, low_unread, high_unread, low_blocks, high_blocks, high, timer, timer_seq
+         FROM conversations WHERE id = ?",
     )?;
     let found = select.query_row([id], |row| {
         Ok(State {
@@ -352,13 +368,21 @@ fn state<'s>(
             active_at: row.get(3)?,
             delivered: [row.get(4)?, row.get(5)?],
             read: [row.get(6)?, row.get(7)?],
-            unread: [row.get(8)?, row.get(9)?],
-            blocks: [row.get(10)?, row.get(11)?],
-            high: row.get(12)?,
-            timer: row.get(13)?,
-            timer_seq: row.get(14)?,
+            shown: [row.get(8)?, row.get(9)?],
+            unread: [row.get(10)?, row.get(11)?],
+            blocks: [row.get(12)?, row.get(13)?],
+            high: row.get(14)?,
+            timer: row.get(15)?,
+            timer_seq: row.get(16)?,
             changed: false,
         })
     });
     Ok(found.optional()?.map(|state| vacant.insert(state)))
+}
+
+/// Whether both let each other see how far they have read.
+fn share_receipts(transaction: &Connection, new: &NewReceipt) -> rusqlite::Result<bool> {
+    let mut count =
+        transaction.prepare_cached("SELECT count(*) FROM accounts WHERE id IN (?, ?) AND shares_receipts")?;
+    Ok(count.query_row(new.conversation.both(), |row| row.get::<_, i64>(0))? == 2)
 }

@@ -14,6 +14,7 @@ mod live;
 mod manners;
 mod messages;
 mod people;
+mod presence;
 mod profiles;
 mod retries;
 mod sessions;

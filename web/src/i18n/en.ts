@@ -111,6 +111,13 @@ export const en = {
     back: 'Back to the conversations',
     profileOf: (name: string) => `Profile of ${name}`,
     encrypted: 'Encrypted between the two of you',
+    typing: 'typing…',
+    online: 'online',
+    lastSeen: {
+      today: (time: string) => `last seen today at ${time}`,
+      yesterday: (time: string) => `last seen yesterday at ${time}`,
+      on: (date: string) => `last seen on ${date}`,
+    },
     log: (name: string) => `Messages with ${name}`,
     loading: 'Opening the messages…',
     start: (name: string) => `This is where your conversation with ${name} begins.`,
@@ -286,6 +293,21 @@ export const en = {
     appearance: 'Appearance',
     theme: 'Theme',
     themes: { system: 'System', light: 'Light', dark: 'Dark' },
+    privacy: 'Privacy',
+    shares: {
+      presence: {
+        label: 'Online and last seen',
+        hint: 'People you write with see that you are here, and when you last were. If you hide it, you do not see it of them either.',
+      },
+      typing: {
+        label: 'Typing',
+        hint: 'People you write to see that you are typing. If you hide it, you do not see it of them either.',
+      },
+      receipts: {
+        label: 'Read receipts',
+        hint: 'People you write with see what you have read. If you hide it, you do not see it of them either.',
+      },
+    },
     session: 'Your session',
     logOut: 'Log out',
     logOutHint: 'Your messages stay on the server, encrypted. This browser forgets them, and your drafts.',

@@ -108,6 +108,13 @@ export const fr: Texts = {
     back: 'Retour aux conversations',
     profileOf: (name) => `Profil : ${name}`,
     encrypted: 'Chiffré entre vous deux',
+    typing: 'en train d’écrire…',
+    online: 'en ligne',
+    lastSeen: {
+      today: (time) => `dernière visite aujourd’hui à ${time}`,
+      yesterday: (time) => `dernière visite hier à ${time}`,
+      on: (date) => `dernière visite le ${date}`,
+    },
     log: (name) => `Messages avec ${name}`,
     loading: 'Ouverture des messages…',
     start: (name) => `Votre conversation avec ${name} commence ici.`,
@@ -284,6 +291,21 @@ export const fr: Texts = {
     appearance: 'Apparence',
     theme: 'Thème',
     themes: { system: 'Système', light: 'Clair', dark: 'Sombre' },
+    privacy: 'Confidentialité',
+    shares: {
+      presence: {
+        label: 'En ligne et dernière visite',
+        hint: 'Vos correspondants voient que vous êtes là, ou quand vous l’étiez. Si vous le masquez, vous ne le voyez plus d’eux non plus.',
+      },
+      typing: {
+        label: 'Saisie en cours',
+        hint: 'La personne à qui vous écrivez voit que vous êtes en train d’écrire. Si vous le masquez, vous ne le voyez plus des autres non plus.',
+      },
+      receipts: {
+        label: 'Confirmations de lecture',
+        hint: 'Vos correspondants voient ce que vous avez lu. Si vous le masquez, vous ne le voyez plus d’eux non plus.',
+      },
+    },
     session: 'Votre session',
     logOut: 'Se déconnecter',
     logOutHint:

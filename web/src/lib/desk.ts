@@ -2,7 +2,8 @@
 import { Conversations } from '../features/conversations/conversations.svelte';
 import { Notices } from '../features/conversations/notices.svelte';
 import { api } from './api/client';
-import type { Accepted, Person, ServerFrame } from './api/types';
+import type { Accepted, Person, Privacy, ServerFrame } from './api/types';
+import { Attendance } from './attendance';
 import { clock } from './clock';
 import { Keys } from './keys';
 import { Live, type Connection } from './live';
@@ -22,6 +23,8 @@ export interface Told {
   /** The server ended the session. */
   ended(): void;
   profile(person: Person): void;
+  /** What the person shares was changed, here or in another browser. */
+  privacy(privacy: Privacy): void;
   /** For the other tabs. */
   tabs(word: Word): void;
 }
@@ -34,11 +37,13 @@ export class Desk {
   private readonly live: Live;
   private readonly outbox: Outbox;
   private readonly receipts: Receipts;
+  private readonly attendance: Attendance;
   private stopped = false;
 
   constructor(
     me: string,
     storage: Storage,
+    privacy: () => Privacy,
     private readonly told: Told,
   ) {
     this.live = new Live({
@@ -53,7 +58,11 @@ export class Desk {
     const changed = () => told.tabs({ type: 'settings' });
     this.preferences = new Preferences({ vault, keys: this.keys, storage, changed });
     this.notices = new Notices(this.preferences);
-    const { keys, outbox, receipts, preferences, notices } = this;
+    this.attendance = new Attendance(this.live, {
+      privacy,
+      presence: (conversation, presence) => this.conversations.get(conversation)?.presence.told(presence),
+    });
+    const { keys, outbox, receipts, attendance, preferences, notices } = this;
     const draftKept = (conversation: string) => told.tabs({ type: 'draft', conversation });
     this.conversations = new Conversations({
       me,
@@ -62,6 +71,7 @@ export class Desk {
       storage,
       outbox,
       receipts,
+      attendance,
       preferences,
       notices,
       draftKept,
@@ -84,6 +94,10 @@ export class Desk {
     void this.outbox.drain(conversation);
   }
 
+  privacyChanged(): void {
+    this.attendance.privacyChanged();
+  }
+
   stop(): void {
     this.stopped = true;
     this.conversations.stop();
@@ -91,6 +105,7 @@ export class Desk {
     this.live.stop();
     this.outbox.stop();
     this.receipts.stop();
+    this.attendance.stop();
   }
 
   private way(): Way {
@@ -133,6 +148,7 @@ export class Desk {
   private event(frame: ServerFrame): void {
     if (frame.type === 'ready') {
       clock.set(frame.server_time);
+      this.attendance.ready();
       void this.conversations.refresh();
       void this.receipts.resend();
       void this.preferences.refresh().catch(() => undefined);
@@ -142,6 +158,8 @@ export class Desk {
     } else if (frame.type === 'profile') {
       this.told.profile(frame.person);
       this.conversations.on(frame);
+    } else if (frame.type === 'privacy') {
+      this.told.privacy(frame.privacy);
     } else {
       this.conversations.on(frame);
     }

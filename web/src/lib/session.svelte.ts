@@ -4,7 +4,7 @@ import type { Conversations } from '../features/conversations/conversations.svel
 import { forgetNotices, type Notices } from '../features/conversations/notices.svelte';
 import { forgetHabits } from '../features/emoji/habits';
 import { api } from './api/client';
-import type { Me, NewAccount, Person, SignedIn } from './api/types';
+import type { Me, NewAccount, Person, Privacy, SignedIn } from './api/types';
 import { clock } from './clock';
 import { Desk, type Word as DeskWord } from './desk';
 import { backOff, type Connection } from './live';
@@ -163,10 +163,11 @@ export class Session {
     this.me = me;
     this.notice = null;
     this.orphaned = false;
-    this.desk = new Desk(me.id, this.storage, {
+    this.desk = new Desk(me.id, this.storage, () => this.me?.privacy ?? me.privacy, {
       connection: (state) => (this.connection = state),
       ended: () => void this.over(),
       profile: (person) => this.profileChanged(person),
+      privacy: (privacy) => this.privacyChanged(privacy),
       tabs: (word) => this.tell(word),
     });
     this.phase = 'signed-in';
@@ -176,6 +177,12 @@ export class Session {
   private profileChanged(person: Person): void {
     this.profiles.set(person.id, person);
     if (this.me?.id === person.id) this.me = { ...this.me, ...person };
+  }
+
+  private privacyChanged(privacy: Privacy): void {
+    if (!this.me) return;
+    this.me = { ...this.me, privacy };
+    this.desk?.privacyChanged();
   }
 
   // Ways out
@@ -269,6 +276,15 @@ export class Session {
 
   async removeAvatar(): Promise<void> {
     this.me = await api.removeAvatar();
+  }
+
+  async changePrivacy(change: Partial<Privacy>): Promise<void> {
+    this.privacyChanged(await api.changePrivacy(change));
+  }
+
+  /** It may have been changed elsewhere while nothing was heard here. */
+  async refreshPrivacy(): Promise<void> {
+    this.privacyChanged(await api.privacy());
   }
 
   async openConversation(account: string): Promise<string> {

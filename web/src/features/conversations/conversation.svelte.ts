@@ -15,6 +15,7 @@ import type { Queued } from '../../lib/storage';
 import { Draft } from './draft.svelte';
 import { History } from './history.svelte';
 import { now } from './now';
+import { Presence } from './presence.svelte';
 import { Queue } from './queue.svelte';
 import { contentOf, textOf, type Content, type Opened, type Reply, type Text } from './content';
 import { placeOf, withChanges, type Change, type Pending, type Shown } from './timeline';
@@ -38,6 +39,7 @@ export class Conversation {
   readonly history: History;
   readonly queue: Queue;
   readonly draft: Draft;
+  readonly presence = new Presence();
   /** What is held, as it will be when all that waits is on the server. */
   readonly view: readonly Shown[] = $derived.by(() =>
     withChanges(this.shown, this.queue.changes, this.tools.me),
@@ -136,11 +138,27 @@ export class Conversation {
     return seq <= delivered ? 'delivered' : 'sent';
   }
 
+  /** Its thread is open here. Returns what ends that. */
+  watch(): () => void {
+    const { attendance } = this.tools;
+    attendance.watch(this.id);
+    return () => {
+      attendance.unwatch(this.id);
+      this.presence.forget();
+    };
+  }
+
   // Writing
+
+  /** The person has changed what stands in the composer. */
+  typed(): void {
+    if (!this.draft.empty) this.tools.attendance.type(this.id);
+  }
 
   /** Shows the message at once; rejects only when this browser cannot keep it, and then the composer has it again. */
   async send(text: string): Promise<void> {
     const { draft, queue } = this;
+    this.tools.attendance.wrote(this.id);
     const taken = { ...draft.take(), text };
     const content = textOf(text, taken.reply);
     try {
@@ -310,6 +328,7 @@ export class Conversation {
    * in together; the first call resolves to the newest of theirs among them, if it is new.
    */
   receive(message: Message): Promise<Content | null> {
+    if (message.sender === this.peer.id && message.seq > this.record.seq) this.presence.wrote();
     this.arriving.push(message);
     if (this.takingIn) return this.takingIn.then(() => null);
     this.takingIn = this.history.inOrder(() => {

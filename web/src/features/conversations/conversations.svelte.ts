@@ -228,6 +228,12 @@ export class Conversations {
       case 'receipt':
         this.byId.get(frame.conversation)?.marked(frame.account, frame);
         break;
+      case 'typing':
+        this.byId.get(frame.conversation)?.presence.types();
+        break;
+      case 'presence':
+        for (const each of this.byId.values()) if (each.peer.id === frame.account) each.presence.told(frame);
+        break;
       case 'epoch':
         this.byId.get(frame.conversation)?.epochChanged(frame.epoch);
         break;

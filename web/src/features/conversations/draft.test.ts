@@ -119,7 +119,7 @@ function written(replace: () => Promise<void>) {
   const tab = tabs[0]!;
   const outbox = { add: vi.fn(replace), replace: vi.fn(replace), remove: vi.fn(() => Promise.resolve()) };
   const conversation = new Conversation(
-    { ...tab.tools, outbox } as unknown as Tools,
+    { ...tab.tools, outbox, attendance: { wrote: vi.fn() } } as unknown as Tools,
     { id: 'c', seq: 0, rev: 0, mine: {}, theirs: {} } as unknown as Record,
   );
   return { conversation, outbox };

@@ -50,6 +50,12 @@ export function dayLabel(at: number, now: number, locale: string): string {
   return capitalised(format(locale, { weekday: 'long', day: 'numeric', month: 'long', year }).format(at));
 }
 
+/** "3 March", with the year when it is another. */
+export function date(at: number, now: number, locale: string): string {
+  const year = sameYear(at, now) ? undefined : ('numeric' as const);
+  return format(locale, { day: 'numeric', month: 'long', year }).format(at);
+}
+
 /** Everything, for the tooltip and the screen reader. */
 export function fullTime(at: number, locale: string): string {
   return format(locale, { dateStyle: 'full', timeStyle: 'short' }).format(at);

@@ -1,5 +1,6 @@
 /** What the state of conversations works with, handed in by the session. */
 import type { Conversation as Record, Message } from '../../lib/api/types';
+import type { Attendance } from '../../lib/attendance';
 import type { Keys } from '../../lib/keys';
 import type { Outbox } from '../../lib/outbox';
 import type { Preferences } from '../../lib/preferences.svelte';
@@ -22,6 +23,7 @@ export interface Tools {
   receipts: Receipts;
   preferences: Preferences;
   notices: Pick<Notices, 'tell'>;
+  attendance: Attendance;
   /** For the other tabs. */
   draftKept: (conversation: string) => void;
 }

@@ -2,7 +2,7 @@ import createClient from 'openapi-fetch';
 import { clock } from '../clock';
 import { Problem } from '../problem';
 import type { paths } from './schema';
-import type { KeyringEntry, Marks, NewAccount, NewMessage, Signed, Vault } from './types';
+import type { KeyringEntry, Marks, NewAccount, NewMessage, Privacy, Signed, Vault } from './types';
 
 // Looked up at each call: the page's fetch may be watched or replaced.
 const server = createClient<paths>({ baseUrl: '/api', fetch: (request) => fetch(request) });
@@ -81,6 +81,14 @@ export const api = {
       }),
     ),
   removeAvatar: () => data(server.DELETE('/profile/avatar')),
+  privacy: () => data(server.GET('/privacy')),
+  changePrivacy: (body: Partial<Privacy>) => data(server.PATCH('/privacy', { body })),
+
+  attending: () => data(server.POST('/attending')),
+  presence: (conversation: string) =>
+    data(server.GET('/conversations/{conversation}/presence', { params: to(conversation) })),
+  typing: (conversation: string) =>
+    data(server.POST('/conversations/{conversation}/typing', { params: to(conversation) })),
 
   people: (query: { q: string } & Page, signal?: AbortSignal) =>
     data(server.GET('/people', { params: { query }, signal })),

@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/attending": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that one is there, for the next minute. Over a WebSocket the frame `attending` says it better. */
+        post: operations["attending"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/avatars/{avatar}": {
         parameters: {
             query?: never;
@@ -201,6 +218,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/conversations/{conversation}/presence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the other person is there, or when they last were. */
+        get: operations["presence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/conversations/{conversation}/receipts": {
         parameters: {
             query?: never;
@@ -212,6 +246,23 @@ export interface paths {
         put?: never;
         /** Say how far one has come. Going back changes nothing. */
         post: operations["send_receipt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/conversations/{conversation}/typing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that one is typing. The answer is the same whether anybody is told or not. */
+        post: operations["typing"];
         delete?: never;
         options?: never;
         head?: never;
@@ -424,6 +475,24 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/privacy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What one shares. */
+        get: operations["privacy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change what is given, keep the rest. Who hides their presence is forgotten to have been there. */
+        patch: operations["change_privacy"];
         trace?: never;
     };
     "/profile": {
@@ -687,6 +756,24 @@ export interface components {
             type: "receipt";
         } | {
             /** Format: uuid */
+            account: string;
+            /** Format: uuid */
+            conversation: string;
+            /** @enum {string} */
+            type: "typing";
+        } | {
+            /** Format: uuid */
+            account: string;
+            last_seen?: components["schemas"]["i64"] | null;
+            online: boolean;
+            /** @enum {string} */
+            type: "presence";
+        } | {
+            privacy: components["schemas"]["Privacy"];
+            /** @enum {string} */
+            type: "privacy";
+        } | {
+            /** Format: uuid */
             conversation: string;
             epoch: components["schemas"]["Epoch"];
             /** @enum {string} */
@@ -737,6 +824,20 @@ export interface components {
             read?: number | null;
             /** @enum {string} */
             type: "receipt";
+        } | {
+            /** Format: uuid */
+            conversation: string;
+            /** @enum {string} */
+            type: "typing";
+        } | {
+            attending: boolean;
+            /** @enum {string} */
+            type: "attending";
+        } | {
+            /** Format: uuid */
+            conversation?: string | null;
+            /** @enum {string} */
+            type: "watch";
         };
         /** @description An epoch with the grant that carries its key, sealed to each of the two. */
         GrantedEpoch: {
@@ -805,6 +906,7 @@ export interface components {
         /** @description One's own account. */
         Me: components["schemas"]["Person"] & {
             created_at: components["schemas"]["i64"];
+            privacy: components["schemas"]["Privacy"];
             role: components["schemas"]["Role"];
         };
         /** @description A message as it is at its `rev`, with all that was done to it. */
@@ -907,6 +1009,24 @@ export interface components {
              * @description For the next poll; good once.
              */
             ticket: string;
+        };
+        /** @description Whether somebody is there. Nothing is said of who hides it, of who blocks, and of who was never seen. */
+        Presence: {
+            last_seen?: components["schemas"]["i64"] | null;
+            online: boolean;
+        };
+        /** @description What one shares, and therefore sees of others who share it too. */
+        Privacy: {
+            /** @description That one is there, or when one was last. */
+            presence: boolean;
+            /** @description How far one has read. */
+            receipts: boolean;
+            typing: boolean;
+        };
+        PrivacyChange: {
+            presence?: boolean | null;
+            receipts?: boolean | null;
+            typing?: boolean | null;
         };
         /** @description The body of every refusal. */
         Problem: {
@@ -1030,6 +1150,31 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    attending: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     avatar: {
         parameters: {
             query?: never;
@@ -1489,6 +1634,35 @@ export interface operations {
             };
         };
     };
+    presence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Presence"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     send_receipt: {
         parameters: {
             query?: never;
@@ -1503,6 +1677,33 @@ export interface operations {
                 "application/json": components["schemas"]["NewReceipt"];
             };
         };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    typing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             204: {
                 headers: {
@@ -1884,6 +2085,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SignedBytes"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    privacy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Privacy"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_privacy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrivacyChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Privacy"];
                 };
             };
             default: {
