@@ -1,6 +1,6 @@
 /**
  * What this browser keeps, in IndexedDB: envelopes as the server has them, the
- * outbox, the drafts, and the sealed secret of the session. Never a text in
+ * outbox, the drafts, the index of the search, and the sealed secret of the session. Never a text in
  * clear, never a key that the page could read. The server is the truth: all but
  * the outbox and the drafts can be lost at any time, so a failing cache is a
  * slow start, not an error. What exists nowhere else is held in memory as well,
@@ -70,6 +70,25 @@ export interface DueMarks extends Marks {
   conversation: string;
 }
 
+/** How far the index of a conversation's messages goes, as it is kept here (message-index.ts). */
+export interface KeptIndex {
+  conversation: string;
+  /** Another one after each writing. */
+  stamp: string;
+  /** Every message from this `seq` on is in it, as it was at the conversation's `rev`. */
+  first: number;
+  rev: number;
+  /** The stamp that each of its segments was written with, by number. */
+  segments: Map<number, string>;
+}
+
+/** Texts of a run of messages, sealed for this browser. */
+export interface KeptSegment {
+  conversation: string;
+  number: number;
+  sealed: Uint8Array<ArrayBuffer>;
+}
+
 interface Schema extends DBSchema {
   session: { key: string; value: ReloadSecret };
   owner: { key: string; value: string };
@@ -78,12 +97,24 @@ interface Schema extends DBSchema {
   outbox: { key: number; value: Queued; indexes: { conversation: string; id: string } };
   drafts: { key: string; value: KeptDraft };
   marks: { key: string; value: DueMarks };
+  indexes: { key: string; value: KeptIndex };
+  segments: { key: [string, number]; value: KeptSegment };
 }
 
 type Stores = StoreNames<Schema>[];
 
-const ALL = ['session', 'owner', 'conversations', 'messages', 'outbox', 'drafts', 'marks'] satisfies Stores;
-const VERSION = 2;
+const ALL = [
+  'session',
+  'owner',
+  'conversations',
+  'messages',
+  'outbox',
+  'drafts',
+  'marks',
+  'indexes',
+  'segments',
+] satisfies Stores;
+const VERSION = 3;
 const RELOAD = 'reload';
 const OWNER = 'account';
 /** Random, and as old as the database: another one means that the storage was cleared. */
@@ -128,9 +159,13 @@ export class Storage {
           outbox.createIndex('conversation', 'conversation');
           outbox.createIndex('id', 'id', { unique: true });
         }
-        db.createObjectStore('drafts', { keyPath: 'conversation' });
-        db.createObjectStore('marks', { keyPath: 'conversation' });
-        tx.objectStore('owner').put(crypto.randomUUID(), INSTANCE).catch(ignored);
+        if (before < 2) {
+          db.createObjectStore('drafts', { keyPath: 'conversation' });
+          db.createObjectStore('marks', { keyPath: 'conversation' });
+          tx.objectStore('owner').put(crypto.randomUUID(), INSTANCE).catch(ignored);
+        }
+        db.createObjectStore('indexes', { keyPath: 'conversation' });
+        db.createObjectStore('segments', { keyPath: ['conversation', 'number'] });
         tx.done.catch(ignored);
       },
       blocking: (_, wanted) => this.gone(wanted === null),
@@ -463,6 +498,36 @@ export class Storage {
       const store = tx.objectStore('marks');
       const kept = await store.get(conversation);
       if (kept && kept.delivered <= delivered && kept.read <= read) await store.delete(conversation);
+    });
+  }
+
+  // The index of the search in messages
+
+  async indexes(): Promise<KeptIndex[]> {
+    return this.read(['indexes'], (tx) => tx.objectStore('indexes').getAll());
+  }
+
+  async segment(conversation: string, number: number): Promise<KeptSegment | undefined> {
+    return this.read(['segments'], (tx) => tx.objectStore('segments').get([conversation, number]));
+  }
+
+  /**
+   * In the place of the index with the stamp `before` (null for none). False when another one stands there, as
+   * another tab has written it meanwhile, or it was cleared, or when the storage is not this account's any more.
+   */
+  async keepIndex(
+    account: string,
+    before: string | null,
+    index: KeptIndex,
+    segments: KeptSegment[],
+  ): Promise<boolean> {
+    return this.write(['owner', 'indexes', 'segments'], async (tx) => {
+      if ((await tx.objectStore('owner').get(OWNER)) !== account) return false;
+      const kept = await tx.objectStore('indexes').get(index.conversation);
+      if ((kept?.stamp ?? null) !== before) return false;
+      await tx.objectStore('indexes').put(index);
+      for (const segment of segments) await tx.objectStore('segments').put(segment);
+      return true;
     });
   }
 }
