@@ -130,6 +130,7 @@ export class MessageIndex {
   private readonly runs = new Map<string, Run>();
   /** Of indexes on the disk that do not open: another one is written over them. */
   private readonly broken = new Map<string, string>();
+  private loading: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly account: string,
@@ -138,7 +139,14 @@ export class MessageIndex {
   ) {}
 
   /** What is on the disk, as far as it is not held already. Piece by piece: others wait for the worker, too. */
-  async load(): Promise<Reached[]> {
+  load(): Promise<Reached[]> {
+    // One after the other: an older state must not come in after a newer one.
+    const loaded = this.loading.then(() => this.loadAll());
+    this.loading = loaded.catch(() => undefined);
+    return loaded;
+  }
+
+  private async loadAll(): Promise<Reached[]> {
     const kept = await this.storage.indexes().catch(() => null);
     if (kept) {
       // What was on the disk and is no longer was cleared.

@@ -1,6 +1,7 @@
 /** Who is signed in here, from the first page to the log-out. */
 import { SvelteMap } from 'svelte/reactivity';
 import type { Conversations } from '../features/conversations/conversations.svelte';
+import type { Indexer } from '../features/search/indexer.svelte';
 import { forgetHabits } from '../features/emoji/habits';
 import { api } from './api/client';
 import type { Me, NewAccount, Person, SignedIn } from './api/types';
@@ -42,6 +43,12 @@ export class Session {
   get conversations(): Conversations {
     if (!this.desk) throw new Problem('signed_out', 401);
     return this.desk.conversations;
+  }
+
+  /** The search in messages; its code comes with its first use. */
+  async indexer(): Promise<Indexer> {
+    if (!this.desk) throw new Problem('signed_out', 401);
+    return this.desk.indexer(() => this.connection === 'online');
   }
 
   warmUp(): void {
@@ -228,7 +235,7 @@ export class Session {
   }
 
   private heard(word: Word): void {
-    if (word.type === 'outbox' || word.type === 'draft') this.desk?.heard(word);
+    if (word.type === 'outbox' || word.type === 'draft' || word.type === 'index') this.desk?.heard(word);
     // A sign-up under way has keys and a code that exist nowhere else.
     else if (this.newAccount) this.signedInElsewhere = word.type === 'signed-in';
     else if (word.type === 'signed-out') void this.forget();

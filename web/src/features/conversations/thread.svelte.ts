@@ -14,8 +14,10 @@ export class ThreadState {
   question: Question | null = $state.raw(null);
   /** The `seq` of the message that was just jumped to. */
   highlighted: number | null = $state(null);
-  /** Set by the list of messages. */
-  scrollTo: (seq: number) => void = () => undefined;
+  /** It is where one came to from elsewhere, and takes the focus as soon as it is drawn. */
+  focused = $state(false);
+  /** Set by the list of messages: false when it does not show this one. */
+  scrollTo: (seq: number) => boolean = () => false;
 
   private timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -36,15 +38,17 @@ export class ThreadState {
     this.question = { about, ask };
   }
 
-  /** To a message, wherever it stands. */
-  async jumpTo(seq: number): Promise<void> {
+  /** To a message, wherever it stands. False where there is none to be shown. */
+  async jumpTo(seq: number, { focus = false } = {}): Promise<boolean> {
     const { history } = this.conversation;
     await history.inOrder(() => history.loadAround(seq));
     await tick();
-    this.scrollTo(seq);
+    if (!this.scrollTo(seq)) return false;
     clearTimeout(this.timer);
     this.highlighted = seq;
+    this.focused = focus;
     this.timer = setTimeout(() => (this.highlighted = null), HIGHLIGHT);
+    return true;
   }
 }
 
