@@ -75,7 +75,7 @@ export class MessageSearch {
         const { found, more } = await indexer.search(query, this.ids(), limit);
         if (this.stopped || query !== this.query) continue;
         if (this.answered === query) this.changed(this.found, found);
-        this.found = found;
+        this.found = found.map((each) => this.found.find((shown) => isSame(shown, each)) ?? each);
         this.hasMore = more;
         this.answered = query;
       } catch (thrown) {
@@ -95,3 +95,7 @@ export class MessageSearch {
     return this.within === null ? this.session.conversations.list.map(({ id }) => id) : [this.within];
   }
 }
+
+/** What has not changed is not drawn again. */
+const isSame = (a: Found, b: Found) =>
+  a.conversation === b.conversation && a.seq === b.seq && a.excerpt === b.excerpt;
