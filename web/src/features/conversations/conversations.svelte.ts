@@ -175,7 +175,8 @@ export class Conversations {
     for (const { message, content } of opened) {
       const conversation = this.byId.get(message.conversation);
       if (!conversation) continue;
-      conversation.preview = content;
+      // A newer one may have come while this one was opened.
+      if ((conversation.record.last_message?.rev ?? 0) <= message.rev) conversation.preview = content;
       conversation.confirmDelivery();
     }
   }
