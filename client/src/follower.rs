@@ -291,6 +291,7 @@ impl Follower {
             }
             Some(Pushed::Epoch { conversation, epoch }) => Some(Event::Epoch { conversation, epoch }),
             Some(Pushed::Block { account, blocked }) => Some(Event::Block { account, blocked }),
+            Some(Pushed::Vault { version }) => Some(Event::Vault { version }),
             Some(Pushed::Profile { person }) => Some(Event::Profile(person)),
             Some(Pushed::Ready { .. } | Pushed::Unknown) | None => None,
         };

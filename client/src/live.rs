@@ -57,6 +57,10 @@ pub enum Event {
         account: Uuid,
         blocked: bool,
     },
+    /// One's own vault was written.
+    Vault {
+        version: i64,
+    },
     Profile(Person),
     Error {
         code: String,
@@ -185,6 +189,7 @@ impl Live {
             }
             Pushed::Epoch { conversation, epoch } => Event::Epoch { conversation, epoch },
             Pushed::Block { account, blocked } => Event::Block { account, blocked },
+            Pushed::Vault { version } => Event::Vault { version },
             Pushed::Profile { person } => Event::Profile(person),
             Pushed::Error { code, message } => Event::Error { code, message },
             Pushed::Unknown => return Ok(None),

@@ -319,6 +319,9 @@ pub enum Pushed {
         account: Uuid,
         blocked: bool,
     },
+    Vault {
+        version: i64,
+    },
     Profile {
         person: Person,
     },

@@ -87,6 +87,18 @@ impl Keychain {
         self.vault_version
     }
 
+    /// What the person has set, by its key: `{"at": milliseconds since 1970, "value": …}`; the value of one that
+    /// was taken back is `null`.
+    pub fn settings(&self) -> &serde_json::Map<String, serde_json::Value> {
+        &self.vault.settings
+    }
+
+    /// Sets one, as of `at`; the vault must be written. An entry that is older than the one there changes nothing
+    /// at the next merge.
+    pub fn set_setting(&mut self, key: &str, value: serde_json::Value, at: u64) {
+        self.vault.set(key, value, at);
+    }
+
     /// The server took the vault under this version.
     pub fn vault_written(&mut self, version: u64) {
         self.vault_version = version;

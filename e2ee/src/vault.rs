@@ -98,8 +98,15 @@ impl Vault {
         Self::from_json(document).ok_or(Error::BadVault)
     }
 
+    /// A setting as it is from `at` on, in milliseconds since 1970; `Null` takes it back. The mark that it was
+    /// taken back stays for a while, so that a browser which still has it does not bring it back.
+    pub fn set(&mut self, key: &str, value: Value, at: u64) {
+        self.settings.insert(key.to_owned(), json!({"at": at, "value": value}));
+        self.settings.retain(|_, entry| !entry["value"].is_null() || set_at(entry) + FORGOTTEN_AFTER > at);
+    }
+
     /// Takes in what another browser of this account wrote meanwhile. Contacts are united; where both know
-    /// one, the earlier pin stands. Returns the contacts whose pinned identity is now another one.
+    /// one, the earlier pin stands. Of each setting the later one stands. Returns the contacts whose pinned identity is now another one.
     pub fn merge(&mut self, theirs: Vault) -> Vec<Uuid> {
         let mut changed = Vec::new();
         for (account, their_pin) in theirs.contacts {
@@ -125,7 +132,14 @@ impl Vault {
                 self.encryption_seeds.push(seed);
             }
         }
-        self.settings = theirs.settings;
+        for (key, their_entry) in theirs.settings {
+            match self.settings.get(&key) {
+                Some(our_entry) if rank(our_entry) >= rank(&their_entry) => {}
+                _ => {
+                    self.settings.insert(key, their_entry);
+                }
+            }
+        }
         self.unknown = theirs.unknown;
         changed
     }
@@ -183,6 +197,18 @@ pub(crate) fn key(account_key: &Key, account: Uuid) -> Key {
 
 pub(crate) fn aad(account: Uuid, version: u64) -> Vec<u8> {
     enc("vault-aad", &[account.as_bytes(), &version.to_be_bytes()])
+}
+
+/// How long the mark of a setting that was taken back is kept: longer than a page stays open without a line.
+const FORGOTTEN_AFTER: u64 = 90 * 24 * 3_600_000;
+
+fn set_at(entry: &Value) -> u64 {
+    entry["at"].as_u64().unwrap_or(0)
+}
+
+/// Of two entries the higher one stands, in whichever order browsers meet them.
+fn rank(entry: &Value) -> (u64, String) {
+    (set_at(entry), entry.to_string())
 }
 
 fn secret(mut value: Value) -> Option<Key> {
@@ -272,5 +298,40 @@ mod tests {
         assert_eq!(ours.contacts[&CONTACT].identity, [3; 32]);
         assert_eq!(ours.merge(with_pin(7, 2)), [CONTACT], "an earlier one is told");
         assert_eq!(ours.contacts[&CONTACT].identity, [7; 32]);
+    }
+
+    #[test]
+    fn of_each_setting_the_later_one_stands_whoever_merges() {
+        let set = |all: &[(&str, Value, u64)]| {
+            let mut vault = with_pin(3, 5);
+            all.iter().for_each(|(key, value, at)| vault.set(key, value.clone(), *at));
+            vault
+        };
+        let ours =
+            || set(&[("a", json!(1), 10), ("b", json!(1), 30), ("ours", json!(1), 10), ("tie", json!(1), 9)]);
+        let theirs = || {
+            set(&[("a", json!(2), 20), ("b", json!(2), 20), ("gone", json!(null), 20), ("tie", json!(2), 9)])
+        };
+        let (mut one, mut other) = (ours(), theirs());
+        one.merge(theirs());
+        other.merge(ours());
+        assert_eq!(one.settings, other.settings);
+        let value = |key: &str| one.settings[key]["value"].clone();
+        assert_eq!(
+            ["a", "b", "ours", "gone", "tie"].map(value),
+            [json!(2), json!(1), json!(1), json!(null), json!(2)]
+        );
+    }
+
+    #[test]
+    fn a_setting_that_was_taken_back_is_forgotten_after_a_while() {
+        let mut vault = with_pin(3, 5);
+        vault.set("gone", json!(1), 10);
+        vault.set("gone", json!(null), 20);
+        vault.set("other", json!(1), 20 + FORGOTTEN_AFTER - 1);
+        assert!(vault.settings.contains_key("gone"));
+        vault.set("other", json!(1), 20 + FORGOTTEN_AFTER);
+        assert!(!vault.settings.contains_key("gone"));
+        assert!(vault.settings.contains_key("other"));
     }
 }

@@ -46,6 +46,8 @@ pub enum Event {
     Epoch { conversation: Uuid, epoch: Epoch },
     /// One has blocked or unblocked somebody.
     Block { account: Uuid, blocked: bool },
+    /// One's own vault was written, by one of one's browsers.
+    Vault { version: i64 },
     /// A contact, or oneself, changed the profile.
     Profile { person: Person },
     /// A frame that was not understood.

@@ -4,6 +4,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use e2ee::{Grant, KeyBundle, Signed};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
@@ -77,11 +78,27 @@ pub async fn key_bundle(
     Ok(axum::Json(current_bundle(app.db.read(), account).await?))
 }
 
-/// One's own vault.
-#[utoipa::path(get, path = "/vault", tag = "keys", responses(
-    (status = 200, body = Vault), (status = "default", body = Problem)))]
-pub async fn vault(current: CurrentAccount, State(app): State<App>) -> Result<axum::Json<Vault>> {
-    Ok(axum::Json(own_vault(app.db.read(), current.account).await?))
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct VaultQuery {
+    /// The version one knows: only a later one is of interest.
+    known: Option<i64>,
+}
+
+/// One's own vault; nothing (204) when it is no later than the one that is `known`.
+#[utoipa::path(get, path = "/vault", tag = "keys", params(VaultQuery), responses(
+    (status = 200, body = Vault), (status = 204), (status = "default", body = Problem)))]
+pub async fn vault(
+    current: CurrentAccount,
+    State(app): State<App>,
+    Query(query): Query<VaultQuery>,
+) -> Result<Response> {
+    let vault = own_vault(app.db.read(), current.account).await?;
+    Ok(if query.known.is_some_and(|known| vault.version <= known) {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        axum::Json(vault).into_response()
+    })
 }
 
 pub async fn own_vault(db: &impl ConnectionTrait, account: Uuid) -> Result<Vault> {
@@ -106,6 +123,7 @@ pub async fn write_vault(
     if !(1..=MAX_VAULT_BYTES).contains(&vault.boxed.0.len()) {
         return Err(Code::BadKeyMaterial.into());
     }
+    let written = Event::Vault { version: vault.version };
     app.db
         .write(async |tx| {
             let version = vaults::Entity::find_by_id(current.account)
@@ -121,9 +139,11 @@ pub async fn write_vault(
             let row =
                 vaults::Model { account: current.account, version: vault.version, boxed: vault.boxed.0 };
             vaults::ActiveModel::from(row).reset_all().update_without_returning(tx).await?;
-            Ok(StatusCode::NO_CONTENT)
+            Ok(())
         })
-        .await
+        .await?;
+    app.live.publish(&[current.account], &written);
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// An epoch's key, boxed by one of the two for themselves.

@@ -1,6 +1,6 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
-use client::Client;
+use client::{Client, Event};
 use e2ee::{Keychain, Signed};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -62,8 +62,14 @@ async fn a_vault_is_written_with_the_next_version_or_not_at_all() {
     for wrong in [json!("2"), json!(2.5), json!(1e300), json!(null)] {
         assert_eq!(raw_refusal(put(wrong.clone(), "AAAA").await), refused(400, "bad_request"), "{wrong}");
     }
+    let mut live = alice.events().await.unwrap();
     assert_eq!(put(json!(2), "AAAA").await.0, 204);
-    assert_eq!(alice.raw("GET", "/vault", None).await.unwrap().1, json!({"version": 2, "box": "AAAA"}));
+    let written = json!({"version": 2, "box": "AAAA"});
+    assert_eq!(alice.raw("GET", "/vault", None).await.unwrap().1, written);
+    // One's other browsers are told, and fetch what is new to them.
+    while !matches!(live.next().await.unwrap(), Event::Vault { version: 2 }) {}
+    assert_eq!(alice.raw("GET", "/vault?known=1", None).await.unwrap(), (200, written));
+    assert_eq!(alice.raw("GET", "/vault?known=2", None).await.unwrap().0, 204);
 }
 
 #[tokio::test]

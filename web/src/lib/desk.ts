@@ -1,5 +1,6 @@
 /** Everything that lives from a sign-in to its end: made together, stopped together. */
 import { Conversations } from '../features/conversations/conversations.svelte';
+import { Notices } from '../features/conversations/notices.svelte';
 import type { Indexer } from '../features/search/indexer.svelte';
 import { api } from './api/client';
 import type { Accepted, Person, ServerFrame } from './api/types';
@@ -7,6 +8,7 @@ import { clock } from './clock';
 import { Keys } from './keys';
 import { Live, type Connection } from './live';
 import { Outbox, type Way } from './outbox';
+import { Preferences } from './preferences.svelte';
 import { Problem } from './problem';
 import { Receipts } from './receipts';
 import { askToStay, type Queued, type Storage } from './storage';
@@ -14,7 +16,10 @@ import { vault } from './vault';
 
 /** What the tabs of one browser tell each other of one person's conversations. */
 export type Word =
-  { type: 'outbox'; conversation: string } | { type: 'draft'; conversation: string } | { type: 'index' };
+  | { type: 'outbox'; conversation: string }
+  | { type: 'draft'; conversation: string }
+  | { type: 'settings' }
+  | { type: 'index' };
 
 export interface Told {
   connection(state: Connection): void;
@@ -27,6 +32,8 @@ export interface Told {
 
 export class Desk {
   readonly keys = new Keys(vault);
+  readonly preferences: Preferences;
+  readonly notices: Notices;
   readonly conversations: Conversations;
   private readonly live: Live;
   private readonly outbox: Outbox;
@@ -48,19 +55,33 @@ export class Desk {
     });
     this.receipts = new Receipts(this.live, storage);
     this.outbox = new Outbox(storage, this.way());
-    const { keys, outbox, receipts } = this;
+    const changed = () => told.tabs({ type: 'settings' });
+    this.preferences = new Preferences({ vault, keys: this.keys, storage, changed });
+    this.notices = new Notices(this.preferences);
+    const { keys, outbox, receipts, preferences, notices } = this;
     const draftKept = (conversation: string) => told.tabs({ type: 'draft', conversation });
-    this.conversations = new Conversations({ me, vault, keys, storage, outbox, receipts, draftKept });
+    this.conversations = new Conversations({
+      me,
+      vault,
+      keys,
+      storage,
+      outbox,
+      receipts,
+      preferences,
+      notices,
+      draftKept,
+    });
   }
 
   /** What this browser kept is shown first; then the line opens, and the rest follows from its `ready`. */
   async start(): Promise<void> {
-    await this.conversations.restore();
+    await Promise.all([this.conversations.restore(), this.preferences.restore()]);
     if (!this.stopped) this.live.start();
   }
 
   /** From another tab of this browser. */
   heard(word: Word): void {
+    if (word.type === 'settings') return void this.preferences.changedElsewhere().catch(() => undefined);
     if (word.type === 'index') return void this.indexing?.then((indexer) => indexer.heard(), ignored);
     const { type, conversation } = word;
     if (type === 'draft') return this.conversations.draftChanged(conversation);
@@ -97,6 +118,7 @@ export class Desk {
     this.stopped = true;
     void this.indexing?.then((indexer) => indexer.stop(), ignored);
     this.conversations.stop();
+    this.notices.stop();
     this.live.stop();
     this.outbox.stop();
     this.receipts.stop();
@@ -144,7 +166,10 @@ export class Desk {
       clock.set(frame.server_time);
       void this.conversations.refresh();
       void this.receipts.resend();
+      void this.preferences.refresh().catch(() => undefined);
       void this.outbox.drainAll().catch(() => undefined);
+    } else if (frame.type === 'vault') {
+      void this.preferences.refresh(frame.version).catch(() => undefined);
     } else if (frame.type === 'profile') {
       this.told.profile(frame.person);
       this.conversations.on(frame);

@@ -3,7 +3,14 @@
  * knows no network, and the server, which holds boxes and knows no key.
  */
 import { api } from './api/client';
-import type { Conversation, Epoch, EpochSummary, KeyringEntry, Person } from './api/types';
+import type {
+  Conversation,
+  Epoch,
+  EpochSummary,
+  KeyringEntry,
+  Person,
+  Vault as ServedVault,
+} from './api/types';
 import { clock } from './clock';
 import { Problem } from './problem';
 import type { Vault } from './vault';
@@ -43,7 +50,8 @@ export class Keys {
   private readonly grants = new Map<string, Epoch[]>();
   private readonly signed = new Map<string, Signed>();
   private readonly healing = new Map<string, Promise<void>>();
-  private unsavedPins = false;
+  /** Something in the vault is not on the server yet. */
+  private unsaved = false;
   private saving: Promise<void> = Promise.resolve();
 
   constructor(private readonly vault: Vault) {}
@@ -81,30 +89,54 @@ export class Keys {
     const bundle = await api.keyBundle(person.id);
     const found = await this.vault.pin(person.id, person.handle, bundle, clock.now());
     if (found === 'changed') throw new Problem('identity_changed');
-    if (found === 'new') this.unsavedPins = true;
-    if (this.unsavedPins) await this.saveVault();
+    if (found === 'new') this.unsaved = true;
+    if (this.unsaved) await this.writeVault();
+  }
+
+  /** Writes what was set in the vault that is held. */
+  saveVault(): Promise<void> {
+    this.unsaved = true;
+    return this.writeVault();
   }
 
   /** One write at a time: each needs the version of the one before. */
-  private saveVault(): Promise<void> {
-    const saved = this.saving.then(() => this.writeVault());
+  private writeVault(): Promise<void> {
+    const saved = this.saving.then(() => this.tryToWriteVault());
     this.saving = saved.catch(() => undefined);
     return saved;
   }
 
-  private async writeVault(): Promise<void> {
-    for (let race = 0; this.unsavedPins; race++) {
+  private async tryToWriteVault(): Promise<void> {
+    for (let race = 0; this.unsaved; race++) {
       const next = await this.vault.sealVault();
+      this.unsaved = false;
       try {
         await api.putVault(next);
         await this.vault.vaultWritten(next.version);
-        this.unsavedPins = false;
       } catch (thrown) {
+        this.unsaved = true;
         if (Problem.from(thrown).code !== 'vault_conflict' || race >= RACES) throw thrown;
-        // Pins that the two browsers disagree on are looked at again before they are used.
-        for (const account of await this.vault.mergeVault(await api.vault())) this.pins.delete(account);
+        await this.merge(await api.vault());
       }
     }
+  }
+
+  /** What another browser may have written: up to `version`, or up to now. */
+  refreshVault(version = Infinity): Promise<void> {
+    // The version of one's own write is known when that has its answer.
+    const refreshed = this.saving.then(async () => {
+      const held = await this.vault.vaultVersion();
+      if (held >= version) return;
+      const served = await api.laterVault(held);
+      if (served) await this.merge(served);
+    });
+    this.saving = refreshed.catch(() => undefined);
+    return refreshed;
+  }
+
+  private async merge(served: ServedVault): Promise<void> {
+    // Pins that the two browsers disagree on are looked at again before they are used.
+    for (const account of await this.vault.mergeVault(served)) this.pins.delete(account);
   }
 
   /** The epoch to write under now: the current one, or a new one when it is due or does not open. */

@@ -1,6 +1,7 @@
 /** Who is signed in here, from the first page to the log-out. */
 import { SvelteMap } from 'svelte/reactivity';
 import type { Conversations } from '../features/conversations/conversations.svelte';
+import { forgetNotices, type Notices } from '../features/conversations/notices.svelte';
 import type { Indexer } from '../features/search/indexer.svelte';
 import { forgetHabits } from '../features/emoji/habits';
 import { api } from './api/client';
@@ -9,12 +10,15 @@ import { clock } from './clock';
 import { Desk, type Word as DeskWord } from './desk';
 import { backOff, type Connection } from './live';
 import { passing } from './outbox';
+import type { Preferences } from './preferences.svelte';
 import { Problem } from './problem';
 import { Storage } from './storage';
 import { vault, warmUp } from './vault';
 
 /** What the tabs of one browser tell each other. */
 type Word = { type: 'signed-out' } | { type: 'signed-in'; account: string } | DeskWord;
+
+const isOfDesk = (word: Word): word is DeskWord => word.type !== 'signed-out' && word.type !== 'signed-in';
 
 const LOG_OUT_DUE = 'log-out-due';
 
@@ -43,6 +47,16 @@ export class Session {
   get conversations(): Conversations {
     if (!this.desk) throw new Problem('signed_out', 401);
     return this.desk.conversations;
+  }
+
+  get notices(): Notices {
+    if (!this.desk) throw new Problem('signed_out', 401);
+    return this.desk.notices;
+  }
+
+  get preferences(): Preferences {
+    if (!this.desk) throw new Problem('signed_out', 401);
+    return this.desk.preferences;
   }
 
   /** The search in messages; its code comes with its first use. */
@@ -209,6 +223,7 @@ export class Session {
     this.notice = null;
     this.phase = 'signed-out';
     forgetHabits();
+    forgetNotices();
     await Promise.allSettled([this.storage.deleteEverything(), vault.forget()]);
   }
 
@@ -235,7 +250,7 @@ export class Session {
   }
 
   private heard(word: Word): void {
-    if (word.type === 'outbox' || word.type === 'draft' || word.type === 'index') this.desk?.heard(word);
+    if (isOfDesk(word)) this.desk?.heard(word);
     // A sign-up under way has keys and a code that exist nowhere else.
     else if (this.newAccount) this.signedInElsewhere = word.type === 'signed-in';
     else if (word.type === 'signed-out') void this.forget();

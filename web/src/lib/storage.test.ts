@@ -155,34 +155,38 @@ it('keeps what waits in a database of the version before', async () => {
   expect(await storage.drafts()).toHaveLength(1);
 });
 
-it('keeps all there is in a database of version 2, which is not taken for another one', async () => {
-  const before = await openDB(`test-${name - 1}`, 2, {
-    upgrade(db) {
-      db.createObjectStore('session');
-      db.createObjectStore('owner');
-      db.createObjectStore('conversations', { keyPath: 'id' });
-      db.createObjectStore('messages', { keyPath: ['conversation', 'seq'] });
-      const outbox = db.createObjectStore('outbox', { keyPath: 'order', autoIncrement: true });
-      outbox.createIndex('conversation', 'conversation');
-      outbox.createIndex('id', 'id', { unique: true });
-      db.createObjectStore('drafts', { keyPath: 'conversation' });
-      db.createObjectStore('marks', { keyPath: 'conversation' });
-    },
-  });
-  await before.put('owner', 'the instance', 'instance');
-  await before.put('owner', 'a', 'account');
-  await before.add('outbox', queued('m'));
-  await before.put('drafts', { conversation: 'c', sealed: 'sealed' });
-  before.close();
-  await storage.belongTo('a');
-  expect((await storage.queued()).map((q) => q.id)).toEqual(['m']);
-  expect(await storage.drafts()).toHaveLength(1);
-  expect(await storage.keepIndex('a', null, index('one'), [segment('sealed')])).toBe(true);
-  storage.close();
-  const after = await openDB(`test-${name - 1}`);
-  expect(await after.get('owner', 'instance')).toBe('the instance');
-  after.close();
-});
+it.each([2, 3])(
+  'keeps all there is in a database of version %i, which is not taken for another one',
+  async (version) => {
+    const before = await openDB(`test-${name - 1}`, version, {
+      upgrade(db) {
+        db.createObjectStore('session');
+        db.createObjectStore('owner');
+        db.createObjectStore('conversations', { keyPath: 'id' });
+        db.createObjectStore('messages', { keyPath: ['conversation', 'seq'] });
+        const outbox = db.createObjectStore('outbox', { keyPath: 'order', autoIncrement: true });
+        outbox.createIndex('conversation', 'conversation');
+        outbox.createIndex('id', 'id', { unique: true });
+        db.createObjectStore('drafts', { keyPath: 'conversation' });
+        db.createObjectStore('marks', { keyPath: 'conversation' });
+        if (version === 3) db.createObjectStore('settings', { keyPath: 'key' });
+      },
+    });
+    await before.put('owner', 'the instance', 'instance');
+    await before.put('owner', 'a', 'account');
+    await before.add('outbox', queued('m'));
+    await before.put('drafts', { conversation: 'c', sealed: 'sealed' });
+    before.close();
+    await storage.belongTo('a');
+    expect((await storage.queued()).map((q) => q.id)).toEqual(['m']);
+    expect(await storage.drafts()).toHaveLength(1);
+    expect(await storage.keepIndex('a', null, index('one'), [segment('sealed')])).toBe(true);
+    storage.close();
+    const after = await openDB(`test-${name - 1}`);
+    expect(await after.get('owner', 'instance')).toBe('the instance');
+    after.close();
+  },
+);
 
 describe('the index of the search', () => {
   beforeEach(() => storage.belongTo('a'));

@@ -70,6 +70,13 @@ export interface DueMarks extends Marks {
   conversation: string;
 }
 
+/** A setting that is not in the vault on the server yet. */
+export interface DueSetting {
+  key: string;
+  at: number;
+  sealed: string;
+}
+
 /** How far the index of a conversation's messages goes, as it is kept here (message-index.ts). */
 export interface KeptIndex {
   conversation: string;
@@ -97,6 +104,7 @@ interface Schema extends DBSchema {
   outbox: { key: number; value: Queued; indexes: { conversation: string; id: string } };
   drafts: { key: string; value: KeptDraft };
   marks: { key: string; value: DueMarks };
+  settings: { key: string; value: DueSetting };
   indexes: { key: string; value: KeptIndex };
   segments: { key: [string, number]; value: KeptSegment };
 }
@@ -111,10 +119,11 @@ const ALL = [
   'outbox',
   'drafts',
   'marks',
+  'settings',
   'indexes',
   'segments',
 ] satisfies Stores;
-const VERSION = 3;
+const VERSION = 4;
 const RELOAD = 'reload';
 const OWNER = 'account';
 /** Random, and as old as the database: another one means that the storage was cleared. */
@@ -164,6 +173,7 @@ export class Storage {
           db.createObjectStore('marks', { keyPath: 'conversation' });
           tx.objectStore('owner').put(crypto.randomUUID(), INSTANCE).catch(ignored);
         }
+        if (before < 3) db.createObjectStore('settings', { keyPath: 'key' });
         db.createObjectStore('indexes', { keyPath: 'conversation' });
         db.createObjectStore('segments', { keyPath: ['conversation', 'number'] });
         tx.done.catch(ignored);
@@ -472,7 +482,7 @@ export class Storage {
     else this.held.drafts.delete(conversation);
   }
 
-  // Marks that the server has not confirmed
+  // Marks and settings that the server has not confirmed
 
   async marks(): Promise<DueMarks[]> {
     return this.read(['marks'], (tx) => tx.objectStore('marks').getAll());
@@ -490,6 +500,22 @@ export class Storage {
           read: Math.max(read, kept?.read ?? 0),
         });
       }
+    });
+  }
+
+  async dueSettings(): Promise<DueSetting[]> {
+    return this.read(['settings'], (tx) => tx.objectStore('settings').getAll());
+  }
+
+  async keepSetting(setting: DueSetting): Promise<void> {
+    await this.write(['settings'], (tx) => tx.objectStore('settings').put(setting));
+  }
+
+  /** Unless it was set again, in another tab perhaps. */
+  async dropSetting({ key, at }: Pick<DueSetting, 'key' | 'at'>): Promise<void> {
+    await this.write(['settings'], async (tx) => {
+      const kept = await tx.objectStore('settings').get(key);
+      if (kept && kept.at <= at) await tx.objectStore('settings').delete(key);
     });
   }
 

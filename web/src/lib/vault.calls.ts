@@ -15,6 +15,12 @@ interface Account {
 
 type Opened = { text: string } | { error: string };
 
+/** What a person has set, since when in milliseconds since 1970; `null` when it was taken back. */
+export interface Setting {
+  at: number;
+  value: unknown;
+}
+
 /** A message and the reactions to it, in their order; null for one that was deleted, or is hidden. */
 export interface OpenedMessage {
   words: Opened | null;
@@ -85,7 +91,7 @@ const lacksEpoch = (each: Opened | null) =>
   each !== null && 'error' in each && each.error === 'unknown_epoch';
 
 /** The label binds a kept text to its place, so that texts cannot be exchanged in the database. */
-type Label = `outbox/${string}` | `draft/${string}`;
+export type Label = `outbox/${string}` | `draft/${string}` | `setting/${string}`;
 
 const toText = (bytes: Uint8Array) => {
   let text = '';
@@ -168,6 +174,17 @@ export const vaultCalls = {
   sealVault: (): Vault => keys().vault(),
   vaultWritten: (version: number): void => keys().vault_written(version),
   mergeVault: (served: Vault): string[] => keys().merge_vault(served),
+
+  /** Of the vault that is held, which may be ahead of the one on the server. */
+  vaultVersion: (): number => keys().vault_version(),
+  settings: (): Record<string, Setting> => JSON.parse(keys().settings()) as Record<string, Setting>,
+  /** Those that are later than what is held. */
+  takeSettings(settings: Record<string, Setting>): void {
+    const held = vaultCalls.settings();
+    for (const [key, { at, value }] of Object.entries(settings)) {
+      if (at > (held[key]?.at ?? -1)) keys().set_setting(key, JSON.stringify(value), at);
+    }
+  },
 
   pin: (account: string, handle: string, bundle: Signed, now: number) =>
     keys().pin(account, handle, bundle, now),

@@ -34,6 +34,10 @@ pub fn id(text: &str) -> Thrown<Uuid> {
     Uuid::try_parse(text).map_err(|_| bad_argument("not a UUID"))
 }
 
+pub fn json(text: &str) -> Thrown<serde_json::Value> {
+    serde_json::from_str(text).map_err(|_| bad_argument("not JSON"))
+}
+
 pub fn kind(number: u8) -> Thrown<e2ee::Kind> {
     e2ee::Kind::from_number(number).map_err(thrown)
 }

@@ -4,7 +4,7 @@ use e2ee::Context;
 use wasm_bindgen::prelude::*;
 
 use crate::{
-    edge::{Thrown, bytes, id, kind, milliseconds, number, object, text, thrown},
+    edge::{Thrown, bytes, id, json, kind, milliseconds, number, object, text, thrown},
     types::{
         JsAdoptedEpoch, JsCreatedEpoch, JsKeyringEntry, JsLoadedKeyring, JsReloadedAccount, JsSeen, JsSigned,
         JsVault,
@@ -46,6 +46,21 @@ impl Keychain {
     /// The vault for the next PUT.
     pub fn vault(&self) -> JsVault {
         JsVault::write(&self.0.vault())
+    }
+
+    /// What the person has set, as JSON: `{key: {at, value}}`.
+    pub fn settings(&self) -> String {
+        serde_json::Value::Object(self.0.settings().clone()).to_string()
+    }
+
+    /// `value` is JSON; throws `bad_argument` when it is not.
+    pub fn set_setting(&mut self, key: &str, value: &str, at: f64) -> Thrown<()> {
+        self.0.set_setting(key, json(value)?, milliseconds(at));
+        Ok(())
+    }
+
+    pub fn vault_version(&self) -> f64 {
+        self.0.vault_version() as f64
     }
 
     pub fn vault_written(&mut self, version: f64) {

@@ -14,6 +14,8 @@ export interface Text {
   body: string;
   /** The message that this one answers. */
   reply?: Reply;
+  /** Written elsewhere, and passed on. */
+  forwarded?: true;
 }
 
 /** A message, and its place, by which it is found. */
@@ -32,10 +34,15 @@ export function contentOf(opened: Opened): Content {
       ? { type: 'newer' }
       : { type: 'unreadable', reason: words.reason };
   }
-  const { type, body, reply } = words;
+  const { type, body, reply, forwarded } = words;
   if (type !== 'text') return { type: 'newer' };
   if (typeof body !== 'string') return { type: 'unreadable', reason: 'not_understood' };
-  return { type, body, ...(isReply(reply) && { reply: { id: reply.id, seq: reply.seq } }) };
+  return {
+    type,
+    body,
+    ...(isReply(reply) && { reply: { id: reply.id, seq: reply.seq } }),
+    ...(forwarded === true && { forwarded }),
+  };
 }
 
 /** The emoji of a reaction; null when it does not open, or says something else. */
@@ -47,7 +54,9 @@ export function emojiOf(opened: Opened): string | null {
   return typeof emoji === 'string' && emoji !== '' && emoji.length <= 40 ? emoji : null;
 }
 
-type Words = { type: string; body?: unknown; reply?: unknown; emoji?: unknown } | { reason: string };
+type Words =
+  | { type: string; body?: unknown; reply?: unknown; forwarded?: unknown; emoji?: unknown }
+  | { reason: string };
 
 function wordsOf(opened: Opened): Words {
   if ('error' in opened) return { reason: opened.error };

@@ -9,10 +9,12 @@ import type {
   Person,
 } from '../../lib/api/types';
 import { epochOf } from '../../lib/ids';
+import type { ConversationWishes } from '../../lib/preferences.svelte';
 import { Problem } from '../../lib/problem';
 import type { Queued } from '../../lib/storage';
 import { Draft } from './draft.svelte';
 import { History } from './history.svelte';
+import { now } from './now';
 import { Queue } from './queue.svelte';
 import { contentOf, textOf, type Content, type Opened, type Reply, type Text } from './content';
 import { placeOf, withChanges, type Change, type Pending, type Shown } from './timeline';
@@ -90,6 +92,37 @@ export class Conversation {
   get begun(): boolean {
     return this.record.seq > 0 || this.pending.length > 0 || !this.draft.empty;
   }
+
+  // In one's list
+
+  get wishes(): ConversationWishes {
+    return this.tools.preferences.of(this.id);
+  }
+  get muted(): boolean {
+    return (this.wishes.muted ?? 0) > now();
+  }
+  /** It comes back with the next message, unless it is muted. */
+  get archived(): boolean {
+    const { archived } = this.wishes;
+    return archived !== undefined && (this.muted || !this.hasGoneOn(archived));
+  }
+  get hidden(): boolean {
+    const { hidden } = this.wishes;
+    return hidden !== undefined && !this.hasGoneOn(hidden) && this.draft.empty;
+  }
+  get markedUnread(): boolean {
+    return this.wishes.unread === true && this.record.unread === 0;
+  }
+
+  private hasGoneOn(seq: number): boolean {
+    return this.record.seq > seq || this.pending.length > 0;
+  }
+
+  /** What this browser cannot keep is not changed. */
+  wish(wishes: ConversationWishes): void {
+    void this.tools.preferences.change(this.id, wishes).catch(ignored);
+  }
+
   get atStart(): boolean {
     return this.loaded && (this.shown[0]?.message.seq ?? 1) === 1;
   }
@@ -117,6 +150,11 @@ export class Conversation {
       draft.giveBack(gone ? { ...taken, replaces: null } : taken);
       throw thrown;
     }
+  }
+
+  /** Words from another conversation, as one's own message; what is being written here stays. */
+  async forward(bodies: string[]): Promise<void> {
+    for (const body of bodies) await this.queue.add({ type: 'text', body, forwarded: true }, null);
   }
 
   /** The envelope of what is queued; the worker takes the text from its seal, it does not pass here. */
@@ -203,10 +241,14 @@ export class Conversation {
     return this.queue.changes.find(({ about, refused }) => about.target === target && refused !== null);
   }
 
-  /** The message that another one answers: held here, or fetched. Null when it is not there, or is another. */
+  /** Held here, or fetched. */
+  async at(seq: number): Promise<Shown | undefined> {
+    return this.view.find(({ message }) => message.seq === seq) ?? (await this.history.fetchOne(seq));
+  }
+
+  /** The message that another one answers. Null when it is not there, or is another. */
   async find({ id, seq }: Reply): Promise<Shown | null> {
-    const held = this.view.find(({ message }) => message.seq === seq);
-    const found = held ?? (await this.history.fetchOne(seq));
+    const found = await this.at(seq);
     return found?.message.id === id ? found : null;
   }
 
@@ -363,6 +405,14 @@ export class Conversation {
     const marks = { delivered: end, read: end };
     this.record = { ...this.record, mine: furthest(mine, marks) };
     this.count(unread);
+    this.tools.receipts.note(this.id, marks);
+  }
+
+  /** All that there is, seen or not. */
+  markAllRead(): void {
+    const { seq, mine } = this.record;
+    const marks = { delivered: seq, read: seq };
+    this.record = { ...this.record, mine: furthest(mine, marks), unread: 0 };
     this.tools.receipts.note(this.id, marks);
   }
 

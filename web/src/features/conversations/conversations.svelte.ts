@@ -37,13 +37,25 @@ export class Conversations {
   /** The last new message of anybody, for the screen reader. */
   arrived: Arrival | null = $state.raw(null);
 
-  /** Latest activity first. */
-  readonly list: Conversation[] = $derived(
+  /** All that are not put out of sight, archived ones as well. Latest activity first. */
+  readonly every: Conversation[] = $derived(
     [...this.byId.values()]
-      .filter((each) => each.begun && !each.record.blocked)
+      .filter((each) => each.begun && !each.record.blocked && !each.hidden)
       .sort((a, b) => b.activeAt - a.activeAt),
   );
-  readonly unread: number = $derived(this.list.reduce((sum, each) => sum + each.record.unread, 0));
+  readonly archived: Conversation[] = $derived(this.every.filter((each) => each.archived));
+  /** The pinned ones on top. */
+  readonly list: Conversation[] = $derived(
+    this.every
+      .filter((each) => !each.archived)
+      .sort((a, b) => Number(b.wishes.pinned ?? false) - Number(a.wishes.pinned ?? false)),
+  );
+  /** What asks to be looked at: nothing that is muted does. */
+  readonly unread: number = $derived(
+    this.list
+      .filter((each) => !each.muted)
+      .reduce((sum, each) => sum + each.record.unread + Number(each.markedUnread), 0),
+  );
 
   constructor(private readonly tools: Tools) {}
 
@@ -143,11 +155,11 @@ export class Conversations {
       await Promise.all(changed.map((fresh) => this.catchUp(fresh)));
       cursor = page.next ?? undefined;
       // Sorted by activity: after a page without news, the rest is as it was, save what was read elsewhere.
-      const unread = this.list.some((each) => each.record.unread > 0 && !fetched.has(each.id));
+      const unread = this.every.some((each) => each.record.unread > 0 && !fetched.has(each.id));
       if (this.complete && changed.length === 0 && !unread) break;
     } while (cursor);
     this.complete = true;
-    for (const each of this.list)
+    for (const each of this.every)
       if (!fetched.has(each.id) && each.awaitsReceipts) await each.askForReceipts();
   }
 
@@ -235,15 +247,22 @@ export class Conversations {
     const isNew = await conversation.receive(message);
     // The first words of somebody came with the conversation itself.
     const content = known || message.sender === this.me ? isNew : conversation.preview;
-    if (content) this.arrived = { from: conversation.peer.display_name, content };
+    if (!content) return;
+    this.arrived = { from: conversation.peer.display_name, content };
+    await this.tools.notices.tell(conversation, message.id, content);
+  }
+
+  /** The one with this person, if there is one already. */
+  with(account: string): Conversation | undefined {
+    return [...this.byId.values()].find(({ peer }) => peer.id === account);
   }
 
   hasBlocked(account: string): boolean {
-    return [...this.byId.values()].some(({ peer, record }) => peer.id === account && record.blocked);
+    return this.with(account)?.record.blocked ?? false;
   }
 
   blockChanged(account: string, blocked: boolean): void {
-    for (const each of this.byId.values()) if (each.peer.id === account) each.blockChanged(blocked);
+    this.with(account)?.blockChanged(blocked);
   }
 
   private personChanged(person: Person): void {

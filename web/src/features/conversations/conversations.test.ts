@@ -27,7 +27,15 @@ const vault = {
   openTexts: (kept: { sealed: string }[]) => Promise.resolve(kept.map(({ sealed }) => ({ text: sealed }))),
 };
 const receipts = { note: vi.fn(), confirmed: vi.fn() };
-const tools = { me: 'me', storage, vault, receipts, draftKept: vi.fn() } as unknown as Tools;
+const preferences = { of: () => ({}) };
+const tools = {
+  me: 'me',
+  storage,
+  vault,
+  receipts,
+  preferences,
+  draftKept: vi.fn(),
+} as unknown as Tools;
 let conversations: Conversations;
 
 afterEach(async () => {

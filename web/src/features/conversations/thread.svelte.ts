@@ -1,41 +1,131 @@
 /** What is open in a thread for the moment, and how its parts reach each other. */
 import { tick } from 'svelte';
+import { SvelteMap } from 'svelte/reactivity';
+import { t } from '../../i18n/index.svelte';
+import type { Preferences } from '../../lib/preferences.svelte';
 import type { Conversation } from './conversation.svelte';
 import type { BubbleItem } from './timeline';
 
 /** So long a message that was jumped to is told from the others. */
 const HIGHLIGHT = 1_800;
 
-export type Question = { about: BubbleItem; ask: 'delete' | 'versions' };
+/** What a dialog is open for. */
+export interface Question {
+  ask: 'delete' | 'versions' | 'forward' | 'react';
+  about: BubbleItem[];
+}
+
+/** What can be done with a message, in the order of the menu. */
+export type Action =
+  'reply' | 'edit' | 'copy' | 'forward' | 'save' | 'unsave' | 'link' | 'select' | 'versions' | 'delete';
+
+/** What can be done with several at once. */
+export type SeveralAction = Extract<Action, 'copy' | 'forward' | 'save' | 'delete'>;
 
 export class ThreadState {
   /** The message whose menu is open, and what it stands beside. */
   menu: { item: BubbleItem; anchor: HTMLElement } | null = $state.raw(null);
   question: Question | null = $state.raw(null);
+  /** The messages that are chosen, by their key; null while none is being chosen. */
+  selection: SvelteMap<string, BubbleItem> | null = $state.raw(null);
   /** The `seq` of the message that was just jumped to. */
   highlighted: number | null = $state(null);
   /** It is where one came to from elsewhere, and takes the focus as soon as it is drawn. */
   focused = $state(false);
+  /** Something that was done and cannot be seen. */
+  told: { words: string } | null = $state.raw(null);
   /** Set by the list of messages: false when it does not show this one. */
   scrollTo: (seq: number) => boolean = () => false;
 
   private timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(readonly conversation: Conversation) {}
+  constructor(
+    readonly conversation: Conversation,
+    readonly me: string,
+    private readonly preferences: Preferences,
+  ) {}
 
   openMenu(item: BubbleItem, anchor: HTMLElement): void {
     this.menu = { item, anchor };
   }
 
   /** Back to the message it was about, which has the focus again. */
-  closeMenu(): void {
+  closeMenu(of?: BubbleItem): void {
+    if (of && this.menu?.item !== of) return;
     const { anchor } = this.menu ?? {};
     this.menu = null;
     anchor?.closest<HTMLElement>('[data-bubble]')?.focus();
   }
 
-  ask(about: BubbleItem, ask: Question['ask']): void {
-    this.question = { about, ask };
+  isSaved({ seq }: BubbleItem): boolean {
+    return seq !== null && this.preferences.isSaved(this.conversation.id, seq);
+  }
+
+  // With the menu its message goes as well: what is done with it is done before.
+  react(item: BubbleItem, emoji: string | null): void {
+    void this.conversation.react(item.key, emoji).catch(() => undefined);
+    this.closeMenu();
+  }
+
+  chooseReaction(item: BubbleItem): void {
+    this.question = { ask: 'react', about: [item] };
+    this.closeMenu();
+  }
+
+  act(action: Action, item: BubbleItem): void {
+    const { key, seq } = item;
+    const { conversation } = this;
+    if (action === 'copy' || action === 'link') void this.copy(action, [item]);
+    else if (action === 'save' || action === 'unsave') void this.save([item], action === 'save');
+    else if (action === 'select') this.selection = new SvelteMap([[key, item]]);
+    else if (action === 'forward' || action === 'versions' || action === 'delete')
+      this.question = { ask: action, about: [item] };
+    this.closeMenu();
+    // The composer takes the focus after the menu has given it back.
+    if (action === 'reply' && seq !== null) conversation.reply({ id: key, seq });
+    else if (action === 'edit') conversation.edit(key);
+  }
+
+  /** In the order of the thread. */
+  get selected(): BubbleItem[] {
+    return [...(this.selection?.values() ?? [])].sort((a, b) => (a.seq ?? 0) - (b.seq ?? 0));
+  }
+
+  select(item: BubbleItem): void {
+    if (this.selection?.delete(item.key) === false) this.selection.set(item.key, item);
+  }
+
+  actOnSelection(action: SeveralAction): void {
+    const items = this.selected;
+    if (action === 'forward' || action === 'delete') this.question = { ask: action, about: items };
+    else if (action === 'save') void this.save(items, true);
+    else void this.copy('copy', items);
+    if (action === 'copy' || action === 'save') this.selection = null;
+  }
+
+  private async copy(what: 'copy' | 'link', items: BubbleItem[]): Promise<void> {
+    const { id } = this.conversation;
+    const link = ({ seq }: BubbleItem) => `${location.origin}/c/${id}/${seq}`;
+    const text = what === 'link' ? items.map(link) : wordsOf(items);
+    try {
+      await navigator.clipboard.writeText(text.join('\n'));
+      this.tell(t.message.copied);
+    } catch {
+      this.tell(t.code.copyRefused);
+    }
+  }
+
+  private async save(items: BubbleItem[], kept: boolean): Promise<void> {
+    for (const { seq } of items) {
+      const done = seq === null || (await this.preferences.keepMessage(this.conversation.id, seq, kept));
+      if (!done) return this.tell(t.message.tooManySaved);
+    }
+    this.tell(kept ? t.message.saved : t.message.unsaved);
+  }
+
+  /** The same words again are news again. */
+  tell(words: string): void {
+    this.told = { words };
   }
 
   /** To a message, wherever it stands. False where there is none to be shown. */
@@ -52,17 +142,25 @@ export class ThreadState {
   }
 }
 
-/** What can be done with a message, in the order of the menu. */
-export type Action = 'reply' | 'edit' | 'copy' | 'versions' | 'delete';
+export function wordsOf(items: BubbleItem[]): string[] {
+  return items.flatMap(({ content }) => (content.type === 'text' ? content.body : []));
+}
 
-export function actionsOf({ content, mine, seq, edited, refused }: BubbleItem): Action[] {
+export function actionsOf(item: BubbleItem, thread: ThreadState): Action[] {
+  const { content, mine, seq, edited, refused } = item;
   // What is not on the server has its own ways out.
   if (seq === null || refused !== null || content.type === 'deleted') return [];
   const isText = content.type === 'text';
+  const saved = thread.isSaved(item);
   const possible: Record<Action, boolean> = {
-    reply: true,
+    reply: isText,
     edit: mine && isText,
     copy: isText,
+    forward: isText,
+    save: !saved,
+    unsave: saved,
+    link: true,
+    select: true,
     versions: edited !== null,
     delete: mine,
   };

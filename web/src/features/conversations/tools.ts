@@ -2,12 +2,14 @@
 import type { Conversation as Record, Message } from '../../lib/api/types';
 import type { Keys } from '../../lib/keys';
 import type { Outbox } from '../../lib/outbox';
+import type { Preferences } from '../../lib/preferences.svelte';
 import { Problem } from '../../lib/problem';
 import type { Receipts } from '../../lib/receipts';
 import type { Storage } from '../../lib/storage';
 import type { Vault } from '../../lib/vault';
 import type { OpenedMessage } from '../../lib/vault.calls';
 import { contentOf, emojiOf } from './content';
+import type { Notices } from './notices.svelte';
 import type { Shown } from './timeline';
 
 export interface Tools {
@@ -18,6 +20,8 @@ export interface Tools {
   storage: Storage;
   outbox: Outbox;
   receipts: Receipts;
+  preferences: Preferences;
+  notices: Pick<Notices, 'tell'>;
   /** For the other tabs. */
   draftKept: (conversation: string) => void;
 }

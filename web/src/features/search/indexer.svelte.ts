@@ -29,7 +29,7 @@ const LOCK = 'entrenous-index';
 export interface Around {
   vault: Pick<Vault, 'loadIndex' | 'indexMessages' | 'keepIndex' | 'search'>;
   keys: Pick<Keys, 'loadKeyring' | 'heal'>;
-  conversations: Pick<Conversations, 'me' | 'list' | 'get'>;
+  conversations: Pick<Conversations, 'me' | 'every' | 'get'>;
   online: () => boolean;
   /** For the other tabs: there is more on the disk. */
   written: () => void;
@@ -57,9 +57,9 @@ export class Indexer {
   private readonly over = new AbortController();
 
   private readonly all: Conversation[] = $derived.by(() => {
-    const { list } = this.around.conversations;
+    const { every } = this.around.conversations;
     const first = this.wanted === null ? undefined : this.around.conversations.get(this.wanted);
-    return first ? [first, ...list.filter((each) => each !== first)] : list;
+    return first ? [first, ...every.filter((each) => each !== first)] : every;
   });
   private readonly due: Conversation | undefined = $derived(
     this.all.find((each) => this.isBehind(each)) ?? this.all.find((each) => !this.isWhole(each)),

@@ -92,7 +92,7 @@ export class MessageSearch {
   }
 
   private ids(): string[] {
-    return this.within === null ? this.session.conversations.list.map(({ id }) => id) : [this.within];
+    return this.within === null ? this.session.conversations.every.map(({ id }) => id) : [this.within];
   }
 }
 

@@ -91,7 +91,10 @@ export const api = {
   block: (account: string) => data(server.PUT('/blocks/{account}', { params: { path: { account } } })),
   unblock: (account: string) => data(server.DELETE('/blocks/{account}', { params: { path: { account } } })),
 
-  vault: () => data(server.GET('/vault')),
+  vault: async () => (await data(server.GET('/vault'))) as Vault,
+  /** Undefined when there is none after the one that is known. */
+  laterVault: (known: number): Promise<Vault | undefined> =>
+    data(server.GET('/vault', { params: { query: { known } } })),
   putVault: (body: Vault) => data(server.PUT('/vault', { body })),
   keyring: (query: Page) => data(server.GET('/keyring', { params: { query } })),
   putKeyring: (body: { entries: KeyringEntry[] }) => data(server.PUT('/keyring', { body })),

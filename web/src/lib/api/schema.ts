@@ -539,7 +539,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One's own vault. */
+        /** One's own vault; nothing (204) when it is no later than the one that is `known`. */
         get: operations["vault"];
         /** Write one's vault. Its version must be the next one, so that two browsers cannot undo each other's writes. */
         put: operations["write_vault"];
@@ -697,6 +697,11 @@ export interface components {
             blocked: boolean;
             /** @enum {string} */
             type: "block";
+        } | {
+            /** @enum {string} */
+            type: "vault";
+            /** Format: int64 */
+            version: number;
         } | {
             person: components["schemas"]["Person"];
             /** @enum {string} */
@@ -2098,7 +2103,10 @@ export interface operations {
     };
     vault: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version one knows: only a later one is of interest. */
+                known?: number | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2112,6 +2120,12 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Vault"];
                 };
+            };
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {

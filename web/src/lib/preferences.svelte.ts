@@ -1,0 +1,189 @@
+/**
+ * What a person has set, the same in all their browsers: it lies in the vault. Shown at once, kept sealed in this
+ * browser until the server has it; where two browsers differ, the later word stands.
+ */
+import { SvelteMap } from 'svelte/reactivity';
+import { clock } from './clock';
+import type { Keys } from './keys';
+import type { Storage } from './storage';
+import type { Vault } from './vault';
+import type { Setting } from './vault.calls';
+
+/** A conversation in one's list. What names a message is its `seq`. */
+export interface ConversationWishes {
+  /** No notice of it before this time, in milliseconds since 1970. */
+  muted?: number;
+  /** Archived when this was its last message. */
+  archived?: number;
+  pinned?: boolean;
+  /** Out of the list until there is a message after this one. */
+  hidden?: number;
+  /** To be looked at again, although all of it is read. */
+  unread?: boolean;
+}
+
+export interface Saved {
+  conversation: string;
+  seq: number;
+  /** When it was saved. */
+  at: number;
+}
+
+/** Local times of the day, as `HH:MM`; from the evening into the morning, usually. */
+export interface QuietHours {
+  from: string;
+  to: string;
+}
+
+export interface NoticeWishes {
+  /** Whether a notification shows who writes, and what. */
+  words: boolean;
+  sound: boolean;
+  quiet: QuietHours | null;
+}
+
+/** A mute without end. */
+export const ALWAYS = 8.64e15;
+/** More saved messages than anybody looks through, and far from filling the vault. */
+export const MAX_SAVED = 1_000;
+
+const NOTICES: NoticeWishes = { words: true, sound: true, quiet: null };
+
+interface Tools {
+  vault: Vault;
+  keys: Keys;
+  storage: Storage;
+  /** For the other tabs: something was set here. */
+  changed: () => void;
+}
+
+export class Preferences {
+  private readonly settings = new SvelteMap<string, Setting>();
+  readonly saved: Saved[] = $derived.by(() => this.everySaved());
+
+  /** Of two wishes in the same millisecond, the second is the later one. */
+  private lastAt = 0;
+
+  constructor(private readonly tools: Tools) {}
+
+  /** From the vault, and what was set here and has not reached the server. */
+  async restore(): Promise<void> {
+    const { vault, storage } = this.tools;
+    const due = await storage.dueSettings().catch(() => []);
+    const sealed = due.map(({ key, sealed }) => ({ label: `setting/${key}` as const, sealed }));
+    const opened = due.length > 0 ? await vault.openTexts(sealed) : [];
+    const settings = opened.flatMap((each, at): [string, Setting][] => {
+      const key = due[at]?.key;
+      return key !== undefined && 'text' in each ? [[key, JSON.parse(each.text) as Setting]] : [];
+    });
+    if (settings.length > 0) await vault.takeSettings(Object.fromEntries(settings));
+    await this.show();
+  }
+
+  private async show(): Promise<void> {
+    for (const [key, setting] of Object.entries(await this.tools.vault.settings())) {
+      if (setting.at >= (this.settings.get(key)?.at ?? 0)) this.settings.set(key, setting);
+    }
+  }
+
+  /** What another browser set, and what could not be saved. `version`: of the vault that was announced. */
+  async refresh(version?: number): Promise<void> {
+    await this.tools.keys.refreshVault(version);
+    await this.show();
+    await this.save();
+  }
+
+  /** What another tab of this browser has set. */
+  async changedElsewhere(): Promise<void> {
+    await this.restore();
+  }
+
+  private async save(): Promise<void> {
+    const { keys, storage } = this.tools;
+    const due = await storage.dueSettings().catch(() => []);
+    if (due.length === 0) return;
+    await keys.saveVault();
+    for (const each of due) await storage.dropSetting(each);
+    await this.show();
+  }
+
+  /** `null` takes it back. Rejects only when this browser cannot keep it. */
+  private async set(key: string, value: unknown): Promise<void> {
+    const { vault, storage, changed } = this.tools;
+    const at = Math.max(clock.now(), this.lastAt + 1, (this.settings.get(key)?.at ?? 0) + 1);
+    this.lastAt = at;
+    const setting = { at, value };
+    this.settings.set(key, setting);
+    await vault.takeSettings({ [key]: setting });
+    await storage.keepSetting({
+      key,
+      at,
+      sealed: await vault.sealText(`setting/${key}`, JSON.stringify(setting)),
+    });
+    changed();
+    // Without the network it waits for the next line.
+    await this.save().catch(() => undefined);
+  }
+
+  private value(key: string): unknown {
+    return this.settings.get(key)?.value ?? null;
+  }
+
+  // Conversations
+
+  of(conversation: string): ConversationWishes {
+    return this.value(`conversation/${conversation}`) ?? {};
+  }
+
+  change(conversation: string, wishes: ConversationWishes): Promise<void> {
+    const all = Object.entries({ ...this.of(conversation), ...wishes });
+    const kept = all.filter(([, wish]) => wish !== undefined && wish !== false);
+    return this.set(`conversation/${conversation}`, kept.length > 0 ? Object.fromEntries(kept) : null);
+  }
+
+  // Saved messages
+
+  private everySaved(): Saved[] {
+    const saved = [...this.settings].flatMap(([key, { at, value }]): Saved[] => {
+      const [kind, conversation, seq] = key.split('/');
+      return kind === 'saved' && conversation && value !== null
+        ? [{ conversation, seq: Number(seq), at }]
+        : [];
+    });
+    return saved.sort((a, b) => b.at - a.at);
+  }
+
+  isSaved(conversation: string, seq: number): boolean {
+    return this.value(`saved/${conversation}/${seq}`) !== null;
+  }
+
+  /** False when there are too many. */
+  async keepMessage(conversation: string, seq: number, kept: boolean): Promise<boolean> {
+    if (kept && this.saved.length >= MAX_SAVED) return false;
+    await this.set(`saved/${conversation}/${seq}`, kept ? true : null);
+    return true;
+  }
+
+  // Notices
+
+  get notices(): NoticeWishes {
+    return { ...NOTICES, ...(this.value('notices') as Partial<NoticeWishes> | null) };
+  }
+
+  setNotices(wishes: Partial<NoticeWishes>): Promise<void> {
+    return this.set('notices', { ...this.notices, ...wishes });
+  }
+}
+
+/** Whether the time of day lies between the two, over midnight where they say so. */
+export function isQuiet(hours: QuietHours | null, at: Date): boolean {
+  if (!hours) return false;
+  const [from, to] = [minutesOf(hours.from), minutesOf(hours.to)];
+  const now = at.getHours() * 60 + at.getMinutes();
+  return from <= to ? now >= from && now < to : now >= from || now < to;
+}
+
+function minutesOf(time: string): number {
+  const [hours = 0, minutes = 0] = time.split(':').map(Number);
+  return hours * 60 + minutes;
+}
