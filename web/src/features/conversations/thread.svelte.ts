@@ -32,6 +32,8 @@ export class ThreadState {
   highlighted: number | null = $state(null);
   /** It is where one came to from elsewhere, and takes the focus as soon as it is drawn. */
   focused = $state(false);
+  /** It has had the focus: from now on only nothing may lose it to it. */
+  focusTaken = false;
   /** Something that was done and cannot be seen. */
   told: { words: string } | null = $state.raw(null);
   /** Set by the list of messages: false when it does not show this one. */
@@ -137,6 +139,7 @@ export class ThreadState {
     clearTimeout(this.timer);
     this.highlighted = seq;
     this.focused = focus;
+    this.focusTaken = false;
     this.timer = setTimeout(() => (this.highlighted = null), HIGHLIGHT);
     return true;
   }
