@@ -15,7 +15,7 @@ rust-of = $(shell find $(1) -name '*.rs' -o -name Cargo.toml)
 web-sources := $(shell find web/src web/public web/index.html web/vite.config.ts web/emoji-data.ts web/svelte.config.js \
   -type f -not -path 'web/src/generated/*')
 
-.PHONY: run dev test check test-rust test-web e2e bench api clean
+.PHONY: run dev test check test-rust test-web e2e bench bench-search api clean
 
 run: server
 	$(server) serve --listen $(LISTEN) --data $(DATA)
@@ -61,6 +61,11 @@ e2e: server e2e/node_modules/.stamp target/chromium.stamp target/nginx.stamp
 bench: $(web-out)
 	cargo build --release --package entrenous --package bench
 	target/release/bench $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+# In a browser: 100,000 messages, or MESSAGES=.
+bench-search: server e2e/node_modules/.stamp target/chromium.stamp
+	cargo build --package client --example fill
+	cd e2e && npx playwright test --config measure/playwright.config.ts
 
 # ── Generated files ──────────────────────────────────────────────────────────────────────────────────────────
 

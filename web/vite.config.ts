@@ -53,5 +53,7 @@ export default defineConfig({
       '/api': { target: 'http://localhost:8080', changeOrigin: false, ws: true },
     },
   },
+  // Svelte's collections react in a browser only.
+  resolve: process.env['VITEST'] ? { conditions: ['browser'] } : {},
   test: { include: ['src/**/*.test.ts'], environment: 'node' },
 });

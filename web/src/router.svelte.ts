@@ -1,10 +1,14 @@
 /** Where one is. Unknown addresses lead home. */
-export type Route =
-  | { page: 'welcome' }
-  | { page: 'sign-up' }
-  | { page: 'conversations'; conversation: string | null }
-  | { page: 'settings' };
+export type Route = { page: 'welcome' } | { page: 'sign-up' } | Place | { page: 'settings' };
 
+/** In a conversation perhaps, and there at a message, by its `seq`. */
+export interface Place {
+  page: 'conversations';
+  conversation: string | null;
+  message?: number;
+}
+
+const SEQ = /^[1-9]\d{0,14}$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 export function parse(path: string): Route {
@@ -12,16 +16,20 @@ export function parse(path: string): Route {
   if (parts.length === 1 && parts[0] === 'welcome') return { page: 'welcome' };
   if (parts.length === 1 && parts[0] === 'sign-up') return { page: 'sign-up' };
   if (parts.length === 1 && parts[0] === 'settings') return { page: 'settings' };
-  const [c, conversation] = parts;
-  if (parts.length === 2 && c === 'c' && conversation && UUID.test(conversation)) {
-    return { page: 'conversations', conversation };
+  const [c, conversation, message] = parts;
+  if (c === 'c' && conversation && UUID.test(conversation)) {
+    if (parts.length === 2) return { page: 'conversations', conversation };
+    if (parts.length === 3 && message && SEQ.test(message)) {
+      return { page: 'conversations', conversation, message: Number(message) };
+    }
   }
   return { page: 'conversations', conversation: null };
 }
 
 export function address(route: Route): string {
   if (route.page !== 'conversations') return `/${route.page}`;
-  return route.conversation ? `/c/${route.conversation}` : '/';
+  if (!route.conversation) return '/';
+  return `/c/${route.conversation}${route.message ? `/${route.message}` : ''}`;
 }
 
 const inThread = (route: Route) => route.page === 'conversations' && route.conversation !== null;
@@ -41,7 +49,8 @@ export class Router {
   /** `replace` leaves no trace in the history: for redirections. */
   go(route: Route, how: 'push' | 'replace' = 'push'): void {
     const to = address(route);
-    if (to === address(this.route)) return;
+    // The message that is there may be out of sight by now.
+    if (to === address(this.route)) return void (this.route = route);
     if (how === 'push' && !(inThread(route) && inThread(this.route) && onePane()))
       history.pushState({ inside: true }, '', to);
     else history.replaceState(history.state, '', to);

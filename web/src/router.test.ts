@@ -6,15 +6,23 @@ const id = '0192f0c1-2222-7333-8444-555566667777';
 const home = { page: 'conversations', conversation: null } as const;
 
 describe('the addresses', () => {
-  it.each(['/', '/welcome', '/sign-up', '/settings', `/c/${id}`])('%s leads to a page and back', (path) => {
-    expect(address(parse(path))).toBe(path);
-  });
+  it.each(['/', '/welcome', '/sign-up', '/settings', `/c/${id}`, `/c/${id}/1204`])(
+    '%s leads to a page and back',
+    (path) => {
+      expect(address(parse(path))).toBe(path);
+    },
+  );
 
   it.each([
     '/nowhere',
     '/c',
     '/c/me',
     `/c/${id}/more`,
+    `/c/${id}/0`,
+    `/c/${id}/-1`,
+    `/c/${id}/1e3`,
+    `/c/${id}/9007199254740993`,
+    `/c/${id}/12/3`,
     `/c/${id.toUpperCase()}`,
     '/settings/x',
     '//evil.example',
@@ -30,6 +38,18 @@ describe('the router', () => {
     router.go({ page: 'conversations', conversation: id });
     expect(location.pathname).toBe(`/c/${id}`);
     expect(router.route).toEqual({ page: 'conversations', conversation: id });
+  });
+
+  it('goes to a message again that it went to before', () => {
+    const place = { page: 'conversations', conversation: id, message: 7 } as const;
+    router.go(place);
+    expect(location.pathname).toBe(`/c/${id}/7`);
+    const before = router.route;
+    const { length } = history;
+    router.go({ ...place });
+    expect(router.route).toEqual(before);
+    expect(router.route).not.toBe(before);
+    expect(history.length).toBe(length);
   });
 
   it('goes where the browser goes back to', () => {

@@ -76,15 +76,29 @@ export const en = {
       `${organisation}: recovery code of @${handle}\n\n${code}\n\nIf you forget your password, this code is the only way back to your messages.\nKeep it in a safe place and show it to nobody.\n${address}\n`,
   },
   search: {
-    open: 'Find a person',
-    title: 'Find a person',
-    placeholder: 'Name or handle',
-    hint: 'Type the beginning of a name or of a handle.',
-    nobody: (query: string) => `No one matches “${query}”. Check the spelling, or try the handle.`,
+    open: 'Search',
+    title: 'Search',
+    placeholder: 'Name, handle or words',
+    hint: 'Type the beginning of a name or handle, or words of a message.',
+    nobody: (query: string) =>
+      `No person and no message matches “${query}”. Check the spelling, or try the handle.`,
     /** `more`: there are others, not fetched yet. */
     count: (n: number, more: boolean) =>
       more ? `${n} people or more` : n === 1 ? '1 person' : `${n} people`,
     oneself: 'This is you',
+    people: 'People',
+    messages: 'Messages',
+    morePeople: 'More people',
+    moreMessages: 'More messages',
+    messageCount: (n: number, more: boolean) =>
+      more ? `${n} messages or more` : n === 1 ? '1 message' : `${n} messages`,
+    /** Numbers of messages. */
+    reading: (done: string, total: string) =>
+      `Your messages are being read into this browser’s search, once: ${done} of ${total}.`,
+    within: 'Search in this conversation',
+    words: 'Words of a message',
+    withinHint: 'Type the beginning of one word or several.',
+    noMessage: (query: string) => `No message here contains “${query}”.`,
     shortcut: (mac: boolean) => (mac ? '⌘ K' : 'Ctrl K'),
   },
   person: {
@@ -122,6 +136,7 @@ export const en = {
     loading: 'Opening the messages…',
     start: (name: string) => `This is where your conversation with ${name} begins.`,
     startHint: 'Only the two of you can read it.',
+    noSuchMessage: 'This message does not exist, or is not shown to you.',
     newMessages: 'New messages',
     toEnd: 'Go to the latest message',
     said: (name: string, text: string) => `${name}: ${text}`,

@@ -24,7 +24,7 @@ function flatten(node: unknown, path = ''): [string, string][] {
 const english = new Map(flatten(en));
 const french = new Map(flatten(fr));
 /** Said alike in both languages. */
-const ALIKE = /^(search\.shortcut|conversations\.title$|notices\.title$)/;
+const ALIKE = /^(search\.(shortcut|messages$)|conversations\.title$|notices\.title$)/;
 
 describe('the French texts', () => {
   it('are as many as the English ones, under the same names', () => {

@@ -1,6 +1,7 @@
 /** Everything that lives from a sign-in to its end: made together, stopped together. */
 import { Conversations } from '../features/conversations/conversations.svelte';
 import { Notices } from '../features/conversations/notices.svelte';
+import type { Indexer } from '../features/search/indexer.svelte';
 import { api } from './api/client';
 import type { Accepted, Person, Privacy, ServerFrame } from './api/types';
 import { Attendance } from './attendance';
@@ -16,7 +17,10 @@ import { vault } from './vault';
 
 /** What the tabs of one browser tell each other of one person's conversations. */
 export type Word =
-  { type: 'outbox'; conversation: string } | { type: 'draft'; conversation: string } | { type: 'settings' };
+  | { type: 'outbox'; conversation: string }
+  | { type: 'draft'; conversation: string }
+  | { type: 'settings' }
+  | { type: 'index' };
 
 export interface Told {
   connection(state: Connection): void;
@@ -38,6 +42,7 @@ export class Desk {
   private readonly outbox: Outbox;
   private readonly receipts: Receipts;
   private readonly attendance: Attendance;
+  private indexing: Promise<Indexer> | null = null;
   private stopped = false;
 
   constructor(
@@ -87,6 +92,7 @@ export class Desk {
   /** From another tab of this browser. */
   heard(word: Word): void {
     if (word.type === 'settings') return void this.preferences.changedElsewhere().catch(() => undefined);
+    if (word.type === 'index') return void this.indexing?.then((indexer) => indexer.heard(), ignored);
     const { type, conversation } = word;
     if (type === 'draft') return this.conversations.draftChanged(conversation);
     this.conversations.queueChanged(conversation);
@@ -98,8 +104,33 @@ export class Desk {
     this.attendance.privacyChanged();
   }
 
+  /** The search in messages, from its first use on; its code comes with it. */
+  indexer(online: () => boolean): Promise<Indexer> {
+    this.indexing ??= this.makeIndexer(online).catch((thrown: unknown) => {
+      this.indexing = null;
+      throw Problem.from(thrown);
+    });
+    return this.indexing;
+  }
+
+  private async makeIndexer(online: () => boolean): Promise<Indexer> {
+    const { Indexer } = await import('../features/search/indexer.svelte').catch((thrown: unknown) => {
+      throw new Problem('offline', 0, String(thrown));
+    });
+    if (this.stopped) throw new Problem('signed_out', 401);
+    const { keys, conversations } = this;
+    const written = () => this.told.tabs({ type: 'index' });
+    const indexer = new Indexer({ vault, keys, conversations, online, written });
+    await indexer.ready.catch((thrown: unknown) => {
+      indexer.stop();
+      throw thrown;
+    });
+    return indexer;
+  }
+
   stop(): void {
     this.stopped = true;
+    void this.indexing?.then((indexer) => indexer.stop(), ignored);
     this.conversations.stop();
     this.notices.stop();
     this.live.stop();
@@ -165,3 +196,6 @@ export class Desk {
     }
   }
 }
+
+/** Told where it was asked for. */
+const ignored = () => undefined;

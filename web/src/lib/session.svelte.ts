@@ -2,6 +2,7 @@
 import { SvelteMap } from 'svelte/reactivity';
 import type { Conversations } from '../features/conversations/conversations.svelte';
 import { forgetNotices, type Notices } from '../features/conversations/notices.svelte';
+import type { Indexer } from '../features/search/indexer.svelte';
 import { forgetHabits } from '../features/emoji/habits';
 import { api } from './api/client';
 import type { Me, NewAccount, Person, Privacy, SignedIn } from './api/types';
@@ -16,6 +17,8 @@ import { vault, warmUp } from './vault';
 
 /** What the tabs of one browser tell each other. */
 type Word = { type: 'signed-out' } | { type: 'signed-in'; account: string } | DeskWord;
+
+const isOfDesk = (word: Word): word is DeskWord => word.type !== 'signed-out' && word.type !== 'signed-in';
 
 const LOG_OUT_DUE = 'log-out-due';
 
@@ -54,6 +57,12 @@ export class Session {
   get preferences(): Preferences {
     if (!this.desk) throw new Problem('signed_out', 401);
     return this.desk.preferences;
+  }
+
+  /** The search in messages; its code comes with its first use. */
+  async indexer(): Promise<Indexer> {
+    if (!this.desk) throw new Problem('signed_out', 401);
+    return this.desk.indexer(() => this.connection === 'online');
   }
 
   warmUp(): void {
@@ -248,7 +257,7 @@ export class Session {
   }
 
   private heard(word: Word): void {
-    if (word.type === 'outbox' || word.type === 'draft' || word.type === 'settings') this.desk?.heard(word);
+    if (isOfDesk(word)) this.desk?.heard(word);
     // A sign-up under way has keys and a code that exist nowhere else.
     else if (this.newAccount) this.signedInElsewhere = word.type === 'signed-in';
     else if (word.type === 'signed-out') void this.forget();

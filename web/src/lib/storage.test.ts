@@ -2,7 +2,7 @@ import 'fake-indexeddb/auto';
 import { deleteDB, openDB } from 'idb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Conversation, Message } from './api/types';
-import { Storage, type Queued } from './storage';
+import { Storage, type KeptIndex, type KeptSegment, type Queued } from './storage';
 
 let storage: Storage;
 let name = 0;
@@ -30,6 +30,16 @@ const queued = (id: string, conversation = 'c'): Queued => ({
   envelope: null,
   written_at: 1,
   refused: null,
+});
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const segment = (text: string): KeptSegment => ({ conversation: 'c', number: 0, sealed: bytes(text) });
+const index = (stamp: string): KeptIndex => ({
+  conversation: 'c',
+  stamp,
+  first: 1,
+  rev: 9,
+  segments: new Map([[0, stamp]]),
 });
 
 it('pages back through the messages of one conversation only', async () => {
@@ -143,6 +153,71 @@ it('keeps what waits in a database of the version before', async () => {
   expect((await storage.queued()).map((q) => q.id)).toEqual(['a']);
   await storage.keepDraft('c', { conversation: 'c', sealed: 'sealed' });
   expect(await storage.drafts()).toHaveLength(1);
+});
+
+it.each([2, 3])(
+  'keeps all there is in a database of version %i, which is not taken for another one',
+  async (version) => {
+    const before = await openDB(`test-${name - 1}`, version, {
+      upgrade(db) {
+        db.createObjectStore('session');
+        db.createObjectStore('owner');
+        db.createObjectStore('conversations', { keyPath: 'id' });
+        db.createObjectStore('messages', { keyPath: ['conversation', 'seq'] });
+        const outbox = db.createObjectStore('outbox', { keyPath: 'order', autoIncrement: true });
+        outbox.createIndex('conversation', 'conversation');
+        outbox.createIndex('id', 'id', { unique: true });
+        db.createObjectStore('drafts', { keyPath: 'conversation' });
+        db.createObjectStore('marks', { keyPath: 'conversation' });
+        if (version === 3) db.createObjectStore('settings', { keyPath: 'key' });
+      },
+    });
+    await before.put('owner', 'the instance', 'instance');
+    await before.put('owner', 'a', 'account');
+    await before.add('outbox', queued('m'));
+    await before.put('drafts', { conversation: 'c', sealed: 'sealed' });
+    before.close();
+    await storage.belongTo('a');
+    expect((await storage.queued()).map((q) => q.id)).toEqual(['m']);
+    expect(await storage.drafts()).toHaveLength(1);
+    expect(await storage.keepIndex('a', null, index('one'), [segment('sealed')])).toBe(true);
+    storage.close();
+    const after = await openDB(`test-${name - 1}`);
+    expect(await after.get('owner', 'instance')).toBe('the instance');
+    after.close();
+  },
+);
+
+describe('the index of the search', () => {
+  beforeEach(() => storage.belongTo('a'));
+
+  it('is written over by who has read what stands there, and by nobody else', async () => {
+    expect(await storage.keepIndex('a', null, index('one'), [segment('first')])).toBe(true);
+    expect(await storage.keepIndex('a', null, index('two'), [segment('second')])).toBe(false);
+    expect(await storage.keepIndex('a', 'other', index('two'), [segment('second')])).toBe(false);
+    expect((await storage.segment('c', 0))?.sealed).toEqual(bytes('first'));
+    expect(await storage.keepIndex('a', 'one', index('two'), [segment('second')])).toBe(true);
+    expect((await storage.indexes()).map(({ stamp }) => stamp)).toEqual(['two']);
+    expect((await storage.segment('c', 0))?.sealed).toEqual(bytes('second'));
+  });
+
+  it('is gone with a log-out, and does not come back from what was under way', async () => {
+    await storage.keepIndex('a', null, index('one'), [segment('first')]);
+    await storage.deleteEverything();
+    expect(await storage.indexes()).toEqual([]);
+    expect(await storage.segment('c', 0)).toBeUndefined();
+    expect(await storage.keepIndex('a', null, index('one'), [segment('first')])).toBe(false);
+    await storage.belongTo('b');
+    expect(await storage.keepIndex('a', null, index('one'), [segment('first')])).toBe(false);
+    expect(await storage.segment('c', 0)).toBeUndefined();
+  });
+
+  it('is not for another account', async () => {
+    await storage.keepIndex('a', null, index('one'), [segment('first')]);
+    await storage.belongTo('b');
+    expect(await storage.indexes()).toEqual([]);
+    expect(await storage.segment('c', 0)).toBeUndefined();
+  });
 });
 
 it('lets marks only grow, and drops them when the server has come as far', async () => {

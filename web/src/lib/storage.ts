@@ -1,6 +1,6 @@
 /**
  * What this browser keeps, in IndexedDB: envelopes as the server has them, the
- * outbox, the drafts, and the sealed secret of the session. Never a text in
+ * outbox, the drafts, the index of the search, and the sealed secret of the session. Never a text in
  * clear, never a key that the page could read. The server is the truth: all but
  * the outbox and the drafts can be lost at any time, so a failing cache is a
  * slow start, not an error. What exists nowhere else is held in memory as well,
@@ -77,6 +77,25 @@ export interface DueSetting {
   sealed: string;
 }
 
+/** How far the index of a conversation's messages goes, as it is kept here (message-index.ts). */
+export interface KeptIndex {
+  conversation: string;
+  /** Another one after each writing. */
+  stamp: string;
+  /** Every message from this `seq` on is in it, as it was at the conversation's `rev`. */
+  first: number;
+  rev: number;
+  /** The stamp that each of its segments was written with, by number. */
+  segments: Map<number, string>;
+}
+
+/** Texts of a run of messages, sealed for this browser. */
+export interface KeptSegment {
+  conversation: string;
+  number: number;
+  sealed: Uint8Array<ArrayBuffer>;
+}
+
 interface Schema extends DBSchema {
   session: { key: string; value: ReloadSecret };
   owner: { key: string; value: string };
@@ -86,6 +105,8 @@ interface Schema extends DBSchema {
   drafts: { key: string; value: KeptDraft };
   marks: { key: string; value: DueMarks };
   settings: { key: string; value: DueSetting };
+  indexes: { key: string; value: KeptIndex };
+  segments: { key: [string, number]; value: KeptSegment };
 }
 
 type Stores = StoreNames<Schema>[];
@@ -99,8 +120,10 @@ const ALL = [
   'drafts',
   'marks',
   'settings',
+  'indexes',
+  'segments',
 ] satisfies Stores;
-const VERSION = 3;
+const VERSION = 4;
 const RELOAD = 'reload';
 const OWNER = 'account';
 /** Random, and as old as the database: another one means that the storage was cleared. */
@@ -148,9 +171,11 @@ export class Storage {
         if (before < 2) {
           db.createObjectStore('drafts', { keyPath: 'conversation' });
           db.createObjectStore('marks', { keyPath: 'conversation' });
+          tx.objectStore('owner').put(crypto.randomUUID(), INSTANCE).catch(ignored);
         }
-        db.createObjectStore('settings', { keyPath: 'key' });
-        if (before < 2) tx.objectStore('owner').put(crypto.randomUUID(), INSTANCE).catch(ignored);
+        if (before < 3) db.createObjectStore('settings', { keyPath: 'key' });
+        db.createObjectStore('indexes', { keyPath: 'conversation' });
+        db.createObjectStore('segments', { keyPath: ['conversation', 'number'] });
         tx.done.catch(ignored);
       },
       blocking: (_, wanted) => this.gone(wanted === null),
@@ -499,6 +524,36 @@ export class Storage {
       const store = tx.objectStore('marks');
       const kept = await store.get(conversation);
       if (kept && kept.delivered <= delivered && kept.read <= read) await store.delete(conversation);
+    });
+  }
+
+  // The index of the search in messages
+
+  async indexes(): Promise<KeptIndex[]> {
+    return this.read(['indexes'], (tx) => tx.objectStore('indexes').getAll());
+  }
+
+  async segment(conversation: string, number: number): Promise<KeptSegment | undefined> {
+    return this.read(['segments'], (tx) => tx.objectStore('segments').get([conversation, number]));
+  }
+
+  /**
+   * In the place of the index with the stamp `before` (null for none). False when another one stands there, as
+   * another tab has written it meanwhile, or it was cleared, or when the storage is not this account's any more.
+   */
+  async keepIndex(
+    account: string,
+    before: string | null,
+    index: KeptIndex,
+    segments: KeptSegment[],
+  ): Promise<boolean> {
+    return this.write(['owner', 'indexes', 'segments'], async (tx) => {
+      if ((await tx.objectStore('owner').get(OWNER)) !== account) return false;
+      const kept = await tx.objectStore('indexes').get(index.conversation);
+      if ((kept?.stamp ?? null) !== before) return false;
+      await tx.objectStore('indexes').put(index);
+      for (const segment of segments) await tx.objectStore('segments').put(segment);
+      return true;
     });
   }
 }

@@ -1,6 +1,7 @@
 /** What the worker does with the keys. Only sealed things, texts and public keys go out. */
 import { Keychain, Login, Registration } from '../generated/wasm/wasm.js';
 import type { KeyringEntry, Message, Signed, Slot, Vault, Version } from './api/types';
+import type { Findings, MessageIndex, Reached } from './message-index';
 import { Problem } from './problem';
 import { Storage, type About } from './storage';
 
@@ -38,6 +39,7 @@ const REACTION = 3;
 let registration: Registration | null = null;
 let login: Login | null = null;
 let keychain: Keychain | null = null;
+let index: Promise<MessageIndex> | null = null;
 
 function keys(): Keychain {
   if (!keychain) throw new Problem('signed_out', 401);
@@ -66,7 +68,27 @@ function openVersion(ring: Keychain, of: Message, id: string, envelope: string):
 function unlocked(next: Keychain): void {
   keychain?.free();
   keychain = next;
+  index = null;
 }
+
+/** Its code comes when somebody searches. */
+async function makeIndex(account: string): Promise<MessageIndex> {
+  const { MessageIndex } = await import('./message-index').catch((thrown: unknown) => {
+    throw new Problem('offline', 0, String(thrown));
+  });
+  return new MessageIndex(account, storage, {
+    seal: (label, text) => Uint8Array.from(keys().seal_local(label, encoder.encode(text))),
+    open: (label, sealed) => decoder.decode(keys().open_local(label, sealed)),
+  });
+}
+
+function opened(): Promise<MessageIndex> {
+  if (!index) throw new Problem('signed_out', 401);
+  return index;
+}
+
+const lacksEpoch = (each: Opened | null) =>
+  each !== null && 'error' in each && each.error === 'unknown_epoch';
 
 /** The label binds a kept text to its place, so that texts cannot be exchanged in the database. */
 export type Label = `outbox/${string}` | `draft/${string}` | `setting/${string}`;
@@ -143,6 +165,7 @@ export const vaultCalls = {
   forget(): void {
     keychain?.free();
     keychain = null;
+    index = null;
     storage.close();
   },
 
@@ -207,6 +230,38 @@ export const vaultCalls = {
 
   openTexts: (kept: { label: Label; sealed: string }[]): Opened[] =>
     openEach(kept, (ring, { label, sealed }) => decoder.decode(ring.open_local(label, toBytes(sealed)))),
+
+  // The search: texts stay here, but for what is found
+
+  /** How far the index on the disk goes; it is held from then on. */
+  async loadIndex(account: string): Promise<Reached[]> {
+    index ??= makeIndex(account).catch((thrown: unknown) => {
+      index = null;
+      throw thrown;
+    });
+    return (await index).load();
+  },
+
+  /** False, and nothing done, when the key of one is missing here; `anyway` leaves that one out. */
+  async indexMessages(reached: Reached, messages: Message[], anyway: boolean): Promise<boolean> {
+    const held = await opened();
+    const each = messages.map((message) => {
+      const { envelope, edit, id } = message;
+      if (!envelope) return null;
+      return (
+        openEach([envelope], (ring, sealed) => openVersion(ring, message, edit?.id ?? id, sealed))[0] ?? null
+      );
+    });
+    if (!anyway && each.some(lacksEpoch)) return false;
+    held.take(reached, messages, each);
+    return true;
+  },
+
+  /** False when another tab has written meanwhile: `loadIndex` takes that. */
+  keepIndex: async (): Promise<boolean> => (await opened()).keep(),
+
+  search: async (query: string, conversations: string[], limit: number): Promise<Findings> =>
+    (await opened()).find(query, conversations, limit),
 };
 
 export type VaultCalls = typeof vaultCalls;

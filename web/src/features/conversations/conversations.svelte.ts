@@ -37,8 +37,8 @@ export class Conversations {
   /** The last new message of anybody, for the screen reader. */
   arrived: Arrival | null = $state.raw(null);
 
-  /** Latest activity first. */
-  private readonly every: Conversation[] = $derived(
+  /** All that are not put out of sight, archived ones as well. Latest activity first. */
+  readonly every: Conversation[] = $derived(
     [...this.byId.values()]
       .filter((each) => each.begun && !each.record.blocked && !each.hidden)
       .sort((a, b) => b.activeAt - a.activeAt),
@@ -187,7 +187,8 @@ export class Conversations {
     for (const { message, content } of opened) {
       const conversation = this.byId.get(message.conversation);
       if (!conversation) continue;
-      conversation.preview = content;
+      // A newer one may have come while this one was opened.
+      if ((conversation.record.last_message?.rev ?? 0) <= message.rev) conversation.preview = content;
       conversation.confirmDelivery();
     }
   }

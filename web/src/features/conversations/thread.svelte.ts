@@ -30,10 +30,14 @@ export class ThreadState {
   selection: SvelteMap<string, BubbleItem> | null = $state.raw(null);
   /** The `seq` of the message that was just jumped to. */
   highlighted: number | null = $state(null);
+  /** It is where one came to from elsewhere, and takes the focus as soon as it is drawn. */
+  focused = $state(false);
+  /** It has had the focus: from now on only nothing may lose it to it. */
+  focusTaken = false;
   /** Something that was done and cannot be seen. */
   told: { words: string } | null = $state.raw(null);
-  /** Set by the list of messages. */
-  scrollTo: (seq: number) => void = () => undefined;
+  /** Set by the list of messages: false when it does not show this one. */
+  scrollTo: (seq: number) => boolean = () => false;
 
   private timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -126,15 +130,18 @@ export class ThreadState {
     this.told = { words };
   }
 
-  /** To a message, wherever it stands. */
-  async jumpTo(seq: number): Promise<void> {
+  /** To a message, wherever it stands. False where there is none to be shown. */
+  async jumpTo(seq: number, { focus = false } = {}): Promise<boolean> {
     const { history } = this.conversation;
     await history.inOrder(() => history.loadAround(seq));
     await tick();
-    this.scrollTo(seq);
+    if (!this.scrollTo(seq)) return false;
     clearTimeout(this.timer);
     this.highlighted = seq;
+    this.focused = focus;
+    this.focusTaken = false;
     this.timer = setTimeout(() => (this.highlighted = null), HIGHLIGHT);
+    return true;
   }
 }
 

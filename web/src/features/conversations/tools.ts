@@ -69,9 +69,10 @@ function shownOf(message: Message, { words, reactions }: OpenedMessage): Shown {
   };
 }
 
-async function healOrExplain(tools: Tools, record: Record): Promise<void> {
+/** What the keys of a conversation lack is fetched; what cannot be mended shows in the messages themselves. */
+export async function healOrExplain({ keys }: { keys: Pick<Keys, 'heal'> }, record: Record): Promise<void> {
   try {
-    await tools.keys.heal(record);
+    await keys.heal(record);
   } catch (thrown) {
     const problem = Problem.from(thrown);
     // Without the network nothing can be said yet; all else shows in the message itself.

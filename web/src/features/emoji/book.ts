@@ -1,7 +1,7 @@
 /** Every emoji with its names in one language. Fetched when it is first wanted: it weighs as much as the page. */
 import type { EmojiRow } from 'virtual:emoji-en';
 import type { LanguageCode } from '../../i18n/index.svelte';
-import { fold } from '../people/highlight';
+import { fold } from '../../lib/folding';
 
 export interface Emoji {
   emoji: string;

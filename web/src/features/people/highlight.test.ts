@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { fold, highlight } from './highlight';
+import { fold } from '../../lib/folding';
+import { highlight } from './highlight';
 
 /** The text with its hits in brackets. */
 const marked = (text: string, query: string) =>

@@ -1,12 +1,15 @@
 import type { Person } from '../../lib/api/types';
 
-/** What stands over the page: the palette that finds a person, or somebody's profile. */
+/** What stands over the page: the palette that finds people and messages, the search in one conversation, a profile. */
 class People {
   searching = $state(false);
+  /** The conversation whose messages are searched. */
+  within: string | null = $state(null);
   shown: Person | null = $state.raw(null);
 
   close(): void {
     this.searching = false;
+    this.within = null;
     this.shown = null;
   }
 }
@@ -14,11 +17,16 @@ class People {
 export const people = new People();
 
 export function openPalette(): void {
-  people.shown = null;
+  people.close();
   people.searching = true;
 }
 
+export function openWithin(conversation: string): void {
+  people.close();
+  people.within = conversation;
+}
+
 export function openPerson(person: Person): void {
-  people.searching = false;
+  people.close();
   people.shown = person;
 }

@@ -29,6 +29,8 @@ export class Search {
   shown: readonly Person[] = $derived.by(() => (this.asked === '' ? this.recent : this.found));
   /** False while what is shown still answers an older question: nobody means to choose from that. */
   current: boolean = $derived(this.asked === '' || this.answered === this.asked);
+  /** What is shown will not change by itself, be it that no answer comes. */
+  settled: boolean = $derived(this.current || this.problem !== null);
   chosen: Person | undefined = $derived(this.current ? this.shown[this.active] : undefined);
   hasMore: boolean = $derived(this.next !== null);
 
@@ -67,10 +69,9 @@ export class Search {
     if (this.next && this.current && this.answered && !this.asking) void this.ask(this.answered, this.next);
   }
 
-  /** One up or down, round the ends. */
-  move(by: 1 | -1): void {
-    const count = this.shown.length;
-    if (this.current && count > 0) this.active = (this.active + by + count) % count;
+  /** One up or down, round the ends of all that is shown. */
+  move(by: 1 | -1, count = this.shown.length): void {
+    if (this.settled && count > 0) this.active = (this.active + by + count) % count;
   }
 
   stop(): void {
@@ -97,6 +98,8 @@ export class Search {
       this.asking = undefined;
       this.hurried = false;
       this.problem = Problem.from(thrown);
+      // What was found for another question is not an answer to this one.
+      if (cursor === undefined) [this.found, this.active] = [[], 0];
     }
   }
 
