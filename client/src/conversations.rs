@@ -18,7 +18,10 @@ use crate::{
 };
 
 const MESSAGES_AN_EPOCH: u64 = 1_000;
-const EPOCH_LIFE: u64 = 7 * 24 * 60 * 60 * 1_000;
+const EPOCH_LIFE: u64 = 7 * DAY;
+/// Where messages disappear, their keys are to go soon after them.
+const BRIEF_EPOCH_LIFE: u64 = DAY;
+const DAY: u64 = 24 * 60 * 60 * 1_000;
 /// Each lost race means that another client won it; more than a few is a fault.
 const RACES: usize = 5;
 
@@ -32,6 +35,9 @@ pub(crate) struct Thread {
     granted: Option<Granted>,
     /// The highest message number seen.
     seq: u64,
+    /// How long new messages stay, in milliseconds; 0 for ever. And the message that said so.
+    timer: u64,
+    timer_seq: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -44,6 +50,21 @@ struct Granted {
 impl Thread {
     pub fn saw(&mut self, seq: u64) {
         self.seq = self.seq.max(seq);
+    }
+
+    fn set_timer(&mut self, seq: u64, timer: u64) {
+        if seq > self.timer_seq {
+            (self.timer_seq, self.timer) = (seq, timer);
+        }
+    }
+
+    /// What disappears and what stays are not sealed under the same key.
+    fn is_of_another_timer(&self, epoch: Epoch) -> bool {
+        epoch.first_seq <= self.timer_seq
+    }
+
+    fn epoch_life(&self) -> u64 {
+        if self.timer > 0 { BRIEF_EPOCH_LIFE } else { EPOCH_LIFE }
     }
 }
 
@@ -148,8 +169,15 @@ impl Client {
             return Ok(thread.clone());
         }
         let served = self.conversation(conversation).await?;
-        let mut thread =
-            Thread { id: served.id, peer: served.peer.clone(), epoch: None, granted: None, seq: 0 };
+        let mut thread = Thread {
+            id: served.id,
+            peer: served.peer.clone(),
+            epoch: None,
+            granted: None,
+            seq: 0,
+            timer: 0,
+            timer_seq: 0,
+        };
         self.take_in(&mut thread, served).await?;
         Ok(self.threads().await.entry(conversation).or_insert_with(|| Arc::new(Mutex::new(thread))).clone())
     }
@@ -164,6 +192,21 @@ impl Client {
         thread.epoch.map(|epoch| epoch.id).ok_or(Error::Encryption(e2ee::Error::UnknownEpoch))
     }
 
+    /// What the server has of a conversation may be another epoch by now.
+    pub(crate) async fn look_again(&self, conversation: Uuid) -> Result<()> {
+        let thread = self.thread(conversation).await?;
+        let mut thread = thread.lock().await;
+        self.refresh(&mut thread).await
+    }
+
+    /// A message says how long messages stay from here on.
+    pub(crate) async fn note_timer(&self, conversation: Uuid, seq: u64, timer: u64) {
+        let known = self.threads().await.get(&conversation).cloned();
+        if let Some(thread) = known {
+            thread.lock().await.set_timer(seq, timer);
+        }
+    }
+
     async fn threads(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Mutex<Thread>>>> {
         self.shared.threads.lock().await
     }
@@ -172,7 +215,8 @@ impl Client {
     async fn usable_epoch(&self, thread: &mut Thread) -> Result<Option<Uuid>> {
         let Some(epoch) = thread.epoch else { return Ok(None) };
         let full = (thread.seq + 1).saturating_sub(epoch.first_seq) >= MESSAGES_AN_EPOCH;
-        if full || self.now().saturating_sub(epoch.created_at) >= EPOCH_LIFE {
+        let old = self.now().saturating_sub(epoch.created_at) >= thread.epoch_life();
+        if full || old || thread.is_of_another_timer(epoch) {
             return Ok(None);
         }
         let Some(granted) = self.granted(thread, epoch).await? else { return Ok(None) };
@@ -182,7 +226,7 @@ impl Client {
         // Two times, each with the clock it was taken from. The server may lie about its own; the signed one
         // is by the clock of a client, which one ahead of it by a week calls old: that is one epoch too many,
         // since the next one is by the clock that is ahead, and a time to come is no age at all.
-        let over = self.local_now().saturating_sub(granted.created_at) >= EPOCH_LIFE;
+        let over = self.local_now().saturating_sub(granted.created_at) >= thread.epoch_life();
         Ok((!over).then_some(epoch.id))
     }
 
@@ -212,6 +256,7 @@ impl Client {
 
     async fn take_in(&self, thread: &mut Thread, served: Conversation) -> Result<()> {
         thread.saw(served.seq);
+        thread.set_timer(served.timer_seq, served.timer);
         let known = thread.epoch.map_or(0, |epoch| epoch.number);
         let Some(epoch) = served.epoch.filter(|epoch| epoch.number > known) else { return Ok(()) };
         if !self.keychain().await.has_epoch(thread.id, epoch.id) {
@@ -232,7 +277,9 @@ impl Client {
             let mut entries = Vec::new();
             let mut keychain = self.keychain().await;
             for epoch in page.epochs {
-                if !keychain.has_epoch(thread.id, epoch.id)
+                // An erased one has nothing to adopt.
+                if !epoch.grant.body.0.is_empty()
+                    && !keychain.has_epoch(thread.id, epoch.id)
                     && let Ok(adopted) = keychain.adopt_epoch(thread.peer.id, &epoch.grant.into(), previous)
                 {
                     entries.push(adopted.keyring);

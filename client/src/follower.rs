@@ -293,6 +293,10 @@ impl Follower {
             Some(Pushed::Presence { account, presence }) => Some(Event::Presence { account, presence }),
             Some(Pushed::Privacy { privacy }) => Some(Event::Privacy(privacy)),
             Some(Pushed::Epoch { conversation, epoch }) => Some(Event::Epoch { conversation, epoch }),
+            Some(Pushed::EpochErased { conversation, epoch }) => {
+                self.client.keychain().await.forget_epoch(conversation, epoch);
+                Some(Event::EpochErased { conversation, epoch })
+            }
             Some(Pushed::Block { account, blocked }) => Some(Event::Block { account, blocked }),
             Some(Pushed::Vault { version }) => Some(Event::Vault { version }),
             Some(Pushed::Profile { person }) => Some(Event::Profile(person)),
@@ -318,7 +322,7 @@ impl Follower {
     /// A message of ours has its place. The connection that sent it is told only this, so the message itself is
     /// taken from the outbox.
     async fn accepted(&mut self, accepted: Accepted) -> Result<()> {
-        let Accepted { conversation, id, seq, rev, sent_at } = accepted;
+        let Accepted { conversation, id, seq, rev, sent_at, expires_at } = accepted;
         let Some(queued) = self.outbox.get(conversation, id) else { return Ok(()) };
         if let Some(sealed) = &queued.sealed {
             let envelope = sealed.envelope.clone();
@@ -335,6 +339,7 @@ impl Follower {
                 sent_at,
                 edit: None,
                 deleted_at: None,
+                expires_at,
                 reactions: Vec::new(),
                 hidden: false,
             })
@@ -451,13 +456,24 @@ impl Follower {
 
     /// As [`Client::open`]. A message whose key cannot be had is handed out as it is, and does not keep the others.
     async fn open(&self, sealed: SealedMessage) -> Result<Message> {
-        let SealedMessage { conversation, seq, rev, id, sender, sent_at, edit, .. } = sealed;
+        let SealedMessage { conversation, seq, rev, id, sender, sent_at, edit, expires_at, .. } = sealed;
         self.client.saw(conversation, seq).await?;
         match self.client.open(sealed).await {
             Err(Error::Encryption(_) | Error::IdentityChanged(_)) => {
                 let content = Content::Unreadable(e2ee::Error::UnknownEpoch);
                 let (edited_at, reactions) = (edit.map(|edit| edit.at), Vec::new());
-                Ok(Message { conversation, seq, rev, id, sender, sent_at, content, edited_at, reactions })
+                Ok(Message {
+                    conversation,
+                    seq,
+                    rev,
+                    id,
+                    sender,
+                    sent_at,
+                    content,
+                    edited_at,
+                    reactions,
+                    expires_at,
+                })
             }
             opened => opened,
         }

@@ -64,6 +64,11 @@ pub enum Event {
         conversation: Uuid,
         epoch: Epoch,
     },
+    /// All that an epoch carried has disappeared, and now its key.
+    EpochErased {
+        conversation: Uuid,
+        epoch: Uuid,
+    },
     /// One has blocked or unblocked somebody.
     Block {
         account: Uuid,
@@ -218,6 +223,10 @@ impl Live {
             Pushed::Presence { account, presence } => Event::Presence { account, presence },
             Pushed::Privacy { privacy } => Event::Privacy(privacy),
             Pushed::Epoch { conversation, epoch } => Event::Epoch { conversation, epoch },
+            Pushed::EpochErased { conversation, epoch } => {
+                self.client.keychain().await.forget_epoch(conversation, epoch);
+                Event::EpochErased { conversation, epoch }
+            }
             Pushed::Block { account, blocked } => Event::Block { account, blocked },
             Pushed::Vault { version } => Event::Vault { version },
             Pushed::Profile { person } => Event::Profile(person),

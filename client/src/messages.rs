@@ -25,13 +25,19 @@ pub struct Message {
     /// When it was last edited.
     pub edited_at: Option<u64>,
     pub reactions: Vec<Reaction>,
+    /// When it disappears.
+    pub expires_at: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     Text(String),
+    /// From now on messages disappear after so many milliseconds, or with 0 no longer.
+    Timer(u64),
     /// Its sender has deleted it.
     Deleted,
+    /// Its time is over.
+    Expired,
     /// Its sender is blocked.
     Hidden,
     /// Written by a newer version, in a way that this one does not know.
@@ -49,7 +55,10 @@ pub struct Reaction {
 impl Content {
     fn of(opened: e2ee::Result<Zeroizing<String>>) -> Self {
         match opened {
-            Ok(plaintext) => word_of(&plaintext, "text", "body").map_or(Content::Newer, Content::Text),
+            Ok(plaintext) => word_of(&plaintext, "text", "body")
+                .map(Content::Text)
+                .or_else(|| timer_of(&plaintext).map(Content::Timer))
+                .unwrap_or(Content::Newer),
             Err(e2ee::Error::UnsupportedVersion) => Content::Newer,
             Err(error) => Content::Unreadable(error),
         }
@@ -70,7 +79,15 @@ impl Client {
     /// Sends a text. The answer comes when the server has stored it.
     pub async fn send(&self, conversation: Uuid, text: &str) -> Result<Accepted> {
         let message = self.seal(conversation, text).await?;
-        self.send_sealed(conversation, &message).await
+        match self.send_sealed(conversation, &message).await {
+            // Long behind: the epoch it was sealed in is over, and nothing of it is stored.
+            Err(error) if error.is_refusal("epoch_closed") => {
+                self.look_again(conversation).await?;
+                let message = self.seal(conversation, text).await?;
+                self.send_sealed(conversation, &message).await
+            }
+            answer => answer,
+        }
     }
 
     /// A text as it will travel, in an epoch to write in. For [`Client::send_sealed`], as often as needed.
@@ -89,6 +106,20 @@ impl Client {
         let keychain = self.keychain().await;
         let envelope = keychain.seal(conversation, epoch, id, Kind::Message, None, &plaintext)?;
         Ok(NewMessage::new(id, Bytes(envelope)))
+    }
+
+    /// New messages disappear after `timer` milliseconds from now on, for both; with 0 no longer.
+    pub async fn set_timer(&self, conversation: Uuid, timer: u64) -> Result<Accepted> {
+        let plaintext = json!({"type": "timer", "after": timer}).to_string();
+        let id = self.new_id();
+        let epoch = self.epoch_for_writing(conversation).await?;
+        let keychain = self.keychain().await;
+        let envelope = keychain.seal(conversation, epoch, id, Kind::Message, None, &plaintext)?;
+        drop(keychain);
+        let message = NewMessage { timer: Some(timer), ..NewMessage::new(id, Bytes(envelope)) };
+        let accepted = self.send_sealed(conversation, &message).await?;
+        self.note_timer(conversation, accepted.seq, timer).await;
+        Ok(accepted)
     }
 
     /// One's own message says something else from now on.
@@ -133,7 +164,7 @@ impl Client {
             Kind::Edit => Some("edit"),
             Kind::Reaction => Some("reaction"),
         };
-        Ok(NewMessage { id, envelope: Bytes(envelope), kind, target: Some(target) })
+        Ok(NewMessage { kind, target: Some(target), ..NewMessage::new(id, Bytes(envelope)) })
     }
 
     /// What a message said before it was edited, the oldest first.
@@ -183,6 +214,9 @@ impl Client {
     pub async fn open(&self, sealed: SealedMessage) -> Result<Message> {
         let SealedMessage { conversation, seq, rev, id, sender, sent_at, edit, .. } = sealed;
         let content = match &sealed.envelope {
+            _ if sealed.deleted_at.is_some() && sealed.deleted_at >= sealed.expires_at.or(Some(u64::MAX)) => {
+                Content::Expired
+            }
             _ if sealed.deleted_at.is_some() => Content::Deleted,
             None => Content::Hidden,
             Some(envelope) => {
@@ -201,8 +235,12 @@ impl Client {
                 reactions.push(Reaction { sender, emoji });
             }
         }
+        if let Content::Timer(timer) = content {
+            self.note_timer(conversation, seq, timer).await;
+        }
         let edited_at = edit.map(|edit| edit.at);
-        Ok(Message { conversation, seq, rev, id, sender, sent_at, content, edited_at, reactions })
+        let expires_at = sealed.expires_at;
+        Ok(Message { conversation, seq, rev, id, sender, sent_at, content, edited_at, reactions, expires_at })
     }
 
     async fn open_envelope(
@@ -247,6 +285,11 @@ fn context_of(conversation: Uuid, sender: Uuid, message: Uuid, edit: Option<Uuid
         None => Context { conversation, sender, id: message, kind: Kind::Message, target: None },
         Some(id) => Context { conversation, sender, id, kind: Kind::Edit, target: Some(message) },
     }
+}
+
+fn timer_of(plaintext: &str) -> Option<u64> {
+    let plaintext: Value = serde_json::from_str(plaintext).ok()?;
+    plaintext["after"].as_u64().filter(|_| plaintext["type"] == "timer")
 }
 
 /// The word in this field of a plaintext, if it is of this type.

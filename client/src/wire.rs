@@ -203,6 +203,9 @@ pub struct Conversation {
     pub active_at: u64,
     pub unread: u64,
     pub blocked: bool,
+    /// How long new messages stay, in milliseconds; 0 for ever. And the message that said so.
+    pub timer: u64,
+    pub timer_seq: u64,
     pub epoch: Option<Epoch>,
     pub mine: Progress,
     pub theirs: Progress,
@@ -229,6 +232,7 @@ pub struct SealedMessage {
     pub sent_at: u64,
     pub edit: Option<Edit>,
     pub deleted_at: Option<u64>,
+    pub expires_at: Option<u64>,
     #[serde(default)]
     pub reactions: Vec<SealedReaction>,
     #[serde(default)]
@@ -278,12 +282,14 @@ pub struct NewMessage {
     pub kind: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timer: Option<u64>,
 }
 
 impl NewMessage {
     /// One that is about no other.
     pub fn new(id: Uuid, envelope: Bytes) -> Self {
-        Self { id, envelope, kind: None, target: None }
+        Self { id, envelope, kind: None, target: None, timer: None }
     }
 }
 
@@ -294,6 +300,7 @@ pub struct Accepted {
     pub seq: u64,
     pub rev: u64,
     pub sent_at: u64,
+    pub expires_at: Option<u64>,
 }
 
 /// What goes up the socket.
@@ -362,6 +369,10 @@ pub enum Pushed {
     Epoch {
         conversation: Uuid,
         epoch: Epoch,
+    },
+    EpochErased {
+        conversation: Uuid,
+        epoch: Uuid,
     },
     Block {
         account: Uuid,

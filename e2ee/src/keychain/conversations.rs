@@ -58,6 +58,11 @@ impl Keychain {
         result
     }
 
+    /// Forgets an epoch's key: what was sealed under it opens no more.
+    pub fn forget_epoch(&mut self, conversation: Uuid, epoch: Uuid) {
+        self.epochs.remove(&(conversation, epoch));
+    }
+
     pub fn has_epoch(&self, conversation: Uuid, epoch: Uuid) -> bool {
         self.epochs.contains_key(&(conversation, epoch))
     }

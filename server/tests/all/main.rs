@@ -6,6 +6,7 @@ mod blocks;
 mod changes;
 mod clocks;
 mod conversations;
+mod disappearing;
 mod epochs;
 mod fallbacks;
 mod followers;

@@ -104,6 +104,11 @@ impl Keychain {
         Ok(self.0.has_epoch(id(conversation)?, id(epoch)?))
     }
 
+    pub fn forget_epoch(&mut self, conversation: &str, epoch: &str) -> Thrown<()> {
+        self.0.forget_epoch(id(conversation)?, id(epoch)?);
+        Ok(())
+    }
+
     pub fn conversation_id(&self, peer: &str) -> Thrown<String> {
         Ok(self.0.conversation_id(id(peer)?).to_string())
     }
