@@ -145,6 +145,7 @@ export const en = {
     /** What stands where a message's words cannot. */
     instead: {
       deleted: 'This message was deleted.',
+      expired: 'This message has disappeared.',
       hidden: 'Hidden: it was written while this person was blocked.',
       newer: 'This message was written with a newer version. Reload the page to read it.',
       unreadable: 'This message cannot be opened.',
@@ -195,6 +196,20 @@ export const en = {
   saved: {
     title: 'Saved messages',
     none: 'You have not saved any messages yet. “Save” in the menu of a message puts it here.',
+  },
+  timer: {
+    label: 'Disappearing messages',
+    never: 'Off',
+    days: (n: number) =>
+      n % 7 === 0 ? `${n / 7} ${n === 7 ? 'week' : 'weeks'}` : `${n} ${n === 1 ? 'day' : 'days'}`,
+    hint: (name: string) =>
+      `New messages are deleted after this time: for you, for ${name}, and on the server.`,
+    on: (period: string) => `Messages disappear after ${period}`,
+    off: 'Messages no longer disappear',
+    set: (name: string, period: string) => `${name} has set new messages to disappear after ${period}.`,
+    setByMe: (period: string) => `You have set new messages to disappear after ${period}.`,
+    ended: (name: string) => `${name} has set new messages to stay.`,
+    endedByMe: 'You have set new messages to stay.',
   },
   notices: {
     title: 'Notifications',
@@ -399,6 +414,8 @@ export const en = {
     bad_grant: 'The keys of this conversation were refused. Please reload the page.',
     stale_key_bundle: 'The other person’s keys have just changed. Please try again.',
     epoch_conflict: 'You both began at the same time. Please try again.',
+    epoch_closed: 'The key it was written under is gone by now. Please send it again.',
+    bad_timer: 'Messages can stay for ever, for a day, a week or four weeks.',
     unknown_epoch: 'A key of this conversation is still missing here. Please try again in a moment.',
     identity_changed: 'This person’s keys are not the ones this browser knew. Nothing was sent.',
     own_identity_mismatch:

@@ -138,6 +138,7 @@ export const fr: Texts = {
     ticks: { waiting: 'En attente d’envoi', sent: 'Envoyé', delivered: 'Distribué', read: 'Lu' },
     instead: {
       deleted: 'Ce message a été supprimé.',
+      expired: 'Ce message a disparu.',
       hidden: 'Masqué : écrit pendant que cette personne était bloquée.',
       newer: 'Ce message a été écrit avec une version plus récente. Rechargez la page pour le lire.',
       unreadable: 'Ce message ne peut pas être ouvert.',
@@ -192,6 +193,22 @@ export const fr: Texts = {
   saved: {
     title: 'Messages enregistrés',
     none: 'Vous n’avez pas encore enregistré de message. « Enregistrer », dans le menu d’un message, l’ajoute ici.',
+  },
+  timer: {
+    label: 'Messages éphémères',
+    never: 'Non',
+    days: (n) =>
+      n % 7 === 0 ? `${n / 7} ${n === 7 ? 'semaine' : 'semaines'}` : `${n} ${n === 1 ? 'jour' : 'jours'}`,
+    hint: (name) =>
+      `Les nouveaux messages sont supprimés au bout de ce délai : chez vous, chez ${name} et sur le serveur.`,
+    on: (period) => `Les messages disparaissent au bout de ${period}`,
+    off: 'Les messages ne disparaissent plus',
+    set: (name, period) =>
+      `${name} a réglé les nouveaux messages pour qu’ils disparaissent au bout de ${period}.`,
+    setByMe: (period) =>
+      `Vous avez réglé les nouveaux messages pour qu’ils disparaissent au bout de ${period}.`,
+    ended: (name) => `${name} a réglé les nouveaux messages pour qu’ils restent.`,
+    endedByMe: 'Vous avez réglé les nouveaux messages pour qu’ils restent.',
   },
   notices: {
     title: 'Notifications',
@@ -396,6 +413,8 @@ export const fr: Texts = {
     bad_grant: 'Les clés de cette conversation ont été refusées. Rechargez la page.',
     stale_key_bundle: 'Les clés de l’autre personne viennent de changer. Réessayez.',
     epoch_conflict: 'Vous avez commencé tous les deux en même temps. Réessayez.',
+    epoch_closed: 'La clé sous laquelle il a été écrit n’existe plus. Renvoyez-le.',
+    bad_timer: 'Les messages peuvent rester toujours, un jour, une semaine ou quatre semaines.',
     unknown_epoch: 'Une clé de cette conversation manque encore ici. Réessayez dans un instant.',
     identity_changed:
       'Les clés de cette personne ne sont pas celles que ce navigateur connaissait. Rien n’a été envoyé.',

@@ -143,6 +143,7 @@ export class Desk {
     return {
       seal: async (queued) => (await this.conversations.ensure(queued.conversation)).seal(queued),
       transmit: (queued) => this.transmit(queued),
+      epochClosed: async (conversation) => (await this.conversations.ensure(conversation)).askAgain(),
       accepted: (queued, answer) => this.accepted(queued, answer),
       changed: (conversation) => {
         this.conversations.queueChanged(conversation);
@@ -152,10 +153,10 @@ export class Desk {
   }
 
   /** Over the socket when there is one, else by a request: the same rule stands behind both. */
-  private async transmit({ conversation, id, envelope, about }: Queued): Promise<Accepted> {
+  private async transmit({ conversation, id, envelope, about, timer }: Queued): Promise<Accepted> {
     if (about?.kind === 'deletion') return api.deleteMessage(conversation, about.target);
     if (about?.kind === 'unreaction') return api.removeReaction(conversation, about.target);
-    const message = { id, envelope: envelope ?? '', ...about };
+    const message = { id, envelope: envelope ?? '', timer, ...about };
     if (this.live.twoWay) {
       try {
         return await this.live.send(conversation, message);

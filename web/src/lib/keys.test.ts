@@ -11,13 +11,23 @@ const day = 24 * 3_600_000;
 const epoch = { id: 'e', number: 3, created_at: 100 * day, first_seq: 501 };
 
 it('an epoch ends after a thousand messages', () => {
-  expect(rotationDue(epoch, 1_499, epoch.created_at)).toBe(false);
-  expect(rotationDue(epoch, 1_500, epoch.created_at)).toBe(true);
+  expect(rotationDue(epoch, { seq: 1_499, timer: 0, timer_seq: 0 }, epoch.created_at)).toBe(false);
+  expect(rotationDue(epoch, { seq: 1_500, timer: 0, timer_seq: 0 }, epoch.created_at)).toBe(true);
 });
 
 it('an epoch ends after seven days', () => {
-  expect(rotationDue(epoch, 501, epoch.created_at + 7 * day - 1)).toBe(false);
-  expect(rotationDue(epoch, 501, epoch.created_at + 7 * day)).toBe(true);
+  expect(rotationDue(epoch, { seq: 501, timer: 0, timer_seq: 0 }, epoch.created_at + 7 * day - 1)).toBe(
+    false,
+  );
+  expect(rotationDue(epoch, { seq: 501, timer: 0, timer_seq: 0 }, epoch.created_at + 7 * day)).toBe(true);
+});
+
+it('where messages disappear, an epoch ends after a day, and where that was said', () => {
+  const brief = { seq: 501, timer: day, timer_seq: 500 };
+  expect(rotationDue(epoch, brief, epoch.created_at + day - 1)).toBe(false);
+  expect(rotationDue(epoch, brief, epoch.created_at + day)).toBe(true);
+  expect(rotationDue(epoch, { ...brief, timer_seq: 501 }, epoch.created_at)).toBe(true);
+  expect(rotationDue(epoch, { ...brief, timer: 0, timer_seq: 501 }, epoch.created_at)).toBe(true);
 });
 
 /** One conversation's grants, as an honest server has them; a test makes it lie. A grant is its own content. */
@@ -31,7 +41,7 @@ class World {
   readonly limits: (number | undefined)[] = [];
 
   constructor() {
-    vi.spyOn(api, 'keyBundle').mockResolvedValue({ body: '', signature: '' });
+    vi.spyOn(api, 'keyBundle').mockResolvedValue({ body: 'grant', signature: '' });
     vi.spyOn(api, 'conversation').mockImplementation(() => Promise.resolve(this.conversation));
     vi.spyOn(api, 'epochs').mockImplementation((_, { after = 0, limit }) => {
       this.limits.push(limit);
@@ -66,7 +76,7 @@ class World {
   }
 
   grant(number: number, made_at: number, bad = false) {
-    return { id: `epoch-${number}`, number, made_at, bad, body: '', signature: '' };
+    return { id: `epoch-${number}`, number, made_at, bad, body: 'grant', signature: '' };
   }
 
   get conversation(): Conversation {
@@ -79,6 +89,8 @@ class World {
       rev: 1,
       active_at: 1,
       unread: 0,
+      timer: 0,
+      timer_seq: 0,
       blocked: false,
       epoch: epoch && { ...epoch, ...this.told },
       mine: { delivered: 0, read: 0 },

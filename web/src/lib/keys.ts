@@ -17,7 +17,10 @@ import type { Vault } from './vault';
 
 /** An epoch's length (docs/e2ee.md): what one stolen key can open. */
 const EPOCH_MESSAGES = 1_000;
-const EPOCH_DURATION = 7 * 24 * 3_600_000;
+const DAY = 24 * 3_600_000;
+const EPOCH_DURATION = 7 * DAY;
+/** Where messages disappear, their keys are to go soon after them. */
+const BRIEF_EPOCH_DURATION = DAY;
 /** The server takes or gives no more at once. */
 const KEYRING_ENTRIES = 500;
 const GRANTS = 50;
@@ -25,17 +28,23 @@ const GRANTS = 50;
 const RACES = 5;
 
 /** By what the server says. */
-export function rotationDue(epoch: EpochSummary, seq: number, now: number): boolean {
-  return seq + 1 - epoch.first_seq >= EPOCH_MESSAGES || now - epoch.created_at >= EPOCH_DURATION;
+export function rotationDue(epoch: EpochSummary, { seq, timer, timer_seq }: Timed, now: number): boolean {
+  // What disappears and what stays are not sealed under the same key.
+  if (epoch.first_seq <= timer_seq) return true;
+  return seq + 1 - epoch.first_seq >= EPOCH_MESSAGES || now - epoch.created_at >= durationOf(timer);
 }
+
+type Timed = Pick<Conversation, 'seq' | 'timer' | 'timer_seq'>;
+
+const durationOf = (timer: number) => (timer > 0 ? BRIEF_EPOCH_DURATION : EPOCH_DURATION);
 
 /**
  * By the signed time, each with the clock it was taken from. The clock of a browser that is ahead of the
  * creator's by a week calls the epoch old, which is one epoch too many, since the next is by that clock;
  * a time to come is no age at all.
  */
-export function outlived({ created_at }: Signed): boolean {
-  return Date.now() - created_at >= EPOCH_DURATION;
+export function outlived({ created_at }: Signed, timer = 0): boolean {
+  return Date.now() - created_at >= durationOf(timer);
 }
 
 /** What a grant says under its creator's signature, whatever the server says. */
@@ -142,10 +151,10 @@ export class Keys {
   /** The epoch to write under now: the current one, or a new one when it is due or does not open. */
   async epochFor(conversation: Conversation, race = 0): Promise<EpochSummary> {
     const { epoch } = conversation;
-    if (!epoch || rotationDue(epoch, conversation.seq, clock.now())) return this.rotate(conversation, race);
+    if (!epoch || rotationDue(epoch, conversation, clock.now())) return this.rotate(conversation, race);
     await this.pin(conversation.peer);
     const signed = await this.signedOf(conversation, epoch);
-    if (!signed || outlived(signed)) return this.rotate(conversation, race);
+    if (!signed || outlived(signed, conversation.timer)) return this.rotate(conversation, race);
     // An old epoch under a new number.
     if (signed.number !== epoch.number) throw new Problem('unknown_epoch');
     return epoch;
@@ -216,7 +225,8 @@ export class Keys {
     const grants = await this.fetchGrants(conversation.id);
     const entries: KeyringEntry[] = [];
     for (const [index, grant] of grants.entries()) {
-      if (await this.vault.hasEpoch(conversation.id, grant.id)) continue;
+      // Of an erased one nothing is left to adopt.
+      if (grant.body === '' || (await this.vault.hasEpoch(conversation.id, grant.id))) continue;
       try {
         const previous = grants[index - 1]?.id ?? null;
         const adopted = await this.vault.adoptEpoch(conversation.peer.id, grant, previous);

@@ -7,6 +7,7 @@
  * is in one of them, and writing it anew is all that a deletion needs.
  */
 import type { Message } from './api/types';
+import { clock } from './clock';
 import { contentOf, type Opened } from '../features/conversations/content';
 import { parse, plain } from '../features/conversations/markdown';
 import { foldWithPlaces, foldWords, startsOf, wordsOf } from './folding';
@@ -48,8 +49,8 @@ export interface Seal {
   open(label: `index/${string}`, sealed: Uint8Array): string;
 }
 
-/** As it is sealed: seq, id, sender, time and text. */
-type Kept = [number, string, string, number, string];
+/** As it is sealed: seq, id, sender, time, text, and when it disappears, if it does. */
+type Kept = [number, string, string, number, string, number?];
 
 interface Entry {
   seq: number;
@@ -58,6 +59,8 @@ interface Entry {
   at: number;
   text: string;
   folded: string;
+  /** When it disappears. */
+  until: number;
 }
 
 class Segment {
@@ -81,18 +84,19 @@ class Segment {
   }
 
   toText(): string {
-    const kept = this.entries.flatMap((entry): Kept[] =>
-      entry ? [[entry.seq, entry.id, entry.sender, entry.at, entry.text]] : [],
-    );
+    const kept = this.entries.flatMap((entry): Kept[] => (entry ? [keptOf(entry)] : []));
     return JSON.stringify(kept);
   }
 
   static fromText(number: number, stamp: string, text: string): Segment {
     const segment = new Segment(number, stamp);
-    for (const [seq, id, sender, at, text_] of JSON.parse(text) as Kept[]) {
-      segment.put(seq, entryOf({ seq, id, sender, sent_at: at }, text_));
+    const kept = JSON.parse(text) as Kept[];
+    const there = kept.filter(([, , , , , until]) => (until ?? Infinity) > clock.now());
+    for (const [seq, id, sender, at, text_, until] of there) {
+      segment.put(seq, entryOf({ seq, id, sender, sent_at: at, expires_at: until }, text_));
     }
-    segment.changed = false;
+    // What has disappeared goes from the disk with the next writing.
+    segment.changed = there.length < kept.length;
     return segment;
   }
 }
@@ -116,11 +120,12 @@ class Run {
 
   /** The latest first. */
   *entries(): Generator<Entry> {
+    const now = clock.now();
     for (const number of [...this.segments.keys()].sort((a, b) => b - a)) {
       const { entries } = this.segments.get(number) as Segment;
       for (let place = entries.length - 1; place >= 0; place--) {
         const entry = entries[place];
-        if (entry) yield entry;
+        if (entry && entry.until > now) yield entry;
       }
     }
   }
@@ -273,10 +278,14 @@ export class MessageIndex {
 
 const oneLine = (text: string) => text.replace(/\s+/g, ' ').trim();
 
-type Place = Pick<Message, 'seq' | 'id' | 'sender' | 'sent_at'>;
+type Place = Pick<Message, 'seq' | 'id' | 'sender' | 'sent_at' | 'expires_at'>;
 
-function entryOf({ seq, id, sender, sent_at: at }: Place, text: string): Entry {
-  return { seq, id, sender, at, text, folded: foldWords(text) };
+function entryOf({ seq, id, sender, sent_at: at, expires_at }: Place, text: string): Entry {
+  return { seq, id, sender, at, text, folded: foldWords(text), until: expires_at ?? Infinity };
+}
+
+function keptOf({ seq, id, sender, at, text, until }: Entry): Kept {
+  return until === Infinity ? [seq, id, sender, at, text] : [seq, id, sender, at, text, until];
 }
 
 interface Hit {

@@ -16,6 +16,7 @@ class Network implements Way {
 
   seal = async (queued: Queued) => `${queued.sealed}-${this.sealed++}`;
   changed = (conversation: string) => void this.changes.push(conversation);
+  epochClosed = async () => undefined;
   accepted = async (queued: Queued) => void this.shown.push(queued.id);
 
   transmit = async ({ conversation, id, envelope: sealed }: Queued): Promise<Accepted> => {
@@ -97,6 +98,25 @@ it('sends the same bytes again when the answer was lost, and the message is ther
   expect(new Set(network.attempts.map(([, envelope]) => envelope)).size).toBe(1);
   expect(network.shown).toEqual(['a']);
   expect(retries).toEqual([0, 1]);
+});
+
+it('seals anew what its epoch no longer takes, and nothing else', async () => {
+  network.fail = () => new Problem('offline');
+  outbox = new Outbox(storage, network, lock, never);
+  await write('a');
+  await outbox.drain('c');
+  outbox.stop();
+
+  let closed = 0;
+  network.fail = () => (closed++ === 0 ? new Problem('epoch_closed', 409) : null);
+  outbox = new Outbox(storage, network, lock, atOnce);
+  await write('b');
+  await emptied();
+  expect(network.shown).toEqual(['a', 'b']);
+  const bytes = network.attempts.filter(([id]) => id === 'a').map(([, envelope]) => envelope);
+  expect(bytes.at(-1)).not.toBe(bytes[0]);
+  expect(bytes.at(-2)).toBe(bytes[0]);
+  expect(network.attempts.filter(([id]) => id === 'b')).toHaveLength(1);
 });
 
 it('keeps the bytes over a reload', async () => {

@@ -20,6 +20,8 @@ export interface Way {
   seal(queued: Queued): Promise<string>;
   /** With the envelope, unless it travels without. */
   transmit(queued: Queued): Promise<Accepted>;
+  /** Its epoch takes no more: the next sealing needs another one. */
+  epochClosed(conversation: string): Promise<void>;
   /** Shown and kept as the server has it, before it leaves the queue. */
   accepted(queued: Queued, answer: Accepted): Promise<void>;
   /** The queue of this conversation is not what it was. */
@@ -71,6 +73,9 @@ const PASSES: Record<ErrorCode | OwnCode, boolean> = {
   vault_conflict: true,
   stale_key_bundle: true,
 
+  // Sealed anew, it goes.
+  epoch_closed: true,
+
   bad_request: false,
   method_not_allowed: false,
   not_found: false,
@@ -102,6 +107,7 @@ const PASSES: Record<ErrorCode | OwnCode, boolean> = {
   bad_profile: false,
   bad_opaque: false,
   bad_receipt: false,
+  bad_timer: false,
   not_an_image: false,
 };
 
@@ -212,6 +218,12 @@ export class Outbox {
       this.failures.delete(conversation);
     } catch (thrown) {
       const problem = Problem.from(thrown);
+      // Sealed long ago, or by a tab that was asleep; not if even a fresh seal is refused.
+      if (problem.code === 'epoch_closed' && next.envelope !== null) {
+        await this.storage.unseal(next.id);
+        await this.way.epochClosed(conversation);
+        return true;
+      }
       if (passing(problem)) {
         this.later(conversation, problem);
         return false;

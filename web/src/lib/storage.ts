@@ -50,6 +50,8 @@ export interface Queued {
   refused: string | null;
   /** Absent for a message of its own. */
   about?: About;
+  /** What the message sets: how long those after it stay, in milliseconds. */
+  timer?: number;
 }
 
 /** What is to be done to a message that is there: its id is the `target`. */
@@ -100,7 +102,7 @@ interface Schema extends DBSchema {
   session: { key: string; value: ReloadSecret };
   owner: { key: string; value: string };
   conversations: { key: string; value: CachedConversation };
-  messages: { key: [string, number]; value: Message };
+  messages: { key: [string, number]; value: Message; indexes: { expires_at: number } };
   outbox: { key: number; value: Queued; indexes: { conversation: string; id: string } };
   drafts: { key: string; value: KeptDraft };
   marks: { key: string; value: DueMarks };
@@ -123,7 +125,7 @@ const ALL = [
   'indexes',
   'segments',
 ] satisfies Stores;
-const VERSION = 4;
+const VERSION = 5;
 const RELOAD = 'reload';
 const OWNER = 'account';
 /** Random, and as old as the database: another one means that the storage was cleared. */
@@ -174,8 +176,11 @@ export class Storage {
           tx.objectStore('owner').put(crypto.randomUUID(), INSTANCE).catch(ignored);
         }
         if (before < 3) db.createObjectStore('settings', { keyPath: 'key' });
-        db.createObjectStore('indexes', { keyPath: 'conversation' });
-        db.createObjectStore('segments', { keyPath: ['conversation', 'number'] });
+        if (before < 4) {
+          db.createObjectStore('indexes', { keyPath: 'conversation' });
+          db.createObjectStore('segments', { keyPath: ['conversation', 'number'] });
+        }
+        tx.objectStore('messages').createIndex('expires_at', 'expires_at');
         tx.done.catch(ignored);
       },
       blocking: (_, wanted) => this.gone(wanted === null),
@@ -348,6 +353,20 @@ export class Storage {
     });
   }
 
+  /** Messages whose time is over keep their place and nothing else, whether the server could be asked or not. */
+  async expire(now: number): Promise<void> {
+    await this.write(['messages', 'conversations'], async (tx) => {
+      const due = tx.objectStore('messages').index('expires_at').iterate(IDBKeyRange.upperBound(now));
+      for await (const cursor of due) await cursor.update(emptied(cursor.value));
+      for await (const cursor of tx.objectStore('conversations')) {
+        const { record } = cursor.value;
+        const last = record.last_message;
+        if ((last?.expires_at ?? Infinity) > now || !last) continue;
+        await cursor.update({ ...cursor.value, record: { ...record, last_message: emptied(last) } });
+      }
+    });
+  }
+
   async dropMessages(conversation: string): Promise<void> {
     await this.write(['messages'], (tx) => tx.objectStore('messages').delete(everySeq(conversation)));
   }
@@ -428,6 +447,11 @@ export class Storage {
 
   async refuse(id: string, code: string): Promise<void> {
     await this.changeQueued(id, () => ({ refused: code }));
+  }
+
+  /** The next attempt seals it anew: the server has nothing of it. */
+  async unseal(id: string): Promise<void> {
+    await this.changeQueued(id, () => ({ envelope: null }));
   }
 
   private async changeQueued(
@@ -572,6 +596,11 @@ export async function askToStay(): Promise<void> {
 
 /** The promise beside it says the same. */
 const ignored = () => undefined;
+
+/** As one that is not shown. */
+function emptied({ expires_at: _, envelope: __, ...message }: Message): Message {
+  return { ...message, reactions: [], hidden: true };
+}
 
 type DraftStore = Pick<IDBPObjectStore<Schema, Stores, 'drafts', 'readwrite'>, 'put' | 'delete'>;
 

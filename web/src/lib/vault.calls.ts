@@ -192,6 +192,7 @@ export const vaultCalls = {
 
   loadKeyring: (entries: KeyringEntry[]) => keys().load_keyring(entries),
   hasEpoch: (conversation: string, epoch: string): boolean => keys().has_epoch(conversation, epoch),
+  forgetEpoch: (conversation: string, epoch: string): void => keys().forget_epoch(conversation, epoch),
   createEpoch: (peer: string, previous: Signed | null, now: number) =>
     keys().create_epoch(peer, previous, now),
   adoptEpoch: (peer: string, grant: Signed, previousEpoch: string | null) =>

@@ -1,6 +1,10 @@
 /** What a message says, once the worker has opened it. */
 export type Content =
   | Text
+  /** From now on messages disappear after so many milliseconds; with 0 no longer. */
+  | Timer
+  /** Its time is over. */
+  | { type: 'expired' }
   /** Its sender took it back, with all it ever said. */
   | { type: 'deleted' }
   /** Its sender is blocked: it is counted and not shown. */
@@ -8,6 +12,11 @@ export type Content =
   /** Written by a version that knows more than this one. */
   | { type: 'newer' }
   | { type: 'unreadable'; reason: string };
+
+export interface Timer {
+  type: 'timer';
+  after: number;
+}
 
 export interface Text {
   type: 'text';
@@ -34,7 +43,10 @@ export function contentOf(opened: Opened): Content {
       ? { type: 'newer' }
       : { type: 'unreadable', reason: words.reason };
   }
-  const { type, body, reply, forwarded } = words;
+  const { type, body, reply, forwarded, after } = words;
+  if (type === 'timer' && Number.isSafeInteger(after) && Number(after) >= 0) {
+    return { type, after: Number(after) };
+  }
   if (type !== 'text') return { type: 'newer' };
   if (typeof body !== 'string') return { type: 'unreadable', reason: 'not_understood' };
   return {
@@ -55,7 +67,7 @@ export function emojiOf(opened: Opened): string | null {
 }
 
 type Words =
-  | { type: string; body?: unknown; reply?: unknown; forwarded?: unknown; emoji?: unknown }
+  | { type: string; body?: unknown; reply?: unknown; forwarded?: unknown; after?: unknown; emoji?: unknown }
   | { reason: string };
 
 function wordsOf(opened: Opened): Words {
@@ -81,4 +93,5 @@ export const textOf = (body: string, reply: Reply | null = null): Text => ({
 });
 
 /** As it is sealed. */
-export const plainText = (said: Text | { type: 'reaction'; emoji: string }): string => JSON.stringify(said);
+export const plainText = (said: Text | Timer | { type: 'reaction'; emoji: string }): string =>
+  JSON.stringify(said);

@@ -18,7 +18,15 @@ import { now } from './now';
 import { Presence } from './presence.svelte';
 import { Queue } from './queue.svelte';
 import { contentOf, textOf, type Content, type Opened, type Reply, type Text } from './content';
-import { placeOf, withChanges, type Change, type Pending, type Shown } from './timeline';
+import {
+  isNothing,
+  placeOf,
+  withChanges,
+  withoutExpired,
+  type Change,
+  type Pending,
+  type Shown,
+} from './timeline';
 import type { Tools } from './tools';
 
 /** What a message said before it was edited, and since when. */
@@ -42,7 +50,7 @@ export class Conversation {
   readonly presence = new Presence();
   /** What is held, as it will be when all that waits is on the server. */
   readonly view: readonly Shown[] = $derived.by(() =>
-    withChanges(this.shown, this.queue.changes, this.tools.me),
+    withoutExpired(withChanges(this.shown, this.queue.changes, this.tools.me), now()),
   );
   private loading: Promise<void> | null = null;
   /** Messages that wait for their turn, and the turn. */
@@ -79,12 +87,13 @@ export class Conversation {
   get latest(): { content: Content; mine: boolean } | null {
     const waiting = this.pending.at(-1);
     if (waiting) return { content: waiting.content, mine: true };
-    const shown = this.view.findLast(({ content }) => content.type !== 'hidden');
+    const shown = this.view.findLast(({ content }) => !isNothing(content));
     const mine = this.record.last_message?.sender === this.tools.me;
     if (shown && (this.shown.at(-1)?.message.seq ?? 0) >= this.record.seq) {
       return { content: shown.content, mine: shown.message.sender === this.tools.me };
     }
-    return this.preview && { content: this.preview, mine };
+    const expired = (this.record.last_message?.expires_at ?? Infinity) <= now();
+    return this.preview && !expired && !isNothing(this.preview) ? { content: this.preview, mine } : null;
   }
   get activeAt(): number {
     const { seq, active_at } = this.record;
@@ -177,6 +186,11 @@ export class Conversation {
     for (const body of bodies) await this.queue.add({ type: 'text', body, forwarded: true }, null);
   }
 
+  /** New messages disappear after so many milliseconds, for both; with 0 no longer. */
+  setTimer(after: number): Promise<void> {
+    return this.queue.add({ type: 'timer', after }, null);
+  }
+
   /** The envelope of what is queued; the worker takes the text from its seal, it does not pass here. */
   async seal(queued: Queued): Promise<string> {
     const { keys, vault } = this.tools;
@@ -192,11 +206,11 @@ export class Conversation {
   }
 
   /** Mine, as the server stored it. */
-  async accepted(envelope: string, { id, seq, rev, sent_at }: Accepted): Promise<void> {
+  async accepted(envelope: string, { id, seq, rev, sent_at, expires_at }: Accepted): Promise<void> {
     const { id: conversation } = this;
     const epoch = epochOf(envelope);
     const sender = this.tools.me;
-    await this.receive({ conversation, seq, rev, id, sender, epoch, envelope, sent_at });
+    await this.receive({ conversation, seq, rev, id, sender, epoch, envelope, sent_at, expires_at });
   }
 
   /** What was done to a message is stored: it is shown so, before it leaves the queue. */
@@ -347,7 +361,8 @@ export class Conversation {
     for (const message of messages) {
       const shown = opened.get(message.seq);
       const theirs = message.sender !== this.tools.me;
-      if (theirs && shown && !message.hidden && message.seq > this.record.seq) news = shown.content;
+      const isNews = theirs && message.seq > this.record.seq;
+      if (isNews && shown && !isNothing(shown.content)) news = shown.content;
       const place = placeOf(message.rev, this.record.rev);
       missing ||= place === 'gap';
       if (place !== 'held') this.advance(message, shown);
@@ -377,8 +392,15 @@ export class Conversation {
       last_message: message.seq >= record.seq ? message : record.last_message,
       unread: record.unread + (theirs && isNew && !message.hidden && message.seq > record.mine.read ? 1 : 0),
     };
+    this.noteTimer(message.seq, opened?.content);
     if (opened && message.seq >= record.seq) this.preview = opened.content;
     this.confirmDelivery();
+  }
+
+  /** It says how long messages stay from here on. */
+  private noteTimer(seq: number, content: Content | undefined): void {
+    if (content?.type !== 'timer' || seq <= this.record.timer_seq) return;
+    this.record = { ...this.record, timer: content.after, timer_seq: seq };
   }
 
   /** What the server says of the conversation as a whole; its last message is opened by the list. */
@@ -403,7 +425,8 @@ export class Conversation {
     return this.loaded && last_message?.sender === this.tools.me && theirs.read < seq;
   }
 
-  async askForReceipts(): Promise<void> {
+  /** How the server has it now. */
+  async askAgain(): Promise<void> {
     this.apply(await api.conversation(this.id));
   }
 
@@ -438,7 +461,9 @@ export class Conversation {
   }
 
   private isTheirs({ message }: Shown, after: number, to = Infinity): boolean {
-    return message.sender !== this.tools.me && !message.hidden && message.seq > after && message.seq <= to;
+    const { sender, hidden, deleted_at, expires_at, seq } = message;
+    const expired = deleted_at && expires_at && deleted_at >= expires_at;
+    return sender !== this.tools.me && !hidden && !expired && seq > after && seq <= to;
   }
 
   /** What is unread now, where `known` may be from before the last mark: counted if it is held here, else at most. */

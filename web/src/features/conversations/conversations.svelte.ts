@@ -1,6 +1,7 @@
 /** All conversations of the person: the list, and where each event belongs. */
 import { api } from '../../lib/api/client';
 import type { Conversation as Record, Message, Person, ServerFrame } from '../../lib/api/types';
+import { clock } from '../../lib/clock';
 import { backOff } from '../../lib/live';
 import { passing } from '../../lib/outbox';
 import { Problem } from '../../lib/problem';
@@ -13,6 +14,8 @@ import { openMessages, type Tools } from './tools';
 const PAGE = 100;
 /** Messages to catch up in the background, for a conversation that nobody looks at. */
 const BACKGROUND = 400;
+/** What this browser keeps of messages whose time is over goes so often. */
+const SWEEP = 10 * 60_000;
 
 export interface Arrival {
   from: string;
@@ -27,6 +30,7 @@ export class Conversations {
   private complete = false;
   private failures = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private sweeping: ReturnType<typeof setInterval> | undefined;
   private stopped = false;
   /** Of conversations that are not known here yet. */
   private readonly drafts = new Map<string, Written>();
@@ -70,6 +74,8 @@ export class Conversations {
   /** The first paint, from what this browser kept: names and drafts at once, words as soon as they are opened. */
   async restore(): Promise<void> {
     const { storage } = this.tools;
+    this.sweeping = setInterval(() => this.sweep(), SWEEP);
+    await storage.expire(clock.now()).catch(ignored);
     const kept = await storage.conversations().catch(() => []);
     const drafts = await storage.drafts().then(
       (drafts) => openDrafts(this.tools, drafts),
@@ -95,6 +101,11 @@ export class Conversations {
     }
   }
 
+  /** What has disappeared is not to be found on this device either. */
+  private sweep(): void {
+    void this.tools.storage.expire(clock.now()).catch(ignored);
+  }
+
   private make(record: Record, synced = 0): Conversation {
     const conversation = new Conversation(this.tools, record, synced);
     const written = this.drafts.get(record.id);
@@ -112,6 +123,7 @@ export class Conversations {
   stop(): void {
     this.stopped = true;
     clearTimeout(this.timer);
+    clearInterval(this.sweeping);
     for (const each of this.byId.values()) each.draft.stop();
   }
 
@@ -159,8 +171,7 @@ export class Conversations {
       if (this.complete && changed.length === 0 && !unread) break;
     } while (cursor);
     this.complete = true;
-    for (const each of this.every)
-      if (!fetched.has(each.id) && each.awaitsReceipts) await each.askForReceipts();
+    for (const each of this.every) if (!fetched.has(each.id) && each.awaitsReceipts) await each.askAgain();
   }
 
   private isNews(fresh: Record): boolean {
@@ -237,6 +248,9 @@ export class Conversations {
         break;
       case 'epoch':
         this.byId.get(frame.conversation)?.epochChanged(frame.epoch);
+        break;
+      case 'epoch_erased':
+        void this.tools.vault.forgetEpoch(frame.conversation, frame.epoch).catch(ignored);
         break;
       case 'block':
         this.blockChanged(frame.account, frame.blocked);

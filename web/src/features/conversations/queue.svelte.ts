@@ -3,7 +3,7 @@ import { clock } from '../../lib/clock';
 import { newId } from '../../lib/ids';
 import { Problem } from '../../lib/problem';
 import type { About, KeptDraft, Queued } from '../../lib/storage';
-import { contentOf, emojiOf, plainText, type Opened, type Text } from './content';
+import { contentOf, emojiOf, plainText, type Opened, type Text, type Timer } from './content';
 import type { Change, Pending } from './timeline';
 import type { Tools } from './tools';
 
@@ -27,7 +27,11 @@ export class Queue {
    * Shows the message in the same frame, at the end or instead of a refused one; rejects only when this browser cannot
    * keep it. `draft`: what stays in the composer, if it comes from there.
    */
-  async add(content: Text, replaces: string | null, draft?: Promise<KeptDraft | null>): Promise<void> {
+  async add(
+    content: Text | Timer,
+    replaces: string | null,
+    draft?: Promise<KeptDraft | null>,
+  ): Promise<void> {
     const written_at = clock.now();
     const id = newId(written_at);
     const { conversation } = this;
@@ -36,7 +40,8 @@ export class Queue {
     this.pending = this.pending.some((each) => each.id === replaces)
       ? this.pending.map((each) => (each.id === replaces ? shown : each))
       : [...this.pending, shown];
-    const queued = { id, conversation, envelope: null, written_at, refused: null };
+    const timer = content.type === 'timer' ? { timer: content.after } : {};
+    const queued = { id, conversation, envelope: null, written_at, refused: null, ...timer };
     const sealed = Promise.all([this.tools.vault.sealText(`outbox/${id}`, plainText(content)), draft]).then(
       ([text, draft]) => ({ text, draft }),
     );

@@ -68,6 +68,19 @@ export function contiguous(messages: readonly Message[], before = Infinity): Mes
   return messages.slice(from);
 }
 
+/** What is counted, and not shown. */
+export const isNothing = ({ type }: Content) => type === 'hidden' || type === 'expired';
+
+/** What should be gone by now says nothing any more, before the server has told so. */
+export function withoutExpired(shown: readonly Shown[], now: number): readonly Shown[] {
+  if (!shown.some(({ message }) => message.expires_at && message.expires_at <= now)) return shown;
+  return shown.map((each) =>
+    each.message.expires_at && each.message.expires_at <= now
+      ? { message: each.message, content: { type: 'expired' }, reactions: [] }
+      : each,
+  );
+}
+
 /** What is held, as it will be when all that waits is on the server. */
 export function withChanges(
   shown: readonly Shown[],
@@ -114,6 +127,7 @@ export type Item =
   | { kind: 'start'; key: string }
   | { kind: 'day'; key: string; at: number }
   | { kind: 'new'; key: string }
+  | { kind: 'timer'; key: string; mine: boolean; after: number; seq: number | null }
   | BubbleItem;
 
 const GROUP_WITHIN = 5 * 60_000;
@@ -131,6 +145,8 @@ export function itemsOf(
 ): Item[] {
   const items: Item[] = [];
   let last: BubbleItem | null = null;
+  let any = false;
+  let afterLine = false;
   let day = 0;
   const first = shown[0]?.message.seq ?? 1;
   const begins = first === 1;
@@ -138,18 +154,27 @@ export function itemsOf(
   const add = (bubble: Omit<BubbleItem, 'kind' | 'first'>) => {
     // What has waited since yesterday stands below what came today, and is of today there.
     const itsDay = bubble.seq === null ? Math.max(day, bubble.at) : bubble.at;
-    const newDay = last ? !sameDay(day, itsDay) : begins;
+    const newDay = any ? !sameDay(day, itsDay) : begins;
+    any = true;
     day = itsDay;
     if (newDay) items.push({ kind: 'day', key: `day-${bubble.key}`, at: bubble.at });
     const isNew = !newSaid && !bubble.mine && bubble.seq !== null && bubble.seq > (newAfter ?? 0);
     if (isNew) items.push({ kind: 'new', key: 'new' });
     newSaid ||= isNew;
-    const far = last ? last.mine !== bubble.mine || bubble.at - last.at > GROUP_WITHIN : begins;
+    const far = last ? last.mine !== bubble.mine || bubble.at - last.at > GROUP_WITHIN : begins || afterLine;
+    afterLine = false;
+    if (bubble.content.type === 'timer') {
+      const { key, mine, seq, content } = bubble;
+      items.push({ kind: 'timer', key, mine, seq, after: content.after });
+      last = null;
+      afterLine = true;
+      return;
+    }
     last = { kind: 'bubble', ...bubble, first: newDay || isNew || far };
     items.push(last);
   };
   for (const { message, content, reactions } of shown) {
-    if (content.type === 'hidden') continue;
+    if (isNothing(content)) continue;
     const { id: key, sent_at: at, seq, edit } = message;
     const mine = message.sender === me;
     add({ key, mine, at, content, seq, edited: edit?.at ?? null, reactions, refused: null });

@@ -61,12 +61,17 @@ const isMissing = (opened: OpenedMessage | undefined) =>
 function shownOf(message: Message, { words, reactions }: OpenedMessage): Shown {
   return {
     message,
-    content: words ? contentOf(words) : { type: message.hidden ? 'hidden' : 'deleted' },
+    content: words ? contentOf(words) : { type: whyNothing(message) },
     reactions: (message.reactions ?? []).flatMap(({ sender }, at) => {
       const emoji = reactions[at] && emojiOf(reactions[at]);
       return emoji ? [{ sender, emoji }] : [];
     }),
   };
+}
+
+function whyNothing({ hidden, deleted_at, expires_at }: Message): 'hidden' | 'expired' | 'deleted' {
+  if (hidden) return 'hidden';
+  return expires_at && (deleted_at ?? 0) >= expires_at ? 'expired' : 'deleted';
 }
 
 /** What the keys of a conversation lack is fetched; what cannot be mended shows in the messages themselves. */

@@ -627,6 +627,7 @@ export interface components {
         Accepted: {
             /** Format: uuid */
             conversation: string;
+            expires_at?: components["schemas"]["i64"] | null;
             /**
              * Format: uuid
              * @description Of the envelope; for a deletion, of the message.
@@ -660,7 +661,7 @@ export interface components {
          * @description The stable names of all refusals.
          * @enum {string}
          */
-        Code: "bad_request" | "signed_out" | "wrong_credentials" | "bad_origin" | "wrong_setup_code" | "not_yours" | "not_found" | "unknown_message" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "message_id_reused" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_opaque" | "bad_key_material" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
+        Code: "bad_request" | "signed_out" | "wrong_credentials" | "bad_origin" | "wrong_setup_code" | "not_yours" | "not_found" | "unknown_message" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "message_id_reused" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_opaque" | "bad_key_material" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
         /** @description A conversation as one of the two sees it. */
         Conversation: {
             /** @description When the last message came; 0 before the first. */
@@ -684,6 +685,13 @@ export interface components {
              */
             seq: number;
             theirs: components["schemas"]["Progress"];
+            /** @description How long new messages stay before they disappear, in milliseconds; 0 for ever. */
+            timer: components["schemas"]["i64"];
+            /**
+             * Format: int64
+             * @description The message that has set it; 0 for none.
+             */
+            timer_seq: number;
             /**
              * Format: int64
              * @description The other person's messages that I have not read.
@@ -780,6 +788,13 @@ export interface components {
             type: "epoch";
         } | {
             /** Format: uuid */
+            conversation: string;
+            /** Format: uuid */
+            epoch: string;
+            /** @enum {string} */
+            type: "epoch_erased";
+        } | {
+            /** Format: uuid */
             account: string;
             blocked: boolean;
             /** @enum {string} */
@@ -813,6 +828,7 @@ export interface components {
             kind?: components["schemas"]["Kind"];
             /** Format: uuid */
             target?: string | null;
+            timer?: components["schemas"]["i64"] | null;
             /** @enum {string} */
             type: "send";
         } | {
@@ -839,7 +855,10 @@ export interface components {
             /** @enum {string} */
             type: "watch";
         };
-        /** @description An epoch with the grant that carries its key, sealed to each of the two. */
+        /**
+         * @description An epoch with the grant that carries its key, sealed to each of the two. Both are empty when what it carried has
+         *     disappeared, and its key after it.
+         */
         GrantedEpoch: {
             body: components["schemas"]["Bytes"];
             /** Format: uuid */
@@ -921,6 +940,7 @@ export interface components {
              * @description Of the envelope.
              */
             epoch: string;
+            expires_at?: components["schemas"]["i64"] | null;
             /** @description One has blocked its sender: it is there to be counted, and not to be shown. */
             hidden?: boolean;
             /**
@@ -961,6 +981,7 @@ export interface components {
              * @description The id of the message that an edit or a reaction is about.
              */
             target?: string | null;
+            timer?: components["schemas"]["i64"] | null;
         };
         NewReceipt: {
             /**
