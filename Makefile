@@ -51,7 +51,7 @@ test-web: $(wasm-out) web/node_modules/.stamp
 	node --test web/wasm/tests/
 
 # Two and three real browsers against the real server, some of them through a real nginx.
-e2e: server e2e/node_modules/.stamp target/chromium.stamp target/nginx.stamp
+e2e: server e2e/node_modules/.stamp target/chromium.stamp target/nginx.stamp target/faketime.stamp
 	cargo build --package client --example fill
 	cd e2e && npm test
 
@@ -109,6 +109,12 @@ target/nginx.stamp:
 	test -x /usr/sbin/nginx || $(sudo) sh -ec "$(forbid-starts); apt-get update; \
 	  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends nginx; \
 	  systemctl disable nginx || true"
+	@mkdir -p target && touch $@
+
+# Time that passes while nobody waits for it.
+target/faketime.stamp:
+	command -v faketime >/dev/null || { $(sudo) apt-get update && \
+	  $(sudo) env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends faketime; }
 	@mkdir -p target && touch $@
 
 clean:
