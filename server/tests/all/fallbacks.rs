@@ -94,6 +94,8 @@ fn types(events: &[Value]) -> Vec<&str> {
 async fn the_same_events_come_in_the_same_order_by_every_way() {
     let app = TestApp::start().await;
     let (alice, bob, conversation) = app.pair().await;
+    // Whom one meets first is noted in one's vault, which is an event as well.
+    bob.seal(conversation, "they have met").await.unwrap();
     let mut socket = bob.events().await.unwrap();
     let mut stream = Stream::open(&app, &bob).await;
     let mut ticket = begin(&app, &bob).await;

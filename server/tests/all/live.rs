@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use uuid::Uuid;
 
-use crate::support::{PASSWORD, TestApp};
+use crate::support::{PASSWORD, TestApp, news};
 
 async fn closed(live: &mut Live) -> u16 {
     loop {
@@ -36,7 +36,7 @@ async fn a_message_reaches_every_browser_of_both_people() {
     }
     // The answer stood for the message: what the sender hears next is the one after it.
     bob.send(conversation, "hello yourself").await.unwrap();
-    assert!(matches!(sender.next().await.unwrap(), Event::Message(message) if message.seq == 2));
+    assert!(matches!(news(&mut sender).await, Event::Message(message) if message.seq == 2));
 }
 
 /// However many share a commit: who sent one and gets another hears of both in the order of their numbers, and
@@ -54,7 +54,7 @@ async fn answers_and_events_come_in_the_order_of_the_conversation() {
     }
     for live in [&mut alices, &mut bobs] {
         for expected in 1..=40 {
-            let seq = match live.next().await.unwrap() {
+            let seq = match news(live).await {
                 Event::Accepted(answer) => answer.seq,
                 Event::Message(message) => message.seq,
                 other => panic!("{other:?}"),

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use client::Client;
+use client::{Client, Event, Live};
 use entrenous::app::App;
 use entrenous::clock::Clock;
 use entrenous::config::Config;
@@ -15,6 +15,16 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 pub const PASSWORD: &str = "correct horse battery";
+
+/// What comes next, but for one's own vault, which is written whenever somebody new is met.
+pub async fn news(live: &mut Live) -> Event {
+    loop {
+        match live.next().await.unwrap() {
+            Event::Vault { .. } => {}
+            other => return other,
+        }
+    }
+}
 
 pub struct TestApp {
     pub url: String,
