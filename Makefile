@@ -86,6 +86,11 @@ $(web-out): $(wasm-out) web/node_modules/.stamp $(web-sources)
 	cd web && npm run build
 	@touch $@
 
+# After a change of the interface: the pictures of the guides.
+.PHONY: tour
+tour: server e2e/node_modules/.stamp target/chromium.stamp
+	cd e2e && npx playwright test --config tour/playwright.config.ts
+
 # ── What is needed, where it is missing ──────────────────────────────────────────────────────────────────────
 
 target/wasm-target.stamp: rust-toolchain.toml

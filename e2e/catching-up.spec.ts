@@ -243,8 +243,13 @@ test('the server is killed while both write: all arrives once, in one order for 
   browser,
 }) => {
   const server = await Server.start();
+  // High enough to draw all of it: the list leaves out what is far from sight.
+  const viewport = { width: 1000, height: 1800 };
   const join = async (name: string) => {
-    const person = new Person(name, await (await browser.newContext({ baseURL: server.url })).newPage());
+    const person = new Person(
+      name,
+      await (await browser.newContext({ baseURL: server.url, viewport })).newPage(),
+    );
     await person.signUp();
     return person;
   };
