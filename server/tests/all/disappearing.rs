@@ -2,7 +2,7 @@
 
 use client::{Client, Content, Event};
 use entrenous::clock::{DAY, HOUR, Millis};
-use entrenous::schema::tables::{epochs, keyring, messages, outliving};
+use entrenous::schema::tables::{epochs, keyring, messages};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
