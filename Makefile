@@ -53,6 +53,7 @@ test-web: $(wasm-out) web/node_modules/.stamp
 # Two and three real browsers against the real server, some of them through a real nginx.
 e2e: server e2e/node_modules/.stamp target/chromium.stamp target/nginx.stamp target/faketime.stamp
 	cargo build --package client --example fill
+	cargo build --package entrenous --example age
 	cd e2e && npm test
 
 # ── Load: docs/performance.md ────────────────────────────────────────────────────────────────────────────────

@@ -96,12 +96,12 @@ for (const width of [375, 320]) {
     await alice
       .composer(bob)
       .fill(`A long word: ${'abcdefghij'.repeat(12)} and https://example.org/${'x'.repeat(80)}`);
-    await page.getByRole('button', { name: en.composer.send }).tap();
+    await page.getByRole('button', { name: en.composer.send, exact: true }).tap();
     await expect(alice.tick(bob, 'delivered')).toBeVisible();
     await nothingIsCutOff(page, 'a conversation');
     await between(page, { toServer: refusing() });
     await alice.composer(bob).fill('refused');
-    await page.getByRole('button', { name: en.composer.send }).tap();
+    await page.getByRole('button', { name: en.composer.send, exact: true }).tap();
     await expect(page.getByRole('button', { name: en.thread.edit })).toBeVisible();
     await nothingIsCutOff(page, 'a refused message');
     await page.getByRole('button', { name: en.thread.edit }).tap();

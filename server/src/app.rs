@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use e2ee::opaque::server::ServerSetup as Opaque;
 use quick_cache::sync::Cache;
 use serde::Serialize;
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
@@ -33,8 +34,8 @@ use crate::live::poll::Shelf;
 use crate::privacy::Agreements;
 use crate::writer::Writer;
 use crate::{
-    accounts, blocks, conversations, event, keys, live, messages, people, privacy, profile, sessions,
-    web_files,
+    accounts, blocks, conversations, event, keys, live, messages, people, privacy, profile, reports,
+    scheduled, sessions, web_files,
 };
 
 /// Enough for the largest vault in base64.
@@ -58,6 +59,8 @@ pub struct Parts {
     pub live: Live,
     pub shelf: Shelf,
     pub writer: Writer,
+    /// Rung when a message was scheduled, or another time was set for one.
+    pub schedule: Notify,
     /// What must end before the process does.
     pub tasks: TaskTracker,
     /// Who belongs to a conversation, and which conversation an epoch belongs to: never changes once written.
@@ -80,6 +83,7 @@ impl App {
         Ok(Self(Arc::new(Parts {
             limits: Limits::new(&config, clock.clone()),
             writer: Writer::start(&db, live.clone(), clock.clone())?,
+            schedule: Notify::new(),
             tasks: TaskTracker::new(),
             members: Cache::new(REMEMBERED),
             epochs: Cache::new(REMEMBERED),
@@ -115,6 +119,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(profile::change_profile))
         .routes(routes!(privacy::privacy, privacy::change_privacy))
         .merge(pictures())
+        .merge(reported())
         .routes(routes!(profile::avatar))
         .routes(routes!(people::search))
         .routes(routes!(people::person))
@@ -131,6 +136,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(messages::remove_reaction))
         .routes(routes!(messages::versions))
         .routes(routes!(messages::send_receipt))
+        .routes(routes!(scheduled::scheduled_messages))
+        .routes(routes!(scheduled::schedule, scheduled::withdraw))
+        .routes(routes!(scheduled::send_now))
         .routes(routes!(live::presence::attending))
         .routes(routes!(live::presence::presence))
         .routes(routes!(live::presence::typing))
@@ -139,10 +147,15 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(live::poll::live_poll))
 }
 
-/// The one route whose body is large.
+/// Routes whose bodies are large.
 fn pictures() -> OpenApiRouter<App> {
     let routes = OpenApiRouter::new().routes(routes!(profile::set_avatar, profile::remove_avatar));
     routes.layer(DefaultBodyLimit::max(profile::MAX_AVATAR_BYTES))
+}
+
+fn reported() -> OpenApiRouter<App> {
+    let routes = OpenApiRouter::new().routes(routes!(reports::reports, reports::report));
+    routes.layer(DefaultBodyLimit::max(reports::MAX_REPORT_BYTES))
 }
 
 /// For whoever watches over the process; not under `/api`.

@@ -46,6 +46,7 @@ refusals! {
     WrongCredentials UNAUTHORIZED "This handle and this password do not go together.";
     BadOrigin FORBIDDEN "This request does not come from the messenger's own page.";
     WrongSetupCode FORBIDDEN "This is not the set-up code that the server printed.";
+    NotAdministrator FORBIDDEN "Only administrators may do this.";
     NotYours FORBIDDEN "Only who sent a message may change it.";
     NotFound NOT_FOUND "There is nothing here.";
     UnknownMessage NOT_FOUND "There is no such message in this conversation.";
@@ -57,6 +58,8 @@ refusals! {
     EpochConflict CONFLICT "Another browser opened this epoch first.";
     MessageDeleted CONFLICT "This message has been deleted.";
     TooManyEdits CONFLICT "This message has been edited too often.";
+    AlreadySent CONFLICT "This message has been sent already.";
+    TooManyScheduled CONFLICT "No more than 100 messages can wait for their time.";
     MessageIdReused CONFLICT "This message id stands for another message.";
     TooLarge PAYLOAD_TOO_LARGE "The request is too large.";
     MessageTooLarge PAYLOAD_TOO_LARGE "The message is too long.";
@@ -72,6 +75,8 @@ refusals! {
     UnknownEpoch UNPROCESSABLE_ENTITY "The envelope's epoch does not belong to this conversation.";
     EpochClosed CONFLICT "The envelope's epoch takes no more envelopes: seal it anew under the current one.";
     BadTimer UNPROCESSABLE_ENTITY "Messages stay for ever, a day, a week, or four weeks.";
+    BadTime UNPROCESSABLE_ENTITY "A message can be sent at a time to come, within a year.";
+    BadReport UNPROCESSABLE_ENTITY "A report has a note of up to 1,000 characters, and up to 50 texts of the other person.";
     BadReceipt UNPROCESSABLE_ENTITY "A receipt names a message that exists.";
     ConversationWithOneself UNPROCESSABLE_ENTITY "A conversation is between two people.";
     NotAnImage UNPROCESSABLE_ENTITY "The picture is not a JPEG, PNG or WebP that can be read.";

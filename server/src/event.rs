@@ -10,6 +10,7 @@ use crate::keys::Epoch;
 use crate::messages::{Accepted, Kind, Message};
 use crate::people::Person;
 use crate::privacy::Privacy;
+use crate::scheduled::Scheduled;
 use crate::wire::Bytes;
 
 /// From the client.
@@ -48,6 +49,10 @@ pub enum Event {
     Refused { conversation: Uuid, id: Uuid, code: Code, message: String },
     /// A message in one of one's conversations is new (unless it was sent over this very socket), or is another now.
     Message { message: Message },
+    /// A message of one's own waits for its time, with this text and this time.
+    Scheduled { scheduled: Scheduled },
+    /// It waits no more: it was withdrawn, or `sent`.
+    Unscheduled { conversation: Uuid, id: Uuid, sent: bool },
     /// How far `account` has come in a conversation; of the other person, as far as it is shown.
     Receipt { conversation: Uuid, account: Uuid, delivered: i64, read: i64 },
     /// The other person types.

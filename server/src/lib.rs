@@ -9,7 +9,8 @@
 //! - [`accounts`] sign-up and log-in, [`sessions`] who is asking, [`profile`] one's own page, [`people`] others
 //! - [`privacy`] what each lets the others see
 //! - [`keys`] what the server keeps sealed: key bundles, vaults, keyrings, epochs
-//! - [`conversations`] and [`messages`]
+//! - [`conversations`] and [`messages`], [`scheduled`] those that wait for their time
+//! - [`blocks`] and [`reports`]
 //!
 //! Under them lie two rooms that hide much: [`writer`], which stores everything that waits in one synced
 //! transaction before it acknowledges any of it, and [`live`], which carries [`event`]s to whoever is connected.
@@ -32,6 +33,8 @@ pub mod messages;
 pub mod people;
 pub mod privacy;
 pub mod profile;
+pub mod reports;
+pub mod scheduled;
 pub mod schema;
 pub mod sessions;
 pub mod web_files;
@@ -64,6 +67,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::live::presence;
+
+pub use crate::scheduled::send_due;
 
 /// For requests under way, and for whoever is connected to be told.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
@@ -116,6 +121,7 @@ pub async fn serve(
     let stopping = CancellationToken::new();
     let housekeeping = tokio::spawn(housekeep(app.clone()));
     let presence = tokio::spawn(presence::keep(app.clone()));
+    let schedule = tokio::spawn(scheduled::keep(app.clone()));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
@@ -135,6 +141,7 @@ pub async fn serve(
     tracing::info!("shutting down");
     drop(listener);
     housekeeping.abort();
+    schedule.abort();
     stopping.cancel();
     app.live.stop();
     app.tasks.close();

@@ -8,7 +8,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use e2ee::Envelope;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -258,7 +258,8 @@ pub async fn remove_reaction(
     answered(queue).await.map(axum::Json)
 }
 
-/// A message named in the path, in a conversation the caller belongs to.
+/// A message named in the path, be it there or not, in a conversation the caller belongs to.
+#[derive(Clone, Copy)]
 pub struct AboutMessage {
     pub conversation: Conversation,
     pub message: Uuid,
@@ -274,7 +275,8 @@ impl FromRequestParts<App> for AboutMessage {
     }
 }
 
-fn check_envelope(id: Uuid, envelope: &[u8]) -> Result<Uuid> {
+/// The epoch of an envelope that is well formed and has this id.
+pub fn check_envelope(id: Uuid, envelope: &[u8]) -> Result<Uuid> {
     if envelope.len() > MAX_ENVELOPE_BYTES {
         return Err(Code::MessageTooLarge.into());
     }
@@ -282,19 +284,23 @@ fn check_envelope(id: Uuid, envelope: &[u8]) -> Result<Uuid> {
     if parsed.id == id { Ok(parsed.epoch) } else { Err(Code::BadEnvelope.into()) }
 }
 
+/// The conversation of an epoch, if it still takes envelopes.
+pub async fn epoch_of(db: &impl ConnectionTrait, epoch: Uuid) -> Result<Option<Uuid>> {
+    let row = epochs::Entity::find().filter(epochs::Column::Id.eq(epoch)).one(db).await?;
+    if row.as_ref().is_some_and(|row| row.closed) {
+        return Err(Code::EpochClosed.into());
+    }
+    Ok(row.map(|row| row.conversation))
+}
+
 impl App {
     /// There is no message without a key: its epoch must be stored whole, and belong to the conversation.
     async fn require_epoch(&self, conversation: Uuid, epoch: Uuid) -> Result<()> {
         let owner = match self.epochs.get(&epoch) {
             Some(owner) => Some(owner),
-            None => {
-                let found = epochs::Entity::find().filter(epochs::Column::Id.eq(epoch)).one(self.db.read());
-                let row = Box::pin(found).await?;
-                if row.as_ref().is_some_and(|row| row.closed) {
-                    return Err(Code::EpochClosed.into());
-                }
-                row.map(|row| row.conversation).inspect(|owner| self.epochs.insert(epoch, *owner))
-            }
+            None => Box::pin(epoch_of(self.db.read(), epoch))
+                .await?
+                .inspect(|owner| self.epochs.insert(epoch, *owner)),
         };
         if owner == Some(conversation) { Ok(()) } else { Err(Code::UnknownEpoch.into()) }
     }

@@ -7,6 +7,7 @@ mod m2026_11_23_first;
 mod m2026_11_23_lists;
 mod m2026_11_24_changes;
 mod m2026_11_24_presence;
+mod m2026_11_24_reports;
 mod m2026_11_24_times;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_24_changes::Migration),
             Box::new(m2026_11_24_presence::Migration),
             Box::new(m2026_11_24_times::Migration),
+            Box::new(m2026_11_24_reports::Migration),
         ]
     }
 }

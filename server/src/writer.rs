@@ -8,6 +8,7 @@
 //! everyone in it, and leaves no trace: the same bytes may be sent again.
 
 mod changes;
+mod due;
 mod health;
 mod ledger;
 
@@ -48,6 +49,8 @@ enum Work {
     Receipt(NewReceipt),
     /// Messages whose time is over disappear; answered with how many.
     Expire(Answer<usize>),
+    /// Messages whose time has come are sent; answered with how many.
+    SendDue(Answer<usize>),
     /// Answered when everything queued before it is stored.
     Barrier(oneshot::Sender<()>),
 }
@@ -59,7 +62,7 @@ impl Work {
             Work::Change(NewChange { change: Change::Edit(sealed) | Change::React(sealed), .. }) => {
                 sealed.envelope.len()
             }
-            Work::Change(_) | Work::Receipt(_) | Work::Expire(_) | Work::Barrier(_) => 0,
+            Work::Change(_) | Work::Receipt(_) | Work::Expire(_) | Work::SendDue(_) | Work::Barrier(_) => 0,
         }
     }
 }
@@ -168,6 +171,11 @@ impl Writer {
         self.put(Work::Expire(answer)).await
     }
 
+    /// Queue the messages whose time has come, as many as fit a batch; the answer is how many were taken.
+    pub async fn send_due(&self, answer: Answer<usize>) -> Result<()> {
+        self.put(Work::SendDue(answer)).await
+    }
+
     /// Returns when all that was queued before is stored and answered.
     pub async fn flush(&self) {
         let (done, stored) = oneshot::channel();
@@ -233,6 +241,7 @@ impl Settlement {
                 Work::Change(new) => settle_change(new, outcome, live),
                 Work::Receipt(new) => settle_receipt(new, outcome, live),
                 Work::Expire(answer) => settle_expiry(answer, outcome, live),
+                Work::SendDue(answer) => settle_due(answer, outcome, live),
                 Work::Barrier(done) => drop(done.send(())),
             }
         }
@@ -306,13 +315,28 @@ fn settle_expiry(answer: Answer<usize>, outcome: Outcome, live: &Live) {
     answer(Ok(count));
 }
 
+/// As messages that were sent this moment; and their sender's browsers no longer show them as waiting.
+fn settle_due(answer: Answer<usize>, outcome: Outcome, live: &Live) {
+    let Outcome::Sent(due) = outcome else {
+        return answer(Err(Error::internal("what was due became something else")));
+    };
+    let count = due.len();
+    for (new, outcome) in due {
+        let (conversation, me, id) = (new.conversation.id, new.conversation.me, new.id);
+        let sent = !matches!(outcome, Outcome::Refused(_));
+        settle_message(new, outcome, live);
+        live.publish(&[me], &Event::Unscheduled { conversation, id, sent });
+    }
+    answer(Ok(count));
+}
+
 /// All may try again, and the same ids make that safe.
 fn put_off(work: Work) {
     match work {
         Work::Message(new) => (new.answer)(Err(Code::Unavailable.into())),
         Work::Change(new) => (new.answer)(Err(Code::Unavailable.into())),
         Work::Receipt(new) => (new.answer)(Err(Code::Unavailable.into())),
-        Work::Expire(answer) => answer(Err(Code::Unavailable.into())),
+        Work::Expire(answer) | Work::SendDue(answer) => answer(Err(Code::Unavailable.into())),
         Work::Barrier(done) => drop(done.send(())),
     }
 }

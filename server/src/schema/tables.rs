@@ -311,6 +311,32 @@ table! {
 }
 
 table! {
+    /// What somebody told the administrators about somebody.
+    reports = "reports" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: Uuid,
+        reporter: Uuid,
+        account: Uuid,
+        reason: String,
+        note: String,
+        created_at: i64,
+    }
+}
+
+table! {
+    /// The messages that a report discloses. That `account` sent them is known; what they say, only from the reporter.
+    reported_messages = "reported_messages" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        report: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        seq: i64,
+        conversation: Uuid,
+        text: String,
+        sent_at: i64,
+    }
+}
+
+table! {
     /// What the server remembers about itself.
     settings = "settings" {
         #[sea_orm(primary_key, auto_increment = false)]

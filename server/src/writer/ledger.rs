@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use uuid::Uuid;
 
 use super::changes::{self, Done};
+use super::due;
 use super::health::Health;
 use super::{NewChange, NewMessage, NewReceipt, Work};
 use crate::clock::Millis;
@@ -41,6 +42,8 @@ pub enum Outcome {
     },
     /// Messages that have disappeared, with the two people each belonged to.
     Expired(Vec<([Uuid; 2], Message)>),
+    /// Messages whose time had come, and what became of each.
+    Sent(Vec<(NewMessage, Outcome)>),
     Nothing,
     Refused(Code),
 }
@@ -50,6 +53,7 @@ impl Outcome {
         match self {
             Outcome::Stored { .. } | Outcome::Changed { .. } | Outcome::Advanced { .. } => true,
             Outcome::Expired(gone) => !gone.is_empty(),
+            Outcome::Sent(due) => !due.is_empty(),
             Outcome::Known(_) | Outcome::Nothing | Outcome::Refused(_) => false,
         }
     }
@@ -146,6 +150,7 @@ impl Page<'_> {
             Work::Change(new) => self.change(new),
             Work::Receipt(new) => self.advance(new),
             Work::Expire(_) => self.expire(),
+            Work::SendDue(_) => self.send_due(),
             Work::Barrier(_) => Ok(Outcome::Nothing),
         }
     }
@@ -195,6 +200,22 @@ impl Page<'_> {
         state.unread[1 - side] += i64::from(!hidden);
         state.changed = true;
         Ok(Outcome::Stored { accepted, hidden })
+    }
+
+    /// What waited is a message from here on, and waits no more.
+    fn send_due(&mut self) -> rusqlite::Result<Outcome> {
+        let mut sent = Vec::new();
+        for due in due::messages(self.transaction, self.now)? {
+            due::forget(self.transaction, &due)?;
+            // Who is gone sends nothing.
+            let outcome = if due::is_account(self.transaction, due.conversation.me)? {
+                self.append(&due)?
+            } else {
+                Outcome::Refused(Code::NotFound)
+            };
+            sent.push((due, outcome));
+        }
+        Ok(Outcome::Sent(sent))
     }
 
     /// The id stands for a message already: this very one, or another. What was deleted cannot be compared.

@@ -17,6 +17,8 @@ mod messages;
 mod people;
 mod presence;
 mod profiles;
+mod reports;
 mod retries;
+mod scheduled;
 mod sessions;
 mod support;

@@ -4,6 +4,7 @@
 mod crowd;
 mod cuts;
 mod disk;
+mod due;
 mod kill;
 mod people;
 mod program;

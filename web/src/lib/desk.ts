@@ -1,6 +1,7 @@
 /** Everything that lives from a sign-in to its end: made together, stopped together. */
 import { Conversations } from '../features/conversations/conversations.svelte';
 import { Notices } from '../features/conversations/notices.svelte';
+import { Scheduled } from '../features/conversations/scheduled.svelte';
 import type { Indexer } from '../features/search/indexer.svelte';
 import { api } from './api/client';
 import type { Accepted, Person, Privacy, ServerFrame } from './api/types';
@@ -38,6 +39,7 @@ export class Desk {
   readonly preferences: Preferences;
   readonly notices: Notices;
   readonly conversations: Conversations;
+  readonly scheduled: Scheduled;
   private readonly live: Live;
   private readonly outbox: Outbox;
   private readonly receipts: Receipts;
@@ -69,7 +71,7 @@ export class Desk {
     });
     const { keys, outbox, receipts, attendance, preferences, notices } = this;
     const draftKept = (conversation: string) => told.tabs({ type: 'draft', conversation });
-    this.conversations = new Conversations({
+    const tools = {
       me,
       vault,
       keys,
@@ -80,7 +82,9 @@ export class Desk {
       preferences,
       notices,
       draftKept,
-    });
+    };
+    this.conversations = new Conversations(tools);
+    this.scheduled = new Scheduled(tools, this.conversations);
   }
 
   /** What this browser kept is shown first; then the line opens, and the rest follows from its `ready`. */
@@ -182,6 +186,7 @@ export class Desk {
       clock.set(frame.server_time);
       this.attendance.ready();
       void this.conversations.refresh();
+      void this.scheduled.refresh();
       void this.receipts.resend();
       void this.preferences.refresh().catch(() => undefined);
       void this.outbox.drainAll().catch(() => undefined);
@@ -190,6 +195,8 @@ export class Desk {
     } else if (frame.type === 'profile') {
       this.told.profile(frame.person);
       this.conversations.on(frame);
+    } else if (frame.type === 'scheduled' || frame.type === 'unscheduled') {
+      this.scheduled.on(frame);
     } else if (frame.type === 'privacy') {
       this.told.privacy(frame.privacy);
     } else {

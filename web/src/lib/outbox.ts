@@ -107,7 +107,12 @@ const PASSES: Record<ErrorCode | OwnCode, boolean> = {
   bad_profile: false,
   bad_opaque: false,
   bad_receipt: false,
+  not_administrator: false,
+  already_sent: false,
+  too_many_scheduled: false,
   bad_timer: false,
+  bad_time: false,
+  bad_report: false,
   not_an_image: false,
 };
 

@@ -2,6 +2,7 @@
 import { SvelteMap } from 'svelte/reactivity';
 import type { Conversations } from '../features/conversations/conversations.svelte';
 import { forgetNotices, type Notices } from '../features/conversations/notices.svelte';
+import type { Scheduled } from '../features/conversations/scheduled.svelte';
 import type { Indexer } from '../features/search/indexer.svelte';
 import { forgetHabits } from '../features/emoji/habits';
 import { api } from './api/client';
@@ -52,6 +53,11 @@ export class Session {
   get notices(): Notices {
     if (!this.desk) throw new Problem('signed_out', 401);
     return this.desk.notices;
+  }
+
+  get scheduled(): Scheduled {
+    if (!this.desk) throw new Problem('signed_out', 401);
+    return this.desk.scheduled;
   }
 
   get preferences(): Preferences {

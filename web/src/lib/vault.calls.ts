@@ -227,6 +227,10 @@ export const vaultCalls = {
     return keys().seal(conversation, epoch, id, kind, about?.target ?? null, text);
   },
 
+  /** A message that does not wait here. */
+  sealMessage: (conversation: string, epoch: string, id: string, text: string): string =>
+    keys().seal(conversation, epoch, id, MESSAGE, null, text),
+
   sealText: (label: Label, text: string): string => toText(keys().seal_local(label, encoder.encode(text))),
 
   openTexts: (kept: { label: Label; sealed: string }[]): Opened[] =>

@@ -17,7 +17,7 @@ import { History } from './history.svelte';
 import { now } from './now';
 import { Presence } from './presence.svelte';
 import { Queue } from './queue.svelte';
-import { contentOf, textOf, type Content, type Opened, type Reply, type Text } from './content';
+import { contentOf, plainText, textOf, type Content, type Opened, type Reply, type Text } from './content';
 import {
   isNothing,
   placeOf,
@@ -27,13 +27,16 @@ import {
   type Pending,
   type Shown,
 } from './timeline';
-import type { Tools } from './tools';
+import { openMessages, type Tools } from './tools';
 
 /** What a message said before it was edited, and since when. */
 export interface PastVersion {
   at: number;
   content: Content;
 }
+
+/** Pages in which somebody's last texts are looked for. */
+const LOOKED_THROUGH = 5;
 
 export type Tick = 'waiting' | 'sent' | 'delivered' | 'read';
 
@@ -192,13 +195,22 @@ export class Conversation {
   }
 
   /** The envelope of what is queued; the worker takes the text from its seal, it does not pass here. */
-  async seal(queued: Queued): Promise<string> {
-    const { keys, vault } = this.tools;
+  seal({ id, sealed, about }: Queued): Promise<string> {
+    return this.underEpoch((epoch) => this.tools.vault.sealQueued(this.id, epoch, id, sealed, about));
+  }
+
+  /** The envelope of a message that does not wait here. */
+  sealMessage(id: string, said: Text): Promise<string> {
+    return this.underEpoch((epoch) => this.tools.vault.sealMessage(this.id, epoch, id, plainText(said)));
+  }
+
+  private async underEpoch(seal: (epoch: string) => Promise<string>): Promise<string> {
+    const { keys } = this.tools;
     try {
       await keys.loadKeyring();
       const epoch = await keys.epochFor(this.record);
       this.epochChanged(epoch);
-      return await vault.sealQueued(this.id, epoch.id, queued.id, queued.sealed, queued.about);
+      return await seal(epoch.id);
     } catch (thrown) {
       this.noteIdentity(thrown);
       throw thrown;
@@ -259,6 +271,23 @@ export class Conversation {
   /** The next message answers this one. */
   reply({ id, seq }: Reply): void {
     this.draft.answer({ id, seq });
+  }
+
+  /** The other person's last texts, the newest first, from as far back as they are looked for. */
+  async theirTexts(count: number): Promise<{ message: Message; body: string }[]> {
+    const found: { message: Message; body: string }[] = [];
+    let before: number | undefined;
+    for (let page = 0; page < LOOKED_THROUGH && found.length < count; page++) {
+      const { messages, next } = await api.history(this.id, { before, limit: 200 });
+      const opened = await openMessages(this.tools, messages, () => this.record);
+      for (const { message, content } of opened.reverse()) {
+        if (message.sender === this.peer.id && content.type === 'text')
+          found.push({ message, body: content.body });
+      }
+      if (next === undefined || next === null) break;
+      before = next;
+    }
+    return found.slice(0, count);
   }
 
   /** The oldest first. */

@@ -26,6 +26,8 @@ export class ThreadState {
   /** The message whose menu is open, and what it stands beside. */
   menu: { item: BubbleItem; anchor: HTMLElement } | null = $state.raw(null);
   question: Question | null = $state.raw(null);
+  /** A moment of the day from which one wants to go to another; null when nobody is asked for one. */
+  leavesDay: number | null = $state(null);
   /** The messages that are chosen, by their key; null while none is being chosen. */
   selection: SvelteMap<string, BubbleItem> | null = $state.raw(null);
   /** The `seq` of the message that was just jumped to. */
@@ -142,6 +144,17 @@ export class ThreadState {
     this.focusTaken = false;
     this.timer = setTimeout(() => (this.highlighted = null), HIGHLIGHT);
     return true;
+  }
+
+  /** To the first message at this time or later that is shown. False where there is none. */
+  async jumpToTime(at: number): Promise<boolean> {
+    const { history } = this.conversation;
+    const first = await history.inOrder(() => history.loadSince(at));
+    if (first === null) return false;
+    for (const { message } of history.shown) {
+      if (message.seq >= first && (await this.jumpTo(message.seq, { focus: true }))) return true;
+    }
+    return false;
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { daysAgo, dayLabel, hour, rowTime } from './times';
+import { daysAgo, dayInField, dayLabel, hour, inField, moment, rowTime, soon, timeZone } from './times';
 
 /** Local time, so that the test means the same in every time zone. */
 const at = (year: number, month: number, day: number, hours = 12, minutes = 0) =>
@@ -44,4 +44,36 @@ it('a day is a day of the calendar, also when the clock changes', () => {
 
 it('the hour has two digits', () => {
   expect(hour(at(2026, 1, 1, 7, 3), 'fr')).toBe('07:03');
+});
+
+describe('a time to come', () => {
+  const named = (from: number) => soon(from).map((each) => [each.in, inField(each.at)]);
+
+  it('is soon chosen: in an hour, tomorrow and on Monday at nine', () => {
+    expect(named(now)).toEqual([
+      ['hour', '2026-11-19T16:00'],
+      ['tomorrow', '2026-11-20T09:00'],
+      ['monday', '2026-11-23T09:00'],
+    ]);
+    // On a Monday it is the next one; on a Sunday it is tomorrow, and said once.
+    expect(named(at(2026, 11, 23)).at(-1)).toEqual(['monday', '2026-11-30T09:00']);
+    expect(named(at(2026, 11, 22, 23))).toEqual([
+      ['hour', '2026-11-23T00:00'],
+      ['tomorrow', '2026-11-23T09:00'],
+    ]);
+    expect(named(at(2026, 12, 31))[1]).toEqual(['tomorrow', '2027-01-01T09:00']);
+  });
+
+  it('stands in a field as it is here, and comes back from there', () => {
+    expect(inField(at(2026, 3, 8, 7, 5))).toBe('2026-03-08T07:05');
+    expect(new Date(inField(now)).getTime()).toBe(now);
+    expect(dayInField(at(2026, 3, 8, 0))).toBe('2026-03-08');
+  });
+
+  it('is said in words, with its time zone', () => {
+    expect(moment(at(2026, 11, 25, 9), now, 'en-GB')).toBe('Wednesday 25 November at 09:00');
+    expect(moment(at(2026, 11, 25, 9), now, 'fr')).toBe('mercredi 25 novembre à 09:00');
+    expect(moment(at(2027, 1, 5, 9), now, 'fr')).toContain('2027');
+    expect(timeZone(now, 'en-GB')).toMatch(/\w+ \w+/);
+  });
 });

@@ -61,6 +61,54 @@ export function fullTime(at: number, locale: string): string {
   return format(locale, { dateStyle: 'full', timeStyle: 'short' }).format(at);
 }
 
+/** "Wednesday 25 November at 09:00", with the year when it is another. */
+export function moment(at: number, now: number, locale: string): string {
+  const year = sameYear(at, now) ? undefined : ('numeric' as const);
+  const parts = {
+    weekday: 'long',
+    day: 'numeric',
+    month: 'long',
+    hour: '2-digit',
+    minute: '2-digit',
+  } as const;
+  return format(locale, { ...parts, year }).format(at);
+}
+
+/** The time zone here at that moment, in words. */
+export function timeZone(at: number, locale: string): string {
+  const parts = format(locale, { timeZoneName: 'long' }).formatToParts(at);
+  return parts.find(({ type }) => type === 'timeZoneName')?.value ?? '';
+}
+
+const two = (n: number) => String(n).padStart(2, '0');
+
+/** As a field for a day has it. */
+export function dayInField(at: number): string {
+  const day = new Date(at);
+  return `${day.getFullYear()}-${two(day.getMonth() + 1)}-${two(day.getDate())}`;
+}
+
+/** As a field for a day and a time has it. */
+export function inField(at: number): string {
+  const day = new Date(at);
+  return `${dayInField(at)}T${two(day.getHours())}:${two(day.getMinutes())}`;
+}
+
+/** In an hour, tomorrow and on Monday at nine; not twice the same. */
+export function soon(now: number): { in: 'hour' | 'tomorrow' | 'monday'; at: number }[] {
+  const nine = (days: number) => {
+    const day = new Date(now);
+    day.setDate(day.getDate() + days);
+    return day.setHours(9, 0, 0, 0);
+  };
+  const toMonday = (8 - new Date(now).getDay()) % 7 || 7;
+  const choices = [
+    { in: 'hour' as const, at: now + 3_600_000 },
+    { in: 'tomorrow' as const, at: nine(1) },
+  ];
+  return toMonday === 1 ? choices : [...choices, { in: 'monday', at: nine(toMonday) }];
+}
+
 const sameYear = (a: number, b: number) => new Date(a).getFullYear() === new Date(b).getFullYear();
 
 /** The browser's own variant of the language (12 or 24 hours, order of the date) where it has one. */

@@ -2,7 +2,7 @@ import createClient from 'openapi-fetch';
 import { clock } from '../clock';
 import { Problem } from '../problem';
 import type { paths } from './schema';
-import type { KeyringEntry, Marks, NewAccount, NewMessage, Privacy, Signed, Vault } from './types';
+import type { KeyringEntry, Marks, NewAccount, NewMessage, NewReport, Privacy, Signed, Vault } from './types';
 
 // Looked up at each call: the page's fetch may be watched or replaced.
 const server = createClient<paths>({ baseUrl: '/api', fetch: (request) => fetch(request) });
@@ -96,8 +96,11 @@ export const api = {
   keyBundle: (account: string) =>
     data(server.GET('/people/{account}/key-bundle', { params: { path: { account } } })),
 
+  blocks: () => data(server.GET('/blocks')),
   block: (account: string) => data(server.PUT('/blocks/{account}', { params: { path: { account } } })),
   unblock: (account: string) => data(server.DELETE('/blocks/{account}', { params: { path: { account } } })),
+
+  report: (body: NewReport) => data(server.POST('/reports', { body })),
 
   vault: async () => (await data(server.GET('/vault'))) as Vault,
   /** Undefined when there is none after the one that is known. */
@@ -132,6 +135,26 @@ export const api = {
   removeReaction: (conversation: string, message: string) =>
     data(
       server.DELETE('/conversations/{conversation}/messages/{message}/reaction', {
+        params: about(conversation, message),
+      }),
+    ),
+  scheduled: () => data(server.GET('/scheduled')),
+  schedule: (conversation: string, message: string, body: { envelope: string; at: number }) =>
+    data(
+      server.PUT('/conversations/{conversation}/scheduled/{message}', {
+        params: about(conversation, message),
+        body,
+      }),
+    ),
+  withdraw: (conversation: string, message: string) =>
+    data(
+      server.DELETE('/conversations/{conversation}/scheduled/{message}', {
+        params: about(conversation, message),
+      }),
+    ),
+  sendNow: (conversation: string, message: string) =>
+    data(
+      server.POST('/conversations/{conversation}/scheduled/{message}/send', {
         params: about(conversation, message),
       }),
     ),

@@ -252,6 +252,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/conversations/{conversation}/scheduled/{message}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Have a message sent at a time; or, of one that waits, another text or another time. `already_sent` once it was sent. */
+        put: operations["schedule"];
+        post?: never;
+        /** Withdraw a message that waits. `already_sent` once it was sent. */
+        delete: operations["withdraw"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/conversations/{conversation}/scheduled/{message}/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a message that waits, now. `already_sent` once it was sent. */
+        post: operations["send_now"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/conversations/{conversation}/typing": {
         parameters: {
             query?: never;
@@ -584,6 +619,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was reported, the latest first; for administrators. */
+        get: operations["reports"];
+        put?: never;
+        /** Report somebody to the administrators. */
+        post: operations["report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scheduled": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All of one's own that waits. */
+        get: operations["scheduled_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/session": {
         parameters: {
             query?: never;
@@ -661,7 +731,7 @@ export interface components {
          * @description The stable names of all refusals.
          * @enum {string}
          */
-        Code: "bad_request" | "signed_out" | "wrong_credentials" | "bad_origin" | "wrong_setup_code" | "not_yours" | "not_found" | "unknown_message" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "message_id_reused" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_opaque" | "bad_key_material" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
+        Code: "bad_request" | "signed_out" | "wrong_credentials" | "bad_origin" | "wrong_setup_code" | "not_administrator" | "not_yours" | "not_found" | "unknown_message" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "already_sent" | "too_many_scheduled" | "message_id_reused" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_opaque" | "bad_key_material" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_time" | "bad_report" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
         /** @description A conversation as one of the two sees it. */
         Conversation: {
             /** @description When the last message came; 0 before the first. */
@@ -751,6 +821,18 @@ export interface components {
             message: components["schemas"]["Message"];
             /** @enum {string} */
             type: "message";
+        } | {
+            scheduled: components["schemas"]["Scheduled"];
+            /** @enum {string} */
+            type: "scheduled";
+        } | {
+            /** Format: uuid */
+            conversation: string;
+            /** Format: uuid */
+            id: string;
+            sent: boolean;
+            /** @enum {string} */
+            type: "unscheduled";
         } | {
             /** Format: uuid */
             account: string;
@@ -995,6 +1077,22 @@ export interface components {
              */
             read?: number | null;
         };
+        NewReport: {
+            /**
+             * Format: uuid
+             * @description Whom it is about.
+             */
+            account: string;
+            messages?: components["schemas"]["ReportedMessage"][];
+            note?: string;
+            reason: components["schemas"]["Reason"];
+        };
+        NewScheduled: {
+            /** @description In the future, and within a year. */
+            at: components["schemas"]["i64"];
+            /** @description Of a message with the id in the path. */
+            envelope: components["schemas"]["Bytes"];
+        };
         NewSlot: {
             box: components["schemas"]["Bytes"];
             /** Format: uuid */
@@ -1084,6 +1182,8 @@ export interface components {
             /** Format: uuid */
             sender: string;
         };
+        /** @enum {string} */
+        Reason: "spam" | "abuse" | "other";
         RegisterFinish: {
             /** Format: uuid */
             account: string;
@@ -1113,8 +1213,59 @@ export interface components {
             /** @description OPAQUE RegistrationResponse. */
             response: components["schemas"]["Bytes"];
         };
+        Report: {
+            /** @description Of whom. */
+            account: components["schemas"]["Person"];
+            created_at: components["schemas"]["i64"];
+            /** Format: uuid */
+            id: string;
+            /** @description The server has checked that `account` sent these; what they say is the reporter's word. */
+            messages: components["schemas"]["ReportedMessage"][];
+            note: string;
+            reason: components["schemas"]["Reason"];
+            /** @description Who told. */
+            reporter: components["schemas"]["Person"];
+        };
+        /** @description A message whose text is disclosed. */
+        ReportedMessage: {
+            /** Format: uuid */
+            conversation: string;
+            sent_at: components["schemas"]["i64"];
+            /** Format: int64 */
+            seq: number;
+            /** @description What it says, by the word of whoever reports it. */
+            text: string;
+        };
+        Reports: {
+            /**
+             * Format: uuid
+             * @description For the next page.
+             */
+            next?: string | null;
+            reports: components["schemas"]["Report"][];
+        };
         /** @enum {string} */
         Role: "person" | "administrator";
+        /** @description A message that waits. */
+        Scheduled: {
+            /** @description When it is to be sent. */
+            at: components["schemas"]["i64"];
+            /** Format: uuid */
+            conversation: string;
+            envelope: components["schemas"]["Bytes"];
+            /** Format: uuid */
+            epoch: string;
+            /**
+             * Format: uuid
+             * @description Of the message that it will be.
+             */
+            id: string;
+            written_at: components["schemas"]["i64"];
+        };
+        ScheduledMessages: {
+            /** @description By time. */
+            scheduled: components["schemas"]["Scheduled"][];
+        };
         /** @description What a browser needs to work: returned by sign-up, log-in and reload alike. */
         Session: {
             key_bundle: components["schemas"]["SignedBytes"];
@@ -1698,6 +1849,99 @@ export interface operations {
                 "application/json": components["schemas"]["NewReceipt"];
             };
         };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation: string;
+                /** @description Its id */
+                message: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewScheduled"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Scheduled"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdraw: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation: string;
+                /** @description Its id */
+                message: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_now: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation: string;
+                /** @description Its id */
+                message: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             204: {
                 headers: {
@@ -2342,6 +2586,92 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RegisterStarted"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reports: {
+        parameters: {
+            query?: {
+                /** @description The last page's `next`. */
+                before?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reports"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewReport"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    scheduled_messages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduledMessages"];
                 };
             };
             default: {

@@ -22,6 +22,9 @@ export type Message = Schemas['Message'];
 export type NewMessage = Schemas['NewMessage'];
 export type Version = Schemas['Version'];
 export type Conversation = Schemas['Conversation'];
+/** A message that waits for its time. */
+export type Scheduled = Schemas['Scheduled'];
+export type NewReport = Schemas['NewReport'];
 export type Accepted = Schemas['Accepted'];
 export type ClientFrame = Schemas['Frame'];
 export type ServerFrame = Schemas['Event'];
