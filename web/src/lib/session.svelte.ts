@@ -232,12 +232,14 @@ export class Session {
   /** Nothing of the account stays in this browser. */
   private async forget(): Promise<void> {
     this.leave();
-    // It was wanted, whatever else was heard of it meanwhile.
-    this.notice = null;
-    this.phase = 'signed-out';
+    // The log-in page says that it is done: who sees it may close the browser, or hand it over.
+    this.phase = 'starting';
     forgetHabits();
     forgetNotices();
     await Promise.allSettled([this.storage.deleteEverything(), vault.forget()]);
+    // It was wanted, whatever else was heard of it meanwhile.
+    this.notice = null;
+    this.phase = 'signed-out';
   }
 
   /** The session ended elsewhere. What was written and not sent stays, sealed, for the next log-in. */

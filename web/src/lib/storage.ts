@@ -291,7 +291,10 @@ export class Storage {
       });
     } catch {
       this.close();
-      await deleteDB(this.name);
+      // It is done when the last frozen tab lets go, which nobody here can wait for.
+      await new Promise<void>((resolve, reject) => {
+        deleteDB(this.name, { blocked: () => resolve() }).then(resolve, reject);
+      });
     }
   }
 
