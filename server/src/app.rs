@@ -41,7 +41,7 @@ use crate::{
 /// Enough for the largest vault in base64.
 const MAX_BODY_BYTES: usize = 1 << 20;
 const MAX_REQUEST_TIME: Duration = Duration::from_secs(30);
-/// Conversations and epochs kept in memory: 48 bytes each, at most.
+/// Conversations and epochs kept in memory: some 48 bytes each.
 const REMEMBERED: usize = 100_000;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -63,9 +63,9 @@ pub struct Parts {
     pub schedule: Notify,
     /// What must end before the process does.
     pub tasks: TaskTracker,
-    /// Who belongs to a conversation, and which conversation an epoch belongs to: never changes once written.
+    /// Who belongs to a conversation, and the numbers of its epochs: never changes once written.
     pub members: Cache<Uuid, (Uuid, Uuid)>,
-    pub epochs: Cache<Uuid, Uuid>,
+    pub epochs: Cache<(Uuid, Uuid), i64>,
     pub agreements: Agreements,
 }
 

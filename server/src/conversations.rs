@@ -148,6 +148,7 @@ pub async fn begin(tx: &impl ConnectionTrait, me: Uuid, peer: Uuid) -> Result<Uu
         seq: 0,
         rev: 0,
         epoch: 0,
+        closed_epoch: 0,
         active_at: 0,
         low_delivered: 0,
         high_delivered: 0,

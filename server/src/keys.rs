@@ -357,7 +357,6 @@ pub async fn open_epoch(
                 signature: signed.signature,
                 first_seq: state.seq + 1,
                 created_at: app.clock.now(),
-                closed: false,
             };
             insert_epoch(tx, &row).await?;
             if state.timer > 0 && number > 1 {
@@ -427,8 +426,7 @@ async fn open_bundle(tx: &impl ConnectionTrait, account: Uuid) -> Result<KeyBund
         .map_err(|_| Error::internal(format!("the stored key bundle of {account} is damaged")))
 }
 
-/// The keys of epochs whose time is over go, where nothing is left that they open. First such an epoch is closed,
-/// and what is under way is let through, so that nothing can come that nobody could read.
+/// The keys of epochs whose time is over go, where nothing is left that they open.
 pub async fn erase_outlived(app: &App) -> Result<()> {
     let due = outliving::Entity::find()
         .filter(outliving::Column::At.lte(app.clock.now()))
@@ -438,17 +436,6 @@ pub async fn erase_outlived(app: &App) -> Result<()> {
     for row in due {
         let found = epochs::Entity::find_by_id((row.conversation, row.number)).one(app.db.read()).await?;
         let Some(epoch) = found else { continue };
-        if !epoch.closed {
-            let closed = epochs::ActiveModel {
-                conversation: Set(epoch.conversation),
-                number: Set(epoch.number),
-                closed: Set(true),
-                ..Default::default()
-            };
-            app.db.write(async |tx| Ok(closed.update_without_returning(tx).await?)).await?;
-        }
-        app.epochs.remove(&epoch.id);
-        app.writer.flush().await;
         let erased = app.db.write(async |tx| erase(tx, &row, &epoch).await).await?;
         if let Some(both) = erased {
             app.live
@@ -458,14 +445,18 @@ pub async fn erase_outlived(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// The two people, when nothing was left under it. Where something is, it is looked at again when that is over; and
-/// what never is keeps the key for good.
+/// The two people, when nothing was left under it: it is closed in the same transaction, so that nothing can come
+/// that nobody could read. Where something is left, it is looked at again when that is over; and what never is keeps
+/// the key for good.
 async fn erase(
     tx: &impl ConnectionTrait,
     row: &outliving::Model,
     epoch: &epochs::Model,
 ) -> Result<Option<[Uuid; 2]>> {
-    outliving::Entity::delete_by_id((row.at, row.conversation, row.number)).exec(tx).await?;
+    let taken = outliving::Entity::delete_by_id((row.at, row.conversation, row.number)).exec(tx).await?;
+    if taken.rows_affected == 0 {
+        return Ok(None);
+    }
     match last_use(tx, epoch).await? {
         Some(Some(until)) => {
             let again = outliving::Model { at: until + LATE, ..row.clone() };
@@ -482,9 +473,21 @@ async fn erase(
                 ..Default::default()
             };
             erased.update_without_returning(tx).await?;
-            keyring::Entity::delete_many().filter(keyring::Column::Epoch.eq(epoch.id)).exec(tx).await?;
-            let conversation = conversations::Entity::find_by_id(epoch.conversation).one(tx).await?;
-            Ok(conversation.map(|row| [row.low, row.high]))
+            let found = conversations::Entity::find_by_id(epoch.conversation).one(tx).await?;
+            let Some(conversation) = found else { return Ok(None) };
+            let both = [conversation.low, conversation.high];
+            let closed = conversations::ActiveModel {
+                id: Set(conversation.id),
+                closed_epoch: Set(conversation.closed_epoch.max(epoch.number)),
+                ..Default::default()
+            };
+            closed.update_without_returning(tx).await?;
+            keyring::Entity::delete_many()
+                .filter(keyring::Column::Account.is_in(both))
+                .filter(keyring::Column::Epoch.eq(epoch.id))
+                .exec(tx)
+                .await?;
+            Ok(Some(both))
         }
     }
 }

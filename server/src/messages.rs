@@ -218,14 +218,16 @@ pub async fn send(
     if timer.is_some_and(|timer| kind != Kind::Message || !TIMERS.contains(&timer)) {
         return Err(Code::BadTimer.into());
     }
-    app.require_epoch(conversation.id, epoch).await?;
+    let number = app.require_epoch(conversation.id, epoch).await?;
     let change = match (kind, target) {
         (Kind::Message, None) => {
-            let new = writer::NewMessage { conversation, id, epoch, envelope, timer, origin, answer };
+            let epoch_number = Some(number);
+            let new =
+                writer::NewMessage { conversation, id, epoch, epoch_number, envelope, timer, origin, answer };
             return app.writer.append(new).await;
         }
-        (Kind::Edit, Some(_)) => Change::Edit(Sealed { id, epoch, envelope }),
-        (Kind::Reaction, Some(_)) => Change::React(Sealed { id, epoch, envelope }),
+        (Kind::Edit, Some(_)) => Change::Edit(Sealed { id, epoch, epoch_number: number, envelope }),
+        (Kind::Reaction, Some(_)) => Change::React(Sealed { id, epoch, epoch_number: number, envelope }),
         _ => return Err(Code::BadRequest.into()),
     };
     let target = target.unwrap_or_default();
@@ -284,25 +286,23 @@ pub fn check_envelope(id: Uuid, envelope: &[u8]) -> Result<Uuid> {
     if parsed.id == id { Ok(parsed.epoch) } else { Err(Code::BadEnvelope.into()) }
 }
 
-/// The conversation of an epoch, if it still takes envelopes.
-pub async fn epoch_of(db: &impl ConnectionTrait, epoch: Uuid) -> Result<Option<Uuid>> {
+/// The number of the epoch, which must belong to the conversation: there is no message without a key.
+pub async fn epoch_number(db: &impl ConnectionTrait, conversation: Uuid, epoch: Uuid) -> Result<i64> {
     let row = epochs::Entity::find().filter(epochs::Column::Id.eq(epoch)).one(db).await?;
-    if row.as_ref().is_some_and(|row| row.closed) {
-        return Err(Code::EpochClosed.into());
-    }
-    Ok(row.map(|row| row.conversation))
+    let row = row.filter(|row| row.conversation == conversation).ok_or(Code::UnknownEpoch)?;
+    Ok(row.number)
 }
 
 impl App {
-    /// There is no message without a key: its epoch must be stored whole, and belong to the conversation.
-    async fn require_epoch(&self, conversation: Uuid, epoch: Uuid) -> Result<()> {
-        let owner = match self.epochs.get(&epoch) {
-            Some(owner) => Some(owner),
-            None => Box::pin(epoch_of(self.db.read(), epoch))
-                .await?
-                .inspect(|owner| self.epochs.insert(epoch, *owner)),
-        };
-        if owner == Some(conversation) { Ok(()) } else { Err(Code::UnknownEpoch.into()) }
+    /// As [`epoch_number`], from memory where possible: it never changes. Whether the epoch still takes envelopes is
+    /// looked at by the writer.
+    async fn require_epoch(&self, conversation: Uuid, epoch: Uuid) -> Result<i64> {
+        if let Some(number) = self.epochs.get(&(conversation, epoch)) {
+            return Ok(number);
+        }
+        let number = Box::pin(epoch_number(self.db.read(), conversation, epoch)).await?;
+        self.epochs.insert((conversation, epoch), number);
+        Ok(number)
     }
 }
 

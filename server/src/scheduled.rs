@@ -18,8 +18,8 @@ use crate::app::App;
 use crate::clock::{DAY, Millis};
 use crate::error::{Code, Problem, Result};
 use crate::event::Event;
-use crate::messages::{AboutMessage, check_envelope, epoch_of};
-use crate::schema::tables::{messages, scheduled};
+use crate::messages::{AboutMessage, check_envelope, epoch_number};
+use crate::schema::tables::{conversations, messages, scheduled};
 use crate::sessions::CurrentAccount;
 use crate::wire::{Bytes, Json};
 use crate::writer::answered;
@@ -105,8 +105,9 @@ pub async fn schedule(
                 return Err(Code::BadTime.into());
             }
             // Within the transaction: an epoch that closes at this moment looks for what waits under it.
-            if epoch_of(tx, epoch).await? != Some(conversation) {
-                return Err(Code::UnknownEpoch.into());
+            let number = epoch_number(tx, conversation, epoch).await?;
+            if number <= closed_epoch(tx, conversation).await? {
+                return Err(Code::EpochClosed.into());
             }
             let row = scheduled::Model { sender, id, conversation, epoch, envelope, at, written_at: now };
             put(tx, &row).await?;
@@ -117,6 +118,11 @@ pub async fn schedule(
     app.schedule.notify_one();
     app.live.publish(&[sender], &Event::Scheduled { scheduled: scheduled.clone() });
     Ok(axum::Json(scheduled))
+}
+
+async fn closed_epoch(tx: &impl ConnectionTrait, conversation: Uuid) -> Result<i64> {
+    let row = conversations::Entity::find_by_id(conversation).one(tx).await?.ok_or(Code::NotFound)?;
+    Ok(row.closed_epoch)
 }
 
 async fn put(tx: &impl ConnectionTrait, row: &scheduled::Model) -> Result<()> {

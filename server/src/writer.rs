@@ -75,6 +75,8 @@ pub struct NewMessage {
     pub conversation: Conversation,
     pub id: Uuid,
     pub epoch: Uuid,
+    /// None for what waited for its time, and keeps its epoch open.
+    pub epoch_number: Option<i64>,
     pub envelope: Vec<u8>,
     /// How long messages stay from now on, if it says so.
     pub timer: Option<Millis>,
@@ -115,6 +117,7 @@ pub enum Change {
 pub struct Sealed {
     pub id: Uuid,
     pub epoch: Uuid,
+    pub epoch_number: i64,
     pub envelope: Vec<u8>,
 }
 

@@ -143,6 +143,8 @@ table! {
         rev: i64,
         /// Number of the last epoch, 0 before the first.
         epoch: i64,
+        /// Epochs up to this one take no more envelopes: what they carried is to disappear, and then their keys.
+        closed_epoch: i64,
         /// When the last message came; 0 before the first, which keeps the conversation out of the lists.
         active_at: i64,
         low_delivered: i64,
@@ -178,8 +180,6 @@ table! {
         /// The first message number that it may carry.
         first_seq: i64,
         created_at: i64,
-        /// It takes no more envelopes: what it carried is to disappear, and then its key.
-        closed: bool,
     }
 }
 
