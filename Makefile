@@ -50,10 +50,10 @@ test-web: $(wasm-out) web/node_modules/.stamp
 	cd web && npm test
 	node --test web/wasm/tests/
 
-# Two and three real browsers against the real server, some of them through a real nginx.
-e2e: server e2e/node_modules/.stamp target/chromium.stamp target/nginx.stamp target/faketime.stamp
-	cargo build --package client --example fill
-	cargo build --package entrenous --example age
+# Two and three real browsers against the real server, some of them through a real nginx. The server and the examples that
+# they need are those of the Rust tests: built with other features, everything would be compiled a second time.
+e2e: $(web-out) e2e/node_modules/.stamp target/chromium.stamp target/nginx.stamp target/faketime.stamp
+	cargo test --workspace --all-features --no-run --quiet
 	cd e2e && npm test
 
 # ── Load: docs/performance.md ────────────────────────────────────────────────────────────────────────────────

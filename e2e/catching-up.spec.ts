@@ -152,6 +152,7 @@ function readFrom(person: Person, other: Person, from: number): Promise<number[]
       if (new Set(numbers).size !== numbers.length) throw new Error(`twice: ${numbers.join()}`);
       return numbers;
     };
+    log.dispatchEvent(new WheelEvent('wheel'));
     while (Math.min(...inSight()) > from) {
       log.scrollTop -= 1_000;
       await frame();

@@ -21,6 +21,7 @@ test('a thread can be left while it scrolls', async ({ person }) => {
     await alice.row(there).evaluate(async (row) => {
       const list = document.querySelector('[role="log"]');
       const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+      list?.dispatchEvent(new WheelEvent('wheel'));
       for (let step = 0; step < 3; step++) {
         if (list) list.scrollTop -= 100;
         await frame();

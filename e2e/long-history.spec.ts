@@ -24,6 +24,7 @@ test('ten thousand messages page back without a jump and stay fluid', async ({ b
     const bubbles = () => [...list.querySelectorAll('.bubble')];
     const steps: { moved: number; nearTop: boolean }[] = [];
     let oldest = Infinity;
+    list.dispatchEvent(new WheelEvent('wheel'));
     for (let step = 0; step < 400 && oldest > 9_000; step++) {
       const anchor = bubbles().find((bubble) => bubble.getBoundingClientRect().top > 200);
       const before = anchor?.getBoundingClientRect().top ?? 0;

@@ -255,8 +255,10 @@ impl Follower {
             let message = self.open(sealed).await?;
             self.hand_out(message);
         }
-        if page.next.is_none() {
-            self.behind.remove(&conversation);
+        match page.next {
+            // What it leaves out has changed again, and comes later.
+            Some(next) => self.places.entry(conversation).or_default().rev = next,
+            None => drop(self.behind.remove(&conversation)),
         }
         Ok(())
     }

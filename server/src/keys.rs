@@ -359,7 +359,8 @@ pub async fn open_epoch(
                 created_at: app.clock.now(),
             };
             insert_epoch(tx, &row).await?;
-            if state.timer > 0 && number > 1 {
+            // Messages that disappear may be under the one before, also where new ones no longer do.
+            if state.timer_seq > 0 && number > 1 {
                 let at = app.clock.now() + state.timer + LATE;
                 let outliving = outliving::Model { at, conversation: conversation.id, number: number - 1 };
                 outliving::Entity::insert(outliving::ActiveModel::from(outliving))

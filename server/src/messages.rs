@@ -26,7 +26,7 @@ use crate::writer::{self, Answer, Change, NewChange, Sealed, answered};
 pub use history::{__path_history, __path_versions, history, messages_of, versions};
 
 /// A text of 16 KiB, even if JSON doubled it here and there, with padding and the envelope around it.
-const MAX_ENVELOPE_BYTES: usize = 40 << 10;
+pub const MAX_ENVELOPE_BYTES: usize = 40 << 10;
 /// What a message was before it was edited is kept so often.
 pub const MAX_EDITS: i16 = 100;
 /// How long messages may stay before they disappear; 0 for ever.

@@ -13,18 +13,20 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::clock::{DAY, Millis};
 use crate::error::{Code, Error, Problem, Result};
+use crate::messages::MAX_ENVELOPE_BYTES;
 use crate::people::{self, Person};
 use crate::schema::tables::{accounts, messages, reported_messages as disclosed, reports as table};
 use crate::sessions::CurrentAccount;
 use crate::wire::{Json, Query};
 
-/// 50 texts of 16 KiB, even if JSON doubled them.
+/// 50 texts as long as ours write them, even if JSON doubled them.
 pub const MAX_REPORT_BYTES: usize = 2 << 20;
 const MAX_MESSAGES: usize = 50;
-const MAX_TEXT_BYTES: usize = 16 << 10;
+/// As long as an envelope can hold, whoever wrote it.
+const MAX_TEXT_BYTES: usize = MAX_ENVELOPE_BYTES;
 const MAX_NOTE: usize = 1_000;
 const PER_DAY: u64 = 10;
-/// A report may hold almost a megabyte.
+/// A report may hold two megabytes.
 const PAGE: u64 = 10;
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]

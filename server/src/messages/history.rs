@@ -135,10 +135,14 @@ async fn catch_up(db: &impl ConnectionTrait, conversation: Uuid, rev: i64, limit
         .order_by_asc(Column::Seq)
         .limit(limit);
     let mut rows = new.all(db).await?;
+    // Up to where nothing is missing. It does not depend on what is found there: a place that changes again in between
+    // is left out now, and may not hide what comes after it.
+    let full = |found: usize, last: Option<i64>| last.filter(|_| found as u64 == limit).unwrap_or(now.rev);
+    let mut until = full(rows.len(), rows.last().map(|row| row.rev));
     if now.rev > now.seq {
-        let places: Vec<i64> = changes::Entity::find()
+        let places: Vec<(i64, i64)> = changes::Entity::find()
             .select_only()
-            .column(changes::Column::Seq)
+            .columns([changes::Column::Rev, changes::Column::Seq])
             .filter(changes::Column::Conversation.eq(conversation))
             .filter(changes::Column::Rev.between(rev + 1, now.rev))
             .order_by_asc(changes::Column::Rev)
@@ -146,12 +150,17 @@ async fn catch_up(db: &impl ConnectionTrait, conversation: Uuid, rev: i64, limit
             .into_tuple()
             .all(db)
             .await?;
-        let changed = of(conversation).filter(Column::Seq.is_in(places)).filter(Column::Rev.lte(now.rev));
-        rows.extend(changed.all(db).await?);
+        until = until.min(full(places.len(), places.last().map(|(rev, _)| *rev)));
+        let places = places.into_iter().map(|(_, seq)| seq);
+        rows.extend(of(conversation).filter(Column::Seq.is_in(places)).all(db).await?);
         rows.sort_by_key(|row| row.rev);
-        rows.truncate(limit as usize);
+        rows.retain(|row| row.rev <= until);
+        if rows.len() as u64 > limit {
+            rows.truncate(limit as usize);
+            until = rows.last().map_or(until, |last| last.rev);
+        }
     }
-    let next = rows.last().map(|last| last.rev).filter(|last| rows.len() as u64 == limit && *last < now.rev);
+    let next = (until < now.rev).then_some(until);
     Ok((rows, next))
 }
 

@@ -153,8 +153,7 @@ fn edit(
     Ok(Ok(Done::Now))
 }
 
-/// Nothing that it ever said stays.
-pub fn delete(
+fn delete(
     transaction: &Connection,
     conversation: Uuid,
     before: &Before,
@@ -163,6 +162,17 @@ pub fn delete(
     if before.deleted {
         return Ok(Done::Already);
     }
+    erase(transaction, conversation, before, at)?;
+    Ok(Done::Now)
+}
+
+/// Nothing that it ever said stays. What was deleted earlier only takes the time at which it disappears.
+pub fn erase(
+    transaction: &Connection,
+    conversation: Uuid,
+    before: &Before,
+    at: Millis,
+) -> rusqlite::Result<()> {
     for statement in [
         "DELETE FROM versions WHERE conversation = ? AND seq = ?",
         "DELETE FROM reactions WHERE conversation = ? AND seq = ?",
@@ -175,7 +185,7 @@ pub fn delete(
              deleted_at = ? WHERE conversation = ? AND seq = ?",
         )?
         .execute(params![at, conversation, before.seq])?;
-    Ok(Done::Now)
+    Ok(())
 }
 
 fn react(

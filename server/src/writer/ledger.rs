@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::changes::{self, Done};
 use super::due;
 use super::health::Health;
-use super::{NewChange, NewMessage, NewReceipt, Work};
+use super::{Change, NewChange, NewMessage, NewReceipt, Work};
 use crate::clock::Millis;
 use crate::db::{Db, Turn};
 use crate::error::{Code, Result};
@@ -266,6 +266,10 @@ impl Page<'_> {
         if done == Done::Already {
             return Ok(Outcome::Known(accepted(before.rev)));
         }
+        // An edit by somebody blocked takes the message out of sight.
+        if hidden && !before.hidden && matches!(new.change, Change::Edit(_)) {
+            state.forget_unread(me, before.seq);
+        }
         state.rev += 1;
         state.changed = true;
         changes::list(transaction, conversation, &before, state.rev)?;
@@ -281,9 +285,7 @@ impl Page<'_> {
             changes::undue(transaction, at, conversation, seq)?;
             let Some(state) = state(transaction, states, conversation)? else { continue };
             let Some(before) = changes::by_seq(transaction, conversation, seq)? else { continue };
-            if changes::delete(transaction, conversation, &before, at)? == Done::Already {
-                continue;
-            }
+            changes::erase(transaction, conversation, &before, at)?;
             state.rev += 1;
             state.changed = true;
             if !before.hidden {

@@ -10,6 +10,7 @@ async fn what_a_blocked_person_sends_is_never_shown() {
     let before = bob.send(conversation, "before").await.unwrap();
     let mine = alice.send(conversation, "mine").await.unwrap();
     alice.block(bob.id()).await.unwrap();
+    assert_eq!(alice.conversation(conversation).await.unwrap().unread, 1);
     let mut live = alice.events().await.unwrap();
     let blocked = bob.send(conversation, "blocked").await.unwrap();
     bob.react(conversation, mine.id, "👎").await.unwrap();
@@ -17,6 +18,7 @@ async fn what_a_blocked_person_sends_is_never_shown() {
     // It is counted, so that nothing is missing, and says nothing.
     let pushed = live.next_message().await.unwrap();
     assert_eq!((pushed.seq, &pushed.content), (blocked.seq, &Content::Hidden));
+    assert_eq!(alice.conversation(conversation).await.unwrap().unread, 0, "what is out of sight is not unread");
     alice.unblock(bob.id()).await.unwrap();
     bob.send(conversation, "after").await.unwrap();
 

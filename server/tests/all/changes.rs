@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use client::{Backoff, Client, Content, Event, Follower, Message, Reaction};
 use e2ee::Kind;
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use entrenous::schema::tables::messages;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Statement};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -299,6 +300,31 @@ impl Held {
             self.messages.insert(message.seq, message);
         }
     }
+}
+
+#[tokio::test]
+async fn a_change_in_the_middle_of_catching_up_hides_nothing_behind_it() {
+    let app = TestApp::start().await;
+    let (alice, bob, conversation) = app.pair().await;
+    for number in 0..12 {
+        let sent = alice.send(conversation, &number.to_string()).await.unwrap();
+        alice.edit(conversation, sent.id, &format!("{number}, edited")).await.unwrap();
+    }
+    let end = bob.conversation(conversation).await.unwrap().rev;
+    let page = async |after: u64| {
+        let path = format!("/conversations/{conversation}/messages?changed_after={after}&limit=10");
+        let (_, page) = bob.raw("GET", &path, None).await.unwrap();
+        (page["messages"].as_array().unwrap().len(), page["next"].as_u64())
+    };
+    let (ten, next) = page(0).await;
+    assert_eq!((ten, page(next.unwrap()).await), (10, (2, None)));
+    // As a reader sees it between whose two queries the third message changes once more.
+    let again = messages::Entity::update_many()
+        .col_expr(messages::Column::Rev, (end as i64 + 1).into())
+        .filter(messages::Column::Seq.eq(3));
+    app.app.db.write(async |tx| Ok(again.exec(tx).await?)).await.unwrap();
+    let (nine, next) = page(0).await;
+    assert_eq!((nine, page(next.unwrap()).await), (9, (2, None)));
 }
 
 #[tokio::test]

@@ -135,6 +135,40 @@ async fn what_disappears_unread_is_unread_no_more() {
 }
 
 #[tokio::test]
+async fn what_was_deleted_unread_disappears_like_the_rest() {
+    let app = TestApp::start().await;
+    let (alice, bob, conversation) = app.pair().await;
+    alice.set_timer(conversation, DAY as u64).await.unwrap();
+    let regretted = alice.send(conversation, "regretted").await.unwrap();
+    alice.delete(conversation, regretted.id).await.unwrap();
+    assert_eq!(bob.conversation(conversation).await.unwrap().unread, 2);
+    app.pass(DAY - HOUR).await;
+    assert_eq!(said(&bob.history(conversation, None, 1).await.unwrap()), ["Deleted"]);
+    app.pass(HOUR).await;
+    assert_eq!(said(&bob.history(conversation, None, 1).await.unwrap()), ["Expired"]);
+    assert_eq!(bob.conversation(conversation).await.unwrap().unread, 0);
+}
+
+#[tokio::test]
+async fn keys_go_also_where_messages_no_longer_disappear() {
+    let app = TestApp::start().await;
+    let (alice, bob, conversation) = app.pair().await;
+    alice.set_timer(conversation, DAY as u64).await.unwrap();
+    bob.send(conversation, "goes").await.unwrap();
+    let brief = epoch_of(&bob, conversation).await;
+    alice.set_timer(conversation, 0).await.unwrap();
+    bob.send(conversation, "stays").await.unwrap();
+    let lasting = epoch_of(&bob, conversation).await;
+    assert_eq!(lasting.number, brief.number + 1);
+    assert!(has_key(&app, brief.id).await);
+    app.pass(2 * DAY).await;
+    app.pass(2 * HOUR).await;
+    assert!(!has_key(&app, brief.id).await);
+    app.pass(30 * DAY).await;
+    assert!(has_key(&app, lasting.id).await);
+}
+
+#[tokio::test]
 async fn the_keys_go_after_the_messages_and_no_other_keys_do() {
     let app = TestApp::start().await;
     let (alice, bob, conversation) = app.pair().await;

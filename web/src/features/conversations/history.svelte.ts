@@ -180,9 +180,9 @@ export class History {
   async fetchChanges(): Promise<void> {
     const target = this.record().rev;
     for (let more = true; more;) {
-      const page = await api.changes(this.id, { changed_after: this.synced, limit: CHANGES });
-      await this.join(page.messages, page.messages.at(-1)?.rev ?? 0);
-      more = page.messages.length > 0 && page.next !== undefined && page.next !== null;
+      const { messages, next } = await api.changes(this.id, { changed_after: this.synced, limit: CHANGES });
+      await this.join(messages, next ?? messages.at(-1)?.rev ?? 0);
+      more = next !== undefined && next !== null;
     }
     this.synced = Math.max(this.synced, target);
   }

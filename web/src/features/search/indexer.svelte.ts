@@ -182,13 +182,8 @@ export class Indexer {
     const { id, record } = conversation;
     const { first, rev } = this.reached.get(id) as Reached;
     const { messages, next } = await api.changes(id, { changed_after: rev, limit: PAGE });
-    const last = Math.max(rev, messages.at(-1)?.rev ?? 0);
-    const more = next !== undefined && next !== null;
-    await this.take(
-      conversation,
-      { conversation: id, first, rev: more ? last : Math.max(last, record.rev) },
-      messages,
-    );
+    const reached = next ?? Math.max(rev, messages.at(-1)?.rev ?? 0, record.rev);
+    await this.take(conversation, { conversation: id, first, rev: reached }, messages);
     await this.keep();
   }
 
