@@ -178,43 +178,45 @@ pub async fn register_finish(
         e2ee::opaque::server::finish_registration(&finish.record.0).map_err(|_| Code::BadOpaque)?;
     check_key_material(&finish, &handle)?;
 
+    // Looked at once more within the transaction; but not by all who ever sign up, at the same moment.
+    let is_first = !exist(app.db.read()).await?;
     let session = app
         .db
         .write(async |tx| {
-            let administrator = may_administer(tx, &app, finish.setup_code.as_deref()).await?;
+            let administrator = is_first && may_administer(tx, &app, finish.setup_code.as_deref()).await?;
             let account = accounts::Model {
                 id: finish.account,
-                handle,
-                display_name,
+                handle: handle.clone(),
+                display_name: display_name.clone(),
                 status: String::new(),
                 bio: String::new(),
                 avatar: None,
                 administrator,
-                opaque_record,
-                recovery_verifier: finish.recovery_verifier.0,
+                opaque_record: opaque_record.clone(),
+                recovery_verifier: finish.recovery_verifier.0.clone(),
                 created_at: app.clock.now(),
                 shares_presence: true,
                 shares_typing: true,
                 shares_receipts: true,
                 last_seen: None,
             };
+            insert_account(tx, account.clone()).await?;
             people::index(tx, &account).await?;
-            insert_account(tx, account).await?;
-            keys::insert_vault(tx, finish.account, finish.vault).await?;
-            for NewSlot { id, kind, boxed } in finish.slots {
+            keys::insert_vault(tx, finish.account, finish.vault.clone()).await?;
+            for NewSlot { id, kind, boxed } in &finish.slots {
                 let slot = slots::Model {
-                    id,
+                    id: *id,
                     account: finish.account,
                     kind: kind.name().to_owned(),
-                    boxed: boxed.0,
+                    boxed: boxed.0.clone(),
                 };
                 slots::Entity::insert(slots::ActiveModel::from(slot)).exec_without_returning(tx).await?;
             }
             let bundle = key_bundles::Model {
                 account: finish.account,
                 sequence: 1,
-                body: finish.key_bundle.body.0,
-                signature: finish.key_bundle.signature.0,
+                body: finish.key_bundle.body.0.clone(),
+                signature: finish.key_bundle.signature.0.clone(),
             };
             key_bundles::Entity::insert(key_bundles::ActiveModel::from(bundle))
                 .exec_without_returning(tx)
@@ -327,7 +329,9 @@ async fn remember_handshake(
         handshakes::Model { id: app.clock.new_id(), handle, login_state, expires_at: app.clock.now() + life };
     let id = row.id;
     let row = handshakes::ActiveModel::from(row);
-    app.db.write(async |tx| Ok(handshakes::Entity::insert(row).exec_without_returning(tx).await?)).await?;
+    app.db
+        .write(async |tx| Ok(handshakes::Entity::insert(row.clone()).exec_without_returning(tx).await?))
+        .await?;
     Ok(id)
 }
 

@@ -35,9 +35,26 @@ pub struct Config {
     #[arg(long, env = "ENTRENOUS_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
-    /// Folder of the database and of the server's own keys
+    /// Folder of the server's own key, and of the database unless another is named
     #[arg(long, env = "ENTRENOUS_DATA", default_value = "data")]
     pub data: PathBuf,
+
+    /// Database: mysql://…, postgres://…, or sqlite:///path; by default SQLite in the data folder
+    #[arg(long, env = "ENTRENOUS_DATABASE", hide_env_values = true)]
+    pub database: Option<DatabaseUrl>,
+
+    /// Connections that are opened to a database server, at most
+    #[arg(long, env = "ENTRENOUS_DATABASE_CONNECTIONS", default_value = "10",
+          value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    pub database_connections: u32,
+
+    /// How SQLite makes a commit durable: `delete` for file systems of a network, where there can be no `wal`
+    #[arg(long, env = "ENTRENOUS_SQLITE_JOURNAL", value_enum, default_value_t = Journal::Wal)]
+    pub sqlite_journal: Journal,
+
+    /// File of the server's own key, the same for all nodes that share a database; by default in the data folder
+    #[arg(long, env = "ENTRENOUS_KEY_FILE")]
+    pub key_file: Option<PathBuf>,
 
     /// Address under which people reach the server, when a proxy stands in front of it
     #[arg(long, env = "ENTRENOUS_PUBLIC_URL")]
@@ -76,6 +93,10 @@ pub struct Config {
 }
 
 impl Config {
+    pub fn key_file(&self) -> PathBuf {
+        self.key_file.clone().unwrap_or_else(|| self.data.join("server.key"))
+    }
+
     /// Only this machine can reach the server, so whoever opens it first may administer it.
     pub fn first_comer_is_trusted(&self) -> bool {
         self.listen.ip().is_loopback() && self.public_url.as_ref().is_none_or(PublicUrl::is_local)
@@ -91,6 +112,59 @@ impl Config {
             ip if ip.is_loopback() || ip.is_unspecified() => format!("http://localhost:{port}"),
             IpAddr::V6(ip) => format!("http://[{ip}]:{port}"),
             IpAddr::V4(ip) => format!("http://{ip}:{port}"),
+        }
+    }
+}
+
+/// Where the database is. A server's URL has a password in it, and is never shown.
+#[derive(Clone)]
+pub enum DatabaseUrl {
+    Sqlite(PathBuf),
+    Server(String),
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Server(url) => write!(f, "{}://…", url.split("://").next().unwrap_or_default()),
+        }
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (scheme, rest) = text.split_once("://").unwrap_or_default();
+        match scheme {
+            "sqlite" if !rest.is_empty() => Ok(Self::Sqlite(rest.into())),
+            "mysql" | "postgres" if !rest.is_empty() => Ok(Self::Server(text.to_owned())),
+            "mariadb" if !rest.is_empty() => Ok(Self::Server(format!("mysql://{rest}"))),
+            "postgresql" if !rest.is_empty() => Ok(Self::Server(format!("postgres://{rest}"))),
+            _ => Err("give mysql://user:password@host/name, postgres://user:password@host/name or \
+                      sqlite:///path/of/a/file"
+                .to_owned()),
+        }
+    }
+}
+
+/// SQLite's `journal_mode`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Journal {
+    Wal,
+    Delete,
+    Truncate,
+    Persist,
+}
+
+impl Journal {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wal => "wal",
+            Self::Delete => "delete",
+            Self::Truncate => "truncate",
+            Self::Persist => "persist",
         }
     }
 }

@@ -4,7 +4,6 @@
 use axum::RequestPartsExt;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -13,6 +12,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::Millis;
+use crate::db::any_of;
 use crate::error::{Code, Error, Problem, Result};
 use crate::keys::Epoch;
 use crate::messages::{Message, messages_of};
@@ -164,8 +164,7 @@ pub async fn begin(tx: &impl ConnectionTrait, me: Uuid, peer: Uuid) -> Result<Uu
         timer_seq: 0,
     };
     conversations::Entity::insert(conversations::ActiveModel::from(new))
-        .on_conflict(OnConflict::column(conversations::Column::Id).do_nothing().to_owned())
-        .try_insert()
+        .on_conflict_do_nothing()
         .exec_without_returning(tx)
         .await?;
     Ok(id)
@@ -304,10 +303,8 @@ async fn last_messages(
 ) -> Result<HashMap<Uuid, Message>> {
     use messages::Column;
     let keys = rows.iter().filter(|row| row.seq > 0).map(|row| (row.id, row.seq));
-    let found = messages::Entity::find()
-        .filter(Expr::tuple([Expr::col(Column::Conversation), Expr::col(Column::Seq)]).in_tuples(keys))
-        .all(db)
-        .await?;
+    let found =
+        messages::Entity::find().filter(any_of(Column::Conversation, Column::Seq, keys)).all(db).await?;
     let found = messages_of(db, found, me).await?;
     Ok(found.into_iter().map(|message| (message.conversation, message)).collect())
 }
@@ -318,9 +315,7 @@ async fn last_epochs(
 ) -> Result<HashMap<Uuid, Epoch>> {
     use epochs::Column;
     let keys = rows.iter().filter(|row| row.epoch > 0).map(|row| (row.id, row.epoch));
-    let found = epochs::Entity::find()
-        .filter(Expr::tuple([Expr::col(Column::Conversation), Expr::col(Column::Number)]).in_tuples(keys))
-        .all(db)
-        .await?;
+    let found =
+        epochs::Entity::find().filter(any_of(Column::Conversation, Column::Number, keys)).all(db).await?;
     Ok(found.iter().map(|row| (row.conversation, Epoch::from(row))).collect())
 }

@@ -1,98 +1,65 @@
-//! The database: its pool, its migrations, and the ways to use it.
+//! The database: its pool, its migrations, and the ways to use it, on whichever engine.
 //!
-//! Reads go to the pool as they come. Every write waits for its [`Turn`], since SQLite lets one writer in at a
-//! time, and takes the write lock *before* the first read: a transaction that reads and only then writes would
-//! otherwise fail half-way when another one was faster. Slices write through [`Db::write`]; the message path
-//! has a connection of its own ([`Db::connect`]).
-//!
-//! A commit is a synced append to SQLite's write-ahead log. What the log holds is folded back into the database
-//! by a thread of its own, so that no message waits for it.
+//! Reads go to the pool as they come. Slices write through [`Db::write`], whose transactions are as if one came
+//! after the other: on SQLite because each waits for its turn ([`sqlite`]), on a database server because it keeps
+//! them apart (SERIALIZABLE) and refuses one of two that would have seen each other; that one begins again. The
+//! message path has transactions of its own, and locks what it reads ([`crate::writer`]).
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
-use std::thread;
+mod sqlite;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::Connection;
-use sea_orm::sqlx::{self, Connection as _, SqliteConnection};
+use sea_orm::sqlx::mysql::MySqlDatabaseError;
+use sea_orm::sqlx::{self, Executor};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ColumnTrait, Condition, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    IsolationLevel, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::Notify;
+use uuid::Uuid;
 
+use crate::config::{Config, DatabaseUrl};
 use crate::error::{Error, Result};
 use crate::schema::Migrator;
 
-/// Readers that work side by side; each costs some memory for its page cache.
-const CONNECTIONS: u32 = 5;
-const BUSY: Duration = Duration::from_secs(10);
-/// KiB of pages at hand for the message path: the ends of the conversations that are written in.
-const WRITER_CACHE: i64 = 8_000;
-const PRAGMAS: [(&str, &str); 4] = [
-    ("journal_mode", "WAL"),
-    // Acknowledged means synced: NORMAL would lose the last commits in a power cut.
-    ("synchronous", "FULL"),
-    ("cache_size", "-2000"),
-    // The checkpointer's task.
-    ("wal_autocheckpoint", "0"),
-];
-/// Between two checkpoints: a page that many messages change is folded back once for all of them.
-const BREATH: Duration = Duration::from_millis(500);
-/// A log longer than this many pages (64 MiB) makes the writers wait until it can begin anew.
-const LONG_LOG: i64 = 16 << 10;
+pub use sqlite::{Sqlite, Turn};
+
+/// For a connection, or a lock.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Hosts end connections that are idle for five minutes.
+const IDLE: Duration = Duration::from_secs(120);
+const LIFETIME: Duration = Duration::from_secs(30 * 60);
+/// How often a transaction begins again that others were faster than.
+const ATTEMPTS: u32 = 12;
+const PAUSE: Duration = Duration::from_millis(8);
 
 #[derive(Clone)]
 pub struct Db {
     pool: DatabaseConnection,
-    turn: Turn,
-    path: Arc<PathBuf>,
+    /// None on a database server.
+    sqlite: Option<Sqlite>,
+    doubts: Arc<Notify>,
 }
 
 impl Db {
-    /// Open (or create) `entrenous.db` in the data folder and bring its schema up to date.
-    pub async fn open(data: &Path) -> Result<Self, DbErr> {
-        let path = data.join("entrenous.db");
-        let failed = |error: &dyn std::fmt::Display| DbErr::Custom(format!("{}: {error}", path.display()));
-        // Made here, so that nobody else may read it; SQLite gives its companions the same rights.
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|error| failed(&error))?;
-        let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
-        options
-            .max_connections(CONNECTIONS)
-            .min_connections(1)
-            .acquire_timeout(BUSY)
-            .sqlx_logging(false)
-            .map_sqlx_sqlite_opts(|options| {
-                let with = |options: sea_orm::sqlx::sqlite::SqliteConnectOptions, (name, value)| {
-                    options.pragma(name, value)
-                };
-                PRAGMAS.into_iter().fold(options, with).busy_timeout(BUSY)
-            })
-            .map_sqlx_sqlite_pool_opts(|pool| {
-                pool.after_release(|connection, _| Box::pin(is_at_rest(connection)))
-            });
-        let pool = Database::connect(options).await?;
-        // All or nothing: a start that is cut short leaves no half-made schema, which no later start could mend.
-        let migration = pool.begin().await?;
-        Migrator::up(&migration, None).await?;
-        migration.commit().await?;
-        let (committed, commits) = mpsc::sync_channel(1);
-        let turn = Turn { writers: Arc::default(), committed };
-        let connection = connect(&path, 0).map_err(|error| failed(&error))?;
-        let writers = turn.writers.clone();
-        thread::Builder::new()
-            .name("checkpoints".to_owned())
-            .spawn(move || fold_back(&connection, &writers, &commits))
-            .map_err(|error| failed(&error))?;
-        Ok(Self { pool, turn, path: Arc::new(path) })
+    /// Open (or create) what the configuration names, and bring its schema up to date.
+    pub async fn open(config: &Config) -> Result<Self, DbErr> {
+        let in_the_data_folder = || DatabaseUrl::Sqlite(config.data.join("entrenous.db"));
+        let (pool, sqlite) = match config.database.clone().unwrap_or_else(in_the_data_folder) {
+            DatabaseUrl::Sqlite(path) => {
+                let (pool, sqlite) = Sqlite::open(path, config.sqlite_journal).await?;
+                (pool, Some(sqlite))
+            }
+            DatabaseUrl::Server(url) => (connect(url, config.database_connections).await?, None),
+        };
+        migrate(&pool).await?;
+        Ok(Self { pool, sqlite, doubts: Arc::default() })
+    }
+
+    pub fn sqlite(&self) -> Option<&Sqlite> {
+        self.sqlite.as_ref()
     }
 
     /// For reads.
@@ -100,26 +67,59 @@ impl Db {
         &self.pool
     }
 
-    /// Run `work` in a transaction of its own; an error rolls everything back.
-    pub async fn write<T>(&self, work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T>) -> Result<T> {
-        let _turn = self.turn.take().await;
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..Default::default()
-        };
+    /// Run `work` in a transaction of its own; an error rolls everything back. It may run more than once, until it
+    /// was alone with what it read.
+    pub async fn write<T>(&self, work: impl AsyncFn(&DatabaseTransaction) -> Result<T>) -> Result<T> {
+        if let Some(sqlite) = &self.sqlite {
+            let _turn = sqlite.take_turn().await;
+            let at_once = Some(SqliteTransactionMode::Immediate);
+            let options = TransactionOptions { sqlite_transaction_mode: at_once, ..Default::default() };
+            return self.attempt(options, &work).await;
+        }
+        for attempt in 1.. {
+            let isolation_level = Some(IsolationLevel::Serializable);
+            let options = TransactionOptions { isolation_level, ..Default::default() };
+            match self.attempt(options, &work).await {
+                Err(Error::Overtaken) if attempt < ATTEMPTS => {
+                    let pause = PAUSE.mul_f64(f64::from(attempt) * fastrand::f64());
+                    tokio::time::sleep(pause).await;
+                }
+                done => return done,
+            }
+        }
+        Err(Error::Overtaken)
+    }
+
+    async fn attempt<T>(
+        &self,
+        options: TransactionOptions,
+        work: &impl AsyncFn(&DatabaseTransaction) -> Result<T>,
+    ) -> Result<T> {
         let transaction = self.pool.begin_with_options(options).await?;
         let done = work(&transaction).await?;
-        transaction.commit().await?;
+        transaction.commit().await.inspect_err(|error| {
+            if is_lost(error) {
+                self.doubt();
+            }
+        })?;
         Ok(done)
     }
 
-    /// A connection outside the pool, for a thread that writes on its own; it must wait for its turn.
-    pub fn connect(&self) -> Result<Connection> {
-        connect(&self.path, WRITER_CACHE).map_err(Error::internal)
+    /// A transaction that sees what others have committed, and locks for itself what it will change.
+    pub async fn begin_for_writer(&self) -> Result<DatabaseTransaction, DbErr> {
+        let isolation_level = Some(IsolationLevel::ReadCommitted);
+        let options = TransactionOptions { isolation_level, ..Default::default() };
+        self.pool.begin_with_options(options).await
     }
 
-    pub fn turn(&self) -> Turn {
-        self.turn.clone()
+    /// A connection broke at a commit: something may be stored that nobody was told of.
+    pub fn doubt(&self) {
+        self.doubts.notify_one();
+    }
+
+    /// Returns when there was such a doubt.
+    pub async fn doubted(&self) {
+        self.doubts.notified().await;
     }
 
     /// Whether the database answers.
@@ -127,86 +127,170 @@ impl Db {
         self.pool.ping().await.map_err(Error::from)
     }
 
-    /// Fold the log back into the database, and close the pool.
     pub async fn close(self) -> Result<(), DbErr> {
-        let _turn = self.turn.take().await;
-        self.pool.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        if let Some(sqlite) = &self.sqlite {
+            let _turn = sqlite.take_turn().await;
+            self.pool.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        }
         self.pool.close().await
     }
 }
 
-/// The right to write, one at a time.
-#[derive(Clone)]
-pub struct Turn {
-    writers: Arc<Mutex<()>>,
-    committed: mpsc::SyncSender<()>,
-}
-
-/// Held while writing; when it is given back, there may be something to fold back.
-pub struct Writing<'a> {
-    _guard: MutexGuard<'a, ()>,
-    committed: &'a mpsc::SyncSender<()>,
-}
-
-impl Turn {
-    async fn take(&self) -> Writing<'_> {
-        Writing { _guard: self.writers.lock().await, committed: &self.committed }
-    }
-
-    /// For threads outside the runtime.
-    pub fn wait(&self) -> Writing<'_> {
-        Writing { _guard: self.writers.blocking_lock(), committed: &self.committed }
-    }
-}
-
-impl Drop for Writing<'_> {
-    fn drop(&mut self) {
-        // Full: the checkpointer is told already.
-        let _ = self.committed.try_send(());
-    }
-}
-
-/// Whether a connection may go back into the pool: outside of any transaction, as far as sqlx knows. A commit
-/// that fails, as on a full disk, is rolled back by SQLite itself, and sqlx does not notice. It would take the
-/// next transaction of this connection for a nested one, and undo it without ending it: then nobody could write.
-async fn is_at_rest(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
-    // Waits for a rollback that is under way.
-    connection.ping().await?;
-    Ok(!connection.is_in_transaction())
-}
-
-/// `cache`: KiB of pages that it may keep in memory.
-fn connect(path: &Path, cache: i64) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY)?;
-    for (name, value) in PRAGMAS {
-        connection.pragma_update(None, name, value)?;
-    }
-    connection.pragma_update(None, "cache_size", -cache)?;
-    Ok(connection)
-}
-
-/// The checkpointer: works beside the writers, and has them wait only when the log has grown long because they
-/// never paused.
-fn fold_back(connection: &Connection, writers: &Mutex<()>, commits: &mpsc::Receiver<()>) {
-    let mut works = true;
-    let checkpoint =
-        || connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(1));
-    while commits.recv().is_ok() {
-        thread::sleep(BREATH);
-        let folded = checkpoint().and_then(|pages| {
-            if pages > LONG_LOG {
-                let _turn = writers.blocking_lock();
-                checkpoint()?;
-            }
-            Ok(())
+async fn connect(url: String, connections: u32) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(PATIENCE)
+        .connect_timeout(PATIENCE)
+        .idle_timeout(IDLE)
+        .max_lifetime(LIFETIME)
+        .sqlx_logging(false)
+        .map_sqlx_mysql_pool_opts(|pool| {
+            pool.after_connect(|connection, _| {
+                Box::pin(async move {
+                    // What does not fit is an error, on hosts too that would rather cut it off.
+                    connection
+                        .execute(
+                            "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES'),
+                             SESSION innodb_lock_wait_timeout = 10",
+                        )
+                        .await?;
+                    connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
+                    Ok(())
+                })
+            })
+        })
+        .map_sqlx_postgres_pool_opts(|pool| {
+            pool.after_connect(|connection, _| {
+                Box::pin(async move {
+                    connection.execute("SET lock_timeout = '10s'").await?;
+                    // Whatever became of this program: nobody waits for ever for what it had locked.
+                    connection.execute("SET idle_in_transaction_session_timeout = '30s'").await?;
+                    Ok(())
+                })
+            })
         });
-        // A full disk is logged once, not for every attempt.
-        if let Err(error) = &folded
-            && works
-        {
-            tracing::warn!(%error, "the write-ahead log cannot be folded back, and grows until it can");
+    Database::connect(options).await
+}
+
+/// Rows by two columns of a key. (MariaDB reads the whole table for `(a, b) IN (…)`: MDEV-10947.)
+pub fn any_of<C: ColumnTrait>(first: C, second: C, keys: impl IntoIterator<Item = (Uuid, i64)>) -> Condition {
+    let one = |(of_first, of_second)| Condition::all().add(first.eq(of_first)).add(second.eq(of_second));
+    // Of no keys there are no rows, where a condition without any would be true of all.
+    let none = Condition::any().add(first.is_null());
+    keys.into_iter().map(one).fold(none, Condition::add)
+}
+
+/// Two nodes that start together do it once.
+async fn migrate(pool: &DatabaseConnection) -> Result<(), DbErr> {
+    let backend = pool.get_database_backend();
+    // All or nothing, but on MySQL, which commits each statement by itself: there a start that is cut short is
+    // taken up by the next one.
+    let transaction = pool.begin().await?;
+    let say = |sql: &str| Statement::from_string(backend, sql);
+    match backend {
+        DbBackend::Postgres => {
+            refuse_other_encodings(&transaction).await?;
+            transaction.execute_raw(say("SELECT pg_advisory_xact_lock(7218465120)")).await?;
         }
-        works = folded.is_ok();
+        DbBackend::MySql => {
+            transaction.execute_raw(say("SELECT GET_LOCK('entrenous migrates', 60)")).await?;
+        }
+        _ => {}
+    }
+    let migrated = Migrator::up(&transaction, None).await;
+    if backend == DbBackend::MySql {
+        transaction.execute_raw(say("DO RELEASE_LOCK('entrenous migrates')")).await?;
+    }
+    migrated.map_err(|error| match error {
+        DbErr::Custom(text) if text.contains("is missing, this migration has been applied") => {
+            DbErr::Custom(format!(
+                "the database was written by another version of entrenous, and this one does not know all of it: \
+                 start the version that wrote it, or a later one ({text})"
+            ))
+        }
+        error => error,
+    })?;
+    transaction.commit().await
+}
+
+async fn refuse_other_encodings(db: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, "SHOW server_encoding")).await?;
+    let encoding = row.map(|row| row.try_get_by_index::<String>(0)).transpose()?.unwrap_or_default();
+    if encoding == "UTF8" {
+        return Ok(());
+    }
+    Err(DbErr::Custom(format!("the database's encoding is {encoding}; create it with ENCODING 'UTF8'")))
+}
+
+/// Others were faster, or held what was wanted: the same again may go through.
+pub fn is_contended(error: &DbErr) -> bool {
+    match said(error) {
+        Said::MySql(number) => [1020, 1205, 1213].contains(&number),
+        Said::Postgres(state) => ["40001", "40P01", "55P03"].contains(&state.as_str()),
+        Said::Lost | Said::Other(_) => false,
+    }
+}
+
+/// There is no connection, or no more of one.
+pub fn is_lost(error: &DbErr) -> bool {
+    match said(error) {
+        Said::Lost => true,
+        // Too many connections, the server stops, a connection was ended.
+        Said::MySql(number) => [1040, 1053, 1203, 1226, 1927, 4031].contains(&number),
+        Said::Postgres(state) => state.starts_with("08") || state.starts_with("57P") || state == "53300",
+        Said::Other(_) => false,
+    }
+}
+
+/// Worth trying again, unlike a mistake of ours: also a full disk, or a lock that does not come free.
+pub fn is_unavailable(error: &DbErr) -> bool {
+    let no_room = match said(error) {
+        // Disk full, table full, read only.
+        Said::MySql(number) => [1021, 1114, 1290].contains(&number),
+        Said::Postgres(state) => state.starts_with("53") || state == "25006",
+        Said::Other(text) => ["database or disk is full", "database is locked", "disk I/O error"]
+            .iter()
+            .any(|words| text.contains(words)),
+        Said::Lost => false,
+    };
+    no_room || is_lost(error) || is_contended(error)
+}
+
+/// An engine's own word for what went wrong.
+enum Said {
+    MySql(u16),
+    /// SQLSTATE.
+    Postgres(String),
+    Lost,
+    Other(String),
+}
+
+fn said(error: &DbErr) -> Said {
+    let inner = match error {
+        DbErr::ConnectionAcquire(_) => return Said::Lost,
+        DbErr::Conn(RuntimeErr::SqlxError(inner))
+        | DbErr::Exec(RuntimeErr::SqlxError(inner))
+        | DbErr::Query(RuntimeErr::SqlxError(inner)) => inner,
+        _ => return Said::Other(error.to_string()),
+    };
+    match inner.as_ref() {
+        sqlx::Error::Database(answer) => {
+            if let Some(mysql) = answer.try_downcast_ref::<MySqlDatabaseError>() {
+                Said::MySql(mysql.number())
+            } else if answer.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+                Said::Postgres(answer.code().unwrap_or_default().into_owned())
+            } else {
+                Said::Other(answer.message().to_owned())
+            }
+        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => Said::Lost,
+        other => Said::Other(other.to_string()),
     }
 }

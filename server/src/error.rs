@@ -7,9 +7,14 @@ use std::time::{Duration, Instant};
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use sea_orm::{DbErr, RuntimeErr, SqlErr};
+use sea_orm::{DbErr, SqlErr};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::db;
+
+/// Seconds until it is worth trying again.
+const UNAVAILABLE_FOR: u64 = 2;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -93,6 +98,9 @@ pub enum Error {
     /// Refused for now.
     #[error("too many attempts")]
     TooManyAttempts { retry_after_seconds: u64 },
+    /// Others were faster with the same rows: what the transaction did is undone, and may be tried again.
+    #[error("others were faster")]
+    Overtaken,
     /// Our fault. The inside goes to the log, once, and never to the caller.
     #[error("{0}")]
     Internal(Box<dyn std::error::Error + Send + Sync>),
@@ -107,6 +115,7 @@ impl Error {
         match self {
             Error::Refused(code) => *code,
             Error::TooManyAttempts { .. } => Code::TooManyAttempts,
+            Error::Overtaken => Code::Unavailable,
             Error::Internal(_) => Code::Internal,
         }
     }
@@ -128,7 +137,10 @@ impl From<Code> for Error {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        if is_unavailable(&error) {
+        if db::is_contended(&error) {
+            return Error::Overtaken;
+        }
+        if db::is_unavailable(&error) {
             if was_silent() {
                 tracing::error!(error = %error, "the database cannot be used");
             }
@@ -147,20 +159,6 @@ fn was_silent() -> bool {
         *said = Some(Instant::now());
     }
     silent
-}
-
-/// A full disk, a lock that does not come free, no connection: worth trying again, unlike a mistake of ours.
-fn is_unavailable(error: &DbErr) -> bool {
-    match error {
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
-        DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner)) => {
-            let text = inner.to_string();
-            ["database or disk is full", "database is locked", "disk I/O error"]
-                .iter()
-                .any(|w| text.contains(w))
-        }
-        _ => false,
-    }
 }
 
 /// Whether a write was refused because a row with the same unique key exists.
@@ -193,8 +191,13 @@ impl From<PathRejection> for Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = (self.code().status(), axum::Json(self.problem())).into_response();
-        if let Error::TooManyAttempts { retry_after_seconds } = self {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+        let retry_after = match self {
+            Error::TooManyAttempts { retry_after_seconds } => Some(retry_after_seconds),
+            _ if self.code() == Code::Unavailable => Some(UNAVAILABLE_FOR),
+            _ => None,
+        };
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

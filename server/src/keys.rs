@@ -7,7 +7,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use e2ee::{Grant, KeyBundle, Signed};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait,
@@ -142,7 +141,7 @@ pub async fn write_vault(
                 return Err(Code::VaultConflict.into());
             }
             let row =
-                vaults::Model { account: current.account, version: vault.version, boxed: vault.boxed.0 };
+                vaults::Model { account: current.account, version: vault.version, boxed: vault.boxed.0.clone() };
             vaults::ActiveModel::from(row).reset_all().update_without_returning(tx).await?;
             Ok(())
         })
@@ -217,7 +216,7 @@ pub async fn add_to_keyring(
     }
     app.db
         .write(async |tx| {
-            for KeyringEntry { conversation, epoch, boxed } in new.entries {
+            for KeyringEntry { conversation, epoch, boxed } in new.entries.clone() {
                 Conversation::load(tx, conversation, current.account).await?;
                 require_epoch(tx, conversation, epoch).await?;
                 put_on_keyring(tx, current.account, conversation, epoch, boxed).await?;
@@ -247,10 +246,7 @@ async fn put_on_keyring(
     }
     let row = keyring::ActiveModel::from(keyring::Model { account, epoch, conversation, boxed: boxed.0 });
     keyring::Entity::insert(row)
-        .on_conflict(
-            OnConflict::columns([keyring::Column::Account, keyring::Column::Epoch]).do_nothing().to_owned(),
-        )
-        .try_insert()
+        .on_conflict_do_nothing()
         .exec_without_returning(tx)
         .await?;
     Ok(())
@@ -353,8 +349,8 @@ pub async fn open_epoch(
                 conversation: conversation.id,
                 number,
                 id: grant.epoch,
-                body: signed.body,
-                signature: signed.signature,
+                body: signed.body.clone(),
+                signature: signed.signature.clone(),
                 first_seq: state.seq + 1,
                 created_at: app.clock.now(),
             };
@@ -367,7 +363,7 @@ pub async fn open_epoch(
                     .exec_without_returning(tx)
                     .await?;
             }
-            put_on_keyring(tx, conversation.me, conversation.id, row.id, new.keyring).await?;
+            put_on_keyring(tx, conversation.me, conversation.id, row.id, new.keyring.clone()).await?;
             let change = conversations::ActiveModel {
                 id: Set(conversation.id),
                 epoch: Set(number),
@@ -446,9 +442,9 @@ pub async fn erase_outlived(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// The two people, when nothing was left under it: it is closed in the same transaction, so that nothing can come
-/// that nobody could read. Where something is left, it is looked at again when that is over; and what never is keeps
-/// the key for good.
+/// The two people, when nothing was left under it. It is closed first, with all before it: the writer looks at that
+/// in its own transaction, so nothing can come that nobody could read. Where something is left, it is looked at again
+/// when that is over; and what never is keeps the key for good.
 async fn erase(
     tx: &impl ConnectionTrait,
     row: &outliving::Model,
@@ -458,6 +454,14 @@ async fn erase(
     if taken.rows_affected == 0 {
         return Ok(None);
     }
+    let found = conversations::Entity::find_by_id(epoch.conversation).one(tx).await?;
+    let Some(conversation) = found else { return Ok(None) };
+    let closed = conversations::ActiveModel {
+        id: Set(conversation.id),
+        closed_epoch: Set(conversation.closed_epoch.max(epoch.number)),
+        ..Default::default()
+    };
+    closed.update_without_returning(tx).await?;
     match last_use(tx, epoch).await? {
         Some(Some(until)) => {
             let again = outliving::Model { at: until + LATE, ..row.clone() };
@@ -474,15 +478,7 @@ async fn erase(
                 ..Default::default()
             };
             erased.update_without_returning(tx).await?;
-            let found = conversations::Entity::find_by_id(epoch.conversation).one(tx).await?;
-            let Some(conversation) = found else { return Ok(None) };
             let both = [conversation.low, conversation.high];
-            let closed = conversations::ActiveModel {
-                id: Set(conversation.id),
-                closed_epoch: Set(conversation.closed_epoch.max(epoch.number)),
-                ..Default::default()
-            };
-            closed.update_without_returning(tx).await?;
             keyring::Entity::delete_many()
                 .filter(keyring::Column::Account.is_in(both))
                 .filter(keyring::Column::Epoch.eq(epoch.id))

@@ -105,9 +105,9 @@ fn room_left(folder: &str) -> Option<u64> {
 
 async fn open_data(config: Config, clock: Clock) -> Result<App, Failure> {
     DirBuilder::new().recursive(true).mode(0o700).create(&config.data)?;
-    let db = Db::open(&config.data).await?;
+    let db = Db::open(&config).await?;
     let has_accounts = accounts::exist(db.read()).await.map_err(|error| error.to_string())?;
-    let opaque = opaque_server(&config.data.join("server.key"), has_accounts)?;
+    let opaque = opaque_server(&config.key_file(), has_accounts)?;
     Ok(App::new(config, clock, db, opaque).map_err(|error| error.to_string())?)
 }
 
@@ -122,6 +122,7 @@ pub async fn serve(
     let housekeeping = tokio::spawn(housekeep(app.clone()));
     let presence = tokio::spawn(presence::keep(app.clone()));
     let schedule = tokio::spawn(scheduled::keep(app.clone()));
+    let doubts = tokio::spawn(dispel_doubts(app.clone()));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
@@ -142,6 +143,7 @@ pub async fn serve(
     drop(listener);
     housekeeping.abort();
     schedule.abort();
+    doubts.abort();
     stopping.cancel();
     app.live.stop();
     app.tasks.close();
@@ -205,6 +207,14 @@ pub async fn run_due(app: &App) -> error::Result<usize> {
     }
     keys::erase_outlived(app).await?;
     Ok(gone)
+}
+
+/// What may be stored without anybody having been told is found by whoever looks again.
+async fn dispel_doubts(app: App) {
+    loop {
+        app.db.doubted().await;
+        app.live.begin_again();
+    }
 }
 
 async fn housekeep(app: App) {

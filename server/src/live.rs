@@ -107,6 +107,12 @@ impl Live {
         connected.mailboxes.values().flatten().for_each(|mailbox| mailbox.close(CloseReason::Restarting));
     }
 
+    /// Close every connection: each comes back, and looks for what it missed.
+    pub fn begin_again(&self) {
+        let connected = self.connected.read().unwrap_or_else(PoisonError::into_inner);
+        connected.mailboxes.values().flatten().for_each(|mailbox| mailbox.close(CloseReason::Restarting));
+    }
+
     /// A place among the connections of the account, with `first` as its first event.
     fn join(&self, account: Uuid, session: Uuid, first: &Event) -> Result<Place> {
         static NEXT: AtomicU64 = AtomicU64::new(0);

@@ -186,7 +186,9 @@ impl Place {
             let (weight, rest) = cursor.split_once('~')?;
             let (account, term) = rest.split_once('~')?;
             let weight = weight.parse().ok().filter(|weight| *weight < WEIGHTS.len())?;
-            Some(Self { weight, after: Some((term.to_owned(), account.parse().ok()?)) })
+            // No term has one, and not every database takes it.
+            let term = Some(term).filter(|term| !term.contains('\0'))?.to_owned();
+            Some(Self { weight, after: Some((term, account.parse().ok()?)) })
         };
         parse().ok_or_else(|| Code::BadRequest.into())
     }
@@ -276,7 +278,7 @@ fn terms(handle: &str, display_name: &str) -> Vec<(Weight, String)> {
 fn words_of(query: &str) -> Vec<String> {
     let folded = fold(query.trim().trim_start_matches('@'));
     folded
-        .split_whitespace()
+        .split(|c: char| c.is_whitespace() || c.is_control())
         .map(|word| shorten(word).to_owned())
         .filter(|word| !word.is_empty())
         .take(MAX_WORDS)
@@ -335,6 +337,7 @@ mod tests {
     use sea_orm::{DatabaseBackend, QueryTrait, Statement};
 
     use super::*;
+    use crate::config::Config;
     use crate::db::Db;
 
     fn found_by(handle: &str, name: &str, query: &str) -> bool {
@@ -381,7 +384,8 @@ mod tests {
     #[tokio::test]
     async fn a_search_among_a_hundred_thousand_uses_the_index() {
         let folder = tempfile::tempdir().unwrap();
-        let db = Db::open(folder.path()).await.unwrap();
+        let config = Config { data: folder.path().to_owned(), ..Config::default() };
+        let db = Db::open(&config).await.unwrap();
         for thousand in 0..100 {
             let people = (0..1_000).map(|n| format!("user{:05}", thousand * 1_000 + n));
             let terms = people.flat_map(|handle| {
@@ -392,7 +396,7 @@ mod tests {
             });
             let terms: Vec<_> = terms.collect();
             db.write(async |tx| {
-                Ok(search_terms::Entity::insert_many(terms).exec_without_returning(tx).await?)
+                Ok(search_terms::Entity::insert_many(terms.clone()).exec_without_returning(tx).await?)
             })
             .await
             .unwrap();

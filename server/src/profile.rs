@@ -58,9 +58,15 @@ pub async fn change_profile(
     let status = change.status.as_deref().map(check_status).transpose()?;
     let bio = change.bio.as_deref().map(check_bio).transpose()?;
     save(&app, &current, async |_, account| {
-        account.display_name = display_name.unwrap_or_else(|| account.display_name.clone());
-        account.status = status.unwrap_or_else(|| account.status.clone());
-        account.bio = bio.unwrap_or_else(|| account.bio.clone());
+        for (field, new) in [
+            (&mut account.display_name, &display_name),
+            (&mut account.status, &status),
+            (&mut account.bio, &bio),
+        ] {
+            if let Some(new) = new {
+                field.clone_from(new);
+            }
+        }
         Ok(())
     })
     .await
@@ -83,7 +89,7 @@ pub async fn set_avatar(
     save(&app, &current, async |tx, account| {
         account.avatar = Some(avatar.id);
         delete_avatars(tx, account.id).await?;
-        avatars::Entity::insert(avatars::ActiveModel::from(avatar)).exec_without_returning(tx).await?;
+        avatars::Entity::insert(avatars::ActiveModel::from(avatar.clone())).exec_without_returning(tx).await?;
         Ok(())
     })
     .await
@@ -119,7 +125,7 @@ pub async fn avatar(
 async fn save(
     app: &App,
     current: &CurrentAccount,
-    change: impl AsyncFnOnce(&DatabaseTransaction, &mut accounts::Model) -> Result<()>,
+    change: impl AsyncFn(&DatabaseTransaction, &mut accounts::Model) -> Result<()>,
 ) -> Result<axum::Json<Me>> {
     let account = app
         .db

@@ -109,6 +109,7 @@ pub async fn schedule(
             if number <= closed_epoch(tx, conversation).await? {
                 return Err(Code::EpochClosed.into());
             }
+            let envelope = envelope.clone();
             let row = scheduled::Model { sender, id, conversation, epoch, envelope, at, written_at: now };
             put(tx, &row).await?;
             Ok(row)

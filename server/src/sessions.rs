@@ -64,7 +64,7 @@ pub async fn touch(app: &App, session: Uuid) -> Result<()> {
     app.db
         .write(async |tx| {
             Ok(sessions::Entity::update_many()
-                .set(seen)
+                .set(seen.clone())
                 .filter(sessions::Column::Id.eq(session))
                 .exec(tx)
                 .await?)

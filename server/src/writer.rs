@@ -11,9 +11,11 @@ mod changes;
 mod due;
 mod health;
 mod ledger;
+mod sql;
 
 use std::thread;
 
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -56,6 +58,15 @@ enum Work {
 }
 
 impl Work {
+    fn conversation(&self) -> Option<Uuid> {
+        match self {
+            Work::Message(new) => Some(new.conversation.id),
+            Work::Change(new) => Some(new.conversation.id),
+            Work::Receipt(new) => Some(new.conversation.id),
+            Work::Expire(_) | Work::SendDue(_) | Work::Barrier(_) => None,
+        }
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Work::Message(new) => new.envelope.len(),
@@ -136,7 +147,10 @@ impl Writer {
         let (queue, mut waiting) = mpsc::channel(QUEUE);
         let (stored, mut settlements) = mpsc::channel::<Settlement>(SETTLEMENTS);
         let mut ledger = Ledger::open(db, health.clone())?;
+        let runtime = Handle::current();
         let run = move || {
+            // Connections go back to their pool within it.
+            let _within = runtime.enter();
             while let Some(work) = batch(&mut waiting) {
                 let outcomes = ledger.store(&work, clock.now());
                 if stored.blocking_send(Settlement { work, outcomes }).is_err() {

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use axum::extract::State;
-use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -13,6 +12,7 @@ use super::{AboutMessage, Message, Reaction};
 use crate::app::App;
 use crate::clock::Millis;
 use crate::conversations::Conversation;
+use crate::db::any_of;
 use crate::error::{Code, Problem, Result};
 use crate::schema::tables::{changes, conversations, messages, reactions, versions};
 use crate::wire::{Bytes, Query};
@@ -190,7 +190,7 @@ async fn reactions_to(
         return Ok(found);
     }
     let select = reactions::Entity::find()
-        .filter(Expr::tuple([Expr::col(Column::Conversation), Expr::col(Column::Seq)]).in_tuples(places))
+        .filter(any_of(Column::Conversation, Column::Seq, places))
         .order_by_asc(Column::Sender);
     for row in select.all(db).await? {
         let reactions::Model { conversation, seq, sender, id, envelope, hidden, .. } = row;

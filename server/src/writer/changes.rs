@@ -1,8 +1,9 @@
 //! What becomes of messages that are there: their part of the ledger.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use sea_orm::DbErr;
 use uuid::Uuid;
 
+use super::sql::{Result, Row, Transaction, params};
 use super::{Change, NewChange, Sealed};
 use crate::clock::Millis;
 use crate::error::Code;
@@ -31,7 +32,7 @@ pub struct Due {
 }
 
 /// More would hold up whoever writes meanwhile.
-const AT_ONCE: usize = 500;
+const AT_ONCE: i64 = 500;
 
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub enum Done {
@@ -40,15 +41,16 @@ pub enum Done {
     Already,
 }
 
-type Applied = std::result::Result<(Before, Done), Code>;
+/// Refused by the rules, which is no failure.
+type Allowed<T = Done> = std::result::Result<T, Code>;
 
 /// Carries out the change, whose right is checked here. `hidden`: it is to be kept from the other person.
 pub fn apply(
-    transaction: &Connection,
+    transaction: &Transaction<'_>,
     new: &NewChange,
     hidden: bool,
     at: Millis,
-) -> rusqlite::Result<Applied> {
+) -> Result<Allowed<(Before, Done)>> {
     let (conversation, me) = (new.conversation.id, new.conversation.me);
     let Some(before) = before(transaction, conversation, new.target)? else {
         return Ok(Err(Code::UnknownMessage));
@@ -68,38 +70,37 @@ pub fn apply(
 }
 
 /// What disappears now, the earliest first.
-pub fn due(transaction: &Connection, now: Millis) -> rusqlite::Result<Vec<Due>> {
-    let mut select = transaction
-        .prepare_cached("SELECT at, conversation, seq FROM expiring WHERE at <= ? ORDER BY at LIMIT ?")?;
-    let rows = select.query_map(params![now, AT_ONCE as i64], |row| {
-        Ok(Due { at: row.get(0)?, conversation: row.get(1)?, seq: row.get(2)? })
-    })?;
-    rows.collect()
+pub fn due(transaction: &Transaction<'_>, now: Millis) -> Result<Vec<Due>> {
+    transaction.all_for_update(
+        "SELECT at, conversation, seq FROM expiring WHERE at <= ? ORDER BY at LIMIT ?",
+        params![now, AT_ONCE],
+        |row| Ok(Due { at: row.get(0)?, conversation: row.get(1)?, seq: row.get(2)? }),
+    )
 }
 
-pub fn undue(transaction: &Connection, at: Millis, conversation: Uuid, seq: i64) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached("DELETE FROM expiring WHERE at = ? AND conversation = ? AND seq = ?")?
-        .execute(params![at, conversation, seq])?;
+pub fn undue(transaction: &Transaction<'_>, at: Millis, conversation: Uuid, seq: i64) -> Result<()> {
+    transaction.execute(
+        "DELETE FROM expiring WHERE at = ? AND conversation = ? AND seq = ?",
+        params![at, conversation, seq],
+    )?;
     Ok(())
 }
 
-pub fn by_seq(transaction: &Connection, conversation: Uuid, seq: i64) -> rusqlite::Result<Option<Before>> {
+pub fn by_seq(transaction: &Transaction<'_>, conversation: Uuid, seq: i64) -> Result<Option<Before>> {
     let select = format!("{SELECT_BEFORE} WHERE conversation = ? AND seq = ?");
-    transaction.prepare_cached(&select)?.query_row(params![conversation, seq], Before::read).optional()
+    transaction.one(&select, params![conversation, seq], Before::read)
 }
 
-fn before(transaction: &Connection, conversation: Uuid, id: Uuid) -> rusqlite::Result<Option<Before>> {
+fn before(transaction: &Transaction<'_>, conversation: Uuid, id: Uuid) -> Result<Option<Before>> {
     let select = format!("{SELECT_BEFORE} WHERE id = ? AND conversation = ?");
-    transaction.prepare_cached(&select)?.query_row(params![id, conversation], Before::read).optional()
+    transaction.one(&select, params![id, conversation], Before::read)
 }
 
 const SELECT_BEFORE: &str =
-    "SELECT seq, rev, sender, id, version, edits, deleted_at IS NOT NULL, changed, hidden,
-     expires_at FROM messages";
+    "SELECT seq, rev, sender, id, version, edits, deleted_at, changed, hidden, expires_at FROM messages";
 
 impl Before {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn read(row: &Row<'_>) -> Result<Self> {
         Ok(Self {
             seq: row.get(0)?,
             rev: row.get(1)?,
@@ -107,7 +108,7 @@ impl Before {
             id: row.get(3)?,
             version: row.get(4)?,
             edits: row.get(5)?,
-            deleted: row.get(6)?,
+            deleted: row.get::<Option<Millis>>(6)?.is_some(),
             changed: row.get(7)?,
             hidden: row.get(8)?,
             expires_at: row.get(9)?,
@@ -116,19 +117,21 @@ impl Before {
 }
 
 fn edit(
-    transaction: &Connection,
+    transaction: &Transaction<'_>,
     conversation: Uuid,
     before: &Before,
-    Sealed { id, epoch, envelope }: &Sealed,
+    Sealed { id, epoch, envelope, .. }: &Sealed,
     hidden: bool,
     at: Millis,
-) -> rusqlite::Result<Result<Done, Code>> {
+) -> Result<Allowed> {
     if before.deleted {
         return Ok(Err(Code::MessageDeleted));
     }
-    let mut earlier =
-        transaction.prepare_cached("SELECT 1 FROM versions WHERE conversation = ? AND seq = ? AND id = ?")?;
-    if before.version == Some(*id) || earlier.exists(params![conversation, before.seq, id])? {
+    let earlier = transaction.count(
+        "SELECT count(*) FROM versions WHERE conversation = ? AND seq = ? AND id = ?",
+        params![conversation, before.seq, *id],
+    )?;
+    if before.version == Some(*id) || earlier > 0 {
         return Ok(Ok(Done::Already));
     }
     if *id == before.id {
@@ -137,28 +140,26 @@ fn edit(
     if before.edits >= MAX_EDITS {
         return Ok(Err(Code::TooManyEdits));
     }
-    transaction
-        .prepare_cached(
-            "INSERT INTO versions (conversation, seq, number, id, epoch, envelope, sent_at)
-             SELECT conversation, seq, edits, coalesce(version, id), epoch, envelope, coalesce(edited_at, sent_at)
-             FROM messages WHERE conversation = ? AND seq = ?",
-        )?
-        .execute(params![conversation, before.seq])?;
-    transaction
-        .prepare_cached(
-            "UPDATE messages SET version = ?, epoch = ?, envelope = ?, edits = edits + 1, edited_at = ?,
-             hidden = hidden OR ? WHERE conversation = ? AND seq = ?",
-        )?
-        .execute(params![id, epoch, envelope, at, hidden, conversation, before.seq])?;
+    transaction.execute(
+        "INSERT INTO versions (conversation, seq, number, id, epoch, envelope, sent_at)
+         SELECT conversation, seq, edits, coalesce(version, id), epoch, envelope, coalesce(edited_at, sent_at)
+         FROM messages WHERE conversation = ? AND seq = ?",
+        params![conversation, before.seq],
+    )?;
+    transaction.execute(
+        "UPDATE messages SET version = ?, epoch = ?, envelope = ?, edits = edits + 1, edited_at = ?,
+         hidden = hidden OR ? WHERE conversation = ? AND seq = ?",
+        params![*id, *epoch, envelope.as_slice(), at, hidden, conversation, before.seq],
+    )?;
     Ok(Ok(Done::Now))
 }
 
 fn delete(
-    transaction: &Connection,
+    transaction: &Transaction<'_>,
     conversation: Uuid,
     before: &Before,
     at: Millis,
-) -> rusqlite::Result<Done> {
+) -> Result<Done> {
     if before.deleted {
         return Ok(Done::Already);
     }
@@ -168,66 +169,69 @@ fn delete(
 
 /// Nothing that it ever said stays. What was deleted earlier only takes the time at which it disappears.
 pub fn erase(
-    transaction: &Connection,
+    transaction: &Transaction<'_>,
     conversation: Uuid,
     before: &Before,
     at: Millis,
-) -> rusqlite::Result<()> {
+) -> Result<()> {
     for statement in [
         "DELETE FROM versions WHERE conversation = ? AND seq = ?",
         "DELETE FROM reactions WHERE conversation = ? AND seq = ?",
     ] {
-        transaction.prepare_cached(statement)?.execute(params![conversation, before.seq])?;
+        transaction.execute(statement, params![conversation, before.seq])?;
     }
-    transaction
-        .prepare_cached(
-            "UPDATE messages SET envelope = x'', version = NULL, edits = 0, edited_at = NULL, reactions = 0,
-             deleted_at = ? WHERE conversation = ? AND seq = ?",
-        )?
-        .execute(params![at, conversation, before.seq])?;
+    let nothing: &[u8] = &[];
+    transaction.execute(
+        "UPDATE messages SET envelope = ?, version = NULL, edits = 0, edited_at = NULL, reactions = 0,
+         deleted_at = ? WHERE conversation = ? AND seq = ?",
+        params![nothing, at, conversation, before.seq],
+    )?;
     Ok(())
 }
 
 fn react(
-    transaction: &Connection,
+    transaction: &Transaction<'_>,
     conversation: Uuid,
     before: &Before,
     me: Uuid,
-    Sealed { id, epoch, envelope }: &Sealed,
+    Sealed { id, epoch, envelope, .. }: &Sealed,
     hidden: bool,
-) -> rusqlite::Result<Result<Done, Code>> {
+) -> Result<Allowed> {
     if before.deleted {
         return Ok(Err(Code::MessageDeleted));
     }
-    let place = params![conversation, before.seq, me];
-    let known = transaction
-        .prepare_cached("SELECT id FROM reactions WHERE conversation = ? AND seq = ? AND sender = ?")?
-        .query_row(place, |row| row.get::<_, Uuid>(0))
-        .optional()?;
+    let known = transaction.one(
+        "SELECT id FROM reactions WHERE conversation = ? AND seq = ? AND sender = ?",
+        params![conversation, before.seq, me],
+        |row| row.get::<Uuid>(0),
+    )?;
     if known == Some(*id) {
         return Ok(Ok(Done::Already));
     }
-    transaction
-        .prepare_cached(
-            "INSERT INTO reactions (conversation, seq, sender, id, epoch, envelope, hidden)
-             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (conversation, seq, sender) DO UPDATE
-             SET id = excluded.id, epoch = excluded.epoch, envelope = excluded.envelope,
-             hidden = excluded.hidden",
-        )?
-        .execute(params![conversation, before.seq, me, id, epoch, envelope, hidden])?;
+    let statement = if known.is_some() {
+        "UPDATE reactions SET id = ?, epoch = ?, envelope = ?, hidden = ?
+         WHERE conversation = ? AND seq = ? AND sender = ?"
+    } else {
+        "INSERT INTO reactions (id, epoch, envelope, hidden, conversation, seq, sender) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    };
+    transaction.execute(
+        statement,
+        params![*id, *epoch, envelope.as_slice(), hidden, conversation, before.seq, me],
+    )?;
     count_reactions(transaction, conversation, before.seq)?;
     Ok(Ok(Done::Now))
 }
 
 fn unreact(
-    transaction: &Connection,
+    transaction: &Transaction<'_>,
     conversation: Uuid,
     before: &Before,
     me: Uuid,
-) -> rusqlite::Result<Done> {
-    let gone = transaction
-        .prepare_cached("DELETE FROM reactions WHERE conversation = ? AND seq = ? AND sender = ?")?
-        .execute(params![conversation, before.seq, me])?;
+) -> Result<Done> {
+    let gone = transaction.execute(
+        "DELETE FROM reactions WHERE conversation = ? AND seq = ? AND sender = ?",
+        params![conversation, before.seq, me],
+    )?;
     if gone == 0 {
         return Ok(Done::Already);
     }
@@ -235,40 +239,38 @@ fn unreact(
     Ok(Done::Now)
 }
 
-fn count_reactions(transaction: &Connection, conversation: Uuid, seq: i64) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached(
-            "UPDATE messages SET reactions =
-             (SELECT count(*) FROM reactions r WHERE r.conversation = messages.conversation AND r.seq = messages.seq)
-             WHERE conversation = ? AND seq = ?",
-        )?
-        .execute(params![conversation, seq])?;
+fn count_reactions(transaction: &Transaction<'_>, conversation: Uuid, seq: i64) -> Result<()> {
+    transaction.execute(
+        "UPDATE messages SET reactions =
+         (SELECT count(*) FROM reactions r WHERE r.conversation = messages.conversation AND r.seq = messages.seq)
+         WHERE conversation = ? AND seq = ?",
+        params![conversation, seq],
+    )?;
     Ok(())
 }
 
 /// The message is now the conversation's change `rev`, and no longer that of before.
-pub fn list(transaction: &Connection, conversation: Uuid, before: &Before, rev: i64) -> rusqlite::Result<()> {
+pub fn list(transaction: &Transaction<'_>, conversation: Uuid, before: &Before, rev: i64) -> Result<()> {
     if before.changed {
-        transaction
-            .prepare_cached("DELETE FROM changes WHERE conversation = ? AND rev = ?")?
-            .execute(params![conversation, before.rev])?;
+        transaction.execute(
+            "DELETE FROM changes WHERE conversation = ? AND rev = ?",
+            params![conversation, before.rev],
+        )?;
     }
-    transaction
-        .prepare_cached("INSERT INTO changes (conversation, rev, seq) VALUES (?, ?, ?)")?
-        .execute(params![conversation, rev, before.seq])?;
-    transaction
-        .prepare_cached("UPDATE messages SET rev = ?, changed = TRUE WHERE conversation = ? AND seq = ?")?
-        .execute(params![rev, conversation, before.seq])?;
+    transaction.execute(
+        "INSERT INTO changes (conversation, rev, seq) VALUES (?, ?, ?)",
+        params![conversation, rev, before.seq],
+    )?;
+    transaction.execute(
+        "UPDATE messages SET rev = ?, changed = TRUE WHERE conversation = ? AND seq = ?",
+        params![rev, conversation, before.seq],
+    )?;
     Ok(())
 }
 
 /// All of it as it is now.
-pub fn message(transaction: &Connection, conversation: Uuid, seq: i64) -> rusqlite::Result<Message> {
-    let mut select = transaction.prepare_cached(
-        "SELECT rev, id, sender, epoch, envelope, sent_at, version, edits, edited_at, deleted_at, reactions,
-         hidden, expires_at FROM messages WHERE conversation = ? AND seq = ?",
-    )?;
-    let row = select.query_row(params![conversation, seq], |row| {
+pub fn message(transaction: &Transaction<'_>, conversation: Uuid, seq: i64) -> Result<Message> {
+    let read = |row: &Row<'_>| {
         Ok(messages::Model {
             conversation,
             seq,
@@ -287,18 +289,25 @@ pub fn message(transaction: &Connection, conversation: Uuid, seq: i64) -> rusqli
             hidden: row.get(11)?,
             expires_at: row.get(12)?,
         })
-    })?;
-    let mut select = transaction.prepare_cached(
-        "SELECT sender, id, envelope, hidden FROM reactions WHERE conversation = ? AND seq = ? ORDER BY sender",
+    };
+    let row = transaction.one(
+        "SELECT rev, id, sender, epoch, envelope, sent_at, version, edits, edited_at, deleted_at, reactions,
+         hidden, expires_at FROM messages WHERE conversation = ? AND seq = ?",
+        params![conversation, seq],
+        read,
     )?;
-    let reactions = select.query_map(params![conversation, seq], |row| {
-        Ok(Reaction {
-            sender: row.get(0)?,
-            id: row.get(1)?,
-            envelope: row.get::<_, Vec<u8>>(2)?.into(),
-            hidden: row.get(3)?,
-        })
-    })?;
-    let reactions = reactions.collect::<rusqlite::Result<_>>()?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound(format!("message {seq} of {conversation}")))?;
+    let reactions = transaction.all(
+        "SELECT sender, id, envelope, hidden FROM reactions WHERE conversation = ? AND seq = ? ORDER BY sender",
+        params![conversation, seq],
+        |row| {
+            Ok(Reaction {
+                sender: row.get(0)?,
+                id: row.get(1)?,
+                envelope: row.get::<Vec<u8>>(2)?.into(),
+                hidden: row.get(3)?,
+            })
+        },
+    )?;
     Ok(Message::from(row).with_reactions(reactions))
 }

@@ -1,56 +1,53 @@
 //! The messages whose time has come, within the writer's transaction.
 
-use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::{MAX_BATCH_BYTES, NewMessage};
+use super::MAX_BATCH_BYTES;
+use super::sql::{Result, Transaction, params};
 use crate::clock::Millis;
-use crate::conversations::Conversation;
+
+/// More would hold up whoever writes meanwhile.
+const AT_ONCE: i64 = 200;
+
+pub struct Due {
+    pub conversation: Uuid,
+    pub sender: Uuid,
+    pub id: Uuid,
+    pub epoch: Uuid,
+    pub envelope: Vec<u8>,
+}
 
 /// As many as fit a batch, by their time; the others are due at the next call.
-pub fn messages(transaction: &Connection, now: Millis) -> rusqlite::Result<Vec<NewMessage>> {
-    let mut select = transaction.prepare_cached(
-        "SELECT s.conversation, s.sender, c.low, c.high, s.id, s.epoch, s.envelope
-         FROM scheduled s LEFT JOIN conversations c ON c.id = s.conversation
-         WHERE s.at <= ? ORDER BY s.at, s.id",
+pub fn messages(transaction: &Transaction<'_>, now: Millis) -> Result<Vec<Due>> {
+    let mut due = transaction.all_for_update(
+        "SELECT conversation, sender, id, epoch, envelope FROM scheduled WHERE at <= ? ORDER BY at, id LIMIT ?",
+        params![now, AT_ONCE],
+        |row| {
+            Ok(Due {
+                conversation: row.get(0)?,
+                sender: row.get(1)?,
+                id: row.get(2)?,
+                epoch: row.get(3)?,
+                envelope: row.get(4)?,
+            })
+        },
     )?;
-    let mut rows = select.query([now])?;
     let mut bytes = 0;
-    let mut due = Vec::new();
-    while let Some(row) = rows.next()? {
-        let me = row.get(1)?;
-        let conversation = Conversation {
-            id: row.get(0)?,
-            me,
-            low: row.get::<_, Option<_>>(2)?.unwrap_or(me),
-            high: row.get::<_, Option<_>>(3)?.unwrap_or(me),
-        };
-        let envelope: Vec<u8> = row.get(6)?;
-        bytes += envelope.len();
-        due.push(NewMessage {
-            conversation,
-            id: row.get(4)?,
-            epoch: row.get(5)?,
-            envelope,
-            timer: None,
-            origin: None,
-            // Nobody waits for it.
-            answer: Box::new(drop),
-        });
-        if bytes >= MAX_BATCH_BYTES {
-            break;
-        }
-    }
+    let fitting = due.iter().take_while(|due| {
+        let fits = bytes < MAX_BATCH_BYTES;
+        bytes += due.envelope.len();
+        fits
+    });
+    let fitting = fitting.count();
+    due.truncate(fitting);
     Ok(due)
 }
 
-pub fn forget(transaction: &Connection, due: &NewMessage) -> rusqlite::Result<()> {
-    let mut delete = transaction.prepare_cached("DELETE FROM scheduled WHERE sender = ? AND id = ?")?;
-    delete.execute(params![due.conversation.me, due.id])?;
+pub fn forget(transaction: &Transaction<'_>, due: &Due) -> Result<()> {
+    transaction.execute("DELETE FROM scheduled WHERE sender = ? AND id = ?", params![due.sender, due.id])?;
     Ok(())
 }
 
-pub fn is_account(transaction: &Connection, id: Uuid) -> rusqlite::Result<bool> {
-    let mut select = transaction.prepare_cached("SELECT 1 FROM accounts WHERE id = ?")?;
-    Ok(select.query_row([id], |_| Ok(())).optional()?.is_some())
+pub fn is_account(transaction: &Transaction<'_>, id: Uuid) -> Result<bool> {
+    Ok(transaction.count("SELECT count(*) FROM accounts WHERE id = ?", params![id])? > 0)
 }

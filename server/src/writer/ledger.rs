@@ -1,22 +1,28 @@
-//! What the writer does in one transaction: the rule of sequence numbers, changes and receipts, and its SQL.
+//! What the writer does in one transaction: the rule of sequence numbers, changes and receipts, and its SQL. A
+//! message costs one insert, a conversation of the batch one look and one update.
 //!
-//! It speaks to SQLite directly. A message costs one insert, a conversation of the batch one look and one
-//! update, and the statements are prepared once; through SeaORM the same took twice the processor time
-//! (docs/decisions/0009-writer-on-rusqlite.md).
+//! On a database server other nodes may write as well. The row of a conversation is therefore locked before
+//! anything of it is read, those of a batch in the order of their ids; what it says then holds until the commit.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::thread;
+use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::Connection;
+use sea_orm::DbErr;
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::changes::{self, Done};
 use super::due;
 use super::health::Health;
+use super::sql::{Param, Result, Row, Transaction, params};
 use super::{Change, NewChange, NewMessage, NewReceipt, Work};
 use crate::clock::Millis;
-use crate::db::{Db, Turn};
-use crate::error::{Code, Result};
+use crate::conversations::Conversation;
+use crate::db::{self, Db, Turn};
+use crate::error::{self, Code};
 use crate::messages::{Accepted, Message};
 
 /// What became of a piece of work.
@@ -59,43 +65,85 @@ impl Outcome {
     }
 }
 
+/// Conversations that are locked in one statement.
+const MAX_IDS: usize = 512;
+/// A batch that loses against another node, or a connection that breaks, begins again so often.
+const ATTEMPTS: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(20);
+
 pub struct Ledger {
-    connection: Connection,
-    turn: Turn,
+    store: Store,
     health: Health,
 }
 
+enum Store {
+    Sqlite { connection: Connection, turn: Turn },
+    Server { db: Db, runtime: Handle },
+}
+
 impl Ledger {
-    pub fn open(db: &Db, health: Health) -> Result<Self> {
-        Ok(Self { connection: db.connect()?, turn: db.turn(), health })
+    /// Within the runtime that carries the pool's connections.
+    pub fn open(db: &Db, health: Health) -> error::Result<Self> {
+        let store = match db.sqlite() {
+            Some(sqlite) => Store::Sqlite { connection: sqlite.connect()?, turn: sqlite.turn() },
+            None => Store::Server { db: db.clone(), runtime: Handle::current() },
+        };
+        Ok(Self { store, health })
     }
 
     /// All of it, synced, or nothing: then `None`, and the log has the reason.
     pub fn store(&mut self, batch: &[Work], now: Millis) -> Option<Vec<Outcome>> {
-        match self.try_store(batch, now) {
-            Ok(outcomes) => {
-                // A batch without anything new needs no room.
-                if outcomes.iter().any(Outcome::is_news) {
-                    self.health.stored();
+        for attempt in 1.. {
+            // The same again gets the same answers, whatever of it was stored.
+            let error = match self.try_store(batch, now) {
+                Ok(outcomes) => {
+                    // A batch without anything new needs no room.
+                    if outcomes.iter().any(Outcome::is_news) {
+                        self.health.stored();
+                    }
+                    return Some(outcomes);
                 }
-                Some(outcomes)
-            }
-            Err(error) => {
+                Err(error) => error,
+            };
+            if attempt == ATTEMPTS || !(db::is_contended(&error) || db::is_lost(&error)) {
                 self.health.failed(&error);
-                None
+                return None;
+            }
+            thread::sleep(PAUSE * attempt);
+        }
+        None
+    }
+
+    fn try_store(&mut self, batch: &[Work], now: Millis) -> Result<Vec<Outcome>> {
+        match &mut self.store {
+            Store::Sqlite { connection, turn } => {
+                let _turn = turn.wait();
+                let transaction = Transaction::on_sqlite(connection)?;
+                let outcomes = enter(&transaction, batch, now)?;
+                transaction.commit()?;
+                Ok(outcomes)
+            }
+            Store::Server { db, runtime } => {
+                let transaction = runtime.block_on(db.begin_for_writer())?;
+                let transaction = Transaction::on_server(runtime.clone(), transaction);
+                let outcomes = enter(&transaction, batch, now)?;
+                transaction.commit().inspect_err(|error| {
+                    if db::is_lost(error) {
+                        db.doubt();
+                    }
+                })?;
+                Ok(outcomes)
             }
         }
     }
+}
 
-    fn try_store(&mut self, batch: &[Work], now: Millis) -> rusqlite::Result<Vec<Outcome>> {
-        let _turn = self.turn.wait();
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut page = Page { transaction: &transaction, states: HashMap::new(), now };
-        let outcomes = batch.iter().map(|work| page.enter(work)).collect::<rusqlite::Result<_>>()?;
-        page.save()?;
-        transaction.commit()?;
-        Ok(outcomes)
-    }
+fn enter(transaction: &Transaction<'_>, batch: &[Work], now: Millis) -> Result<Vec<Outcome>> {
+    let mut page = Page { transaction, states: HashMap::new(), now };
+    page.lock(batch)?;
+    let outcomes = batch.iter().map(|work| page.enter(work)).collect::<Result<_>>()?;
+    page.save()?;
+    Ok(outcomes)
 }
 
 /// A conversation, as the batch has left it so far. What belongs to each of the two is in a pair: the account
@@ -116,6 +164,8 @@ struct State {
     /// How long new messages stay; 0 for ever. And the message that said so.
     timer: Millis,
     timer_seq: i64,
+    /// Epochs up to this one take no more envelopes.
+    closed_epoch: i64,
     changed: bool,
 }
 
@@ -136,16 +186,48 @@ impl State {
     }
 }
 
+macro_rules! select_state {
+    () => {
+        "SELECT low, seq, rev, active_at, low_delivered, high_delivered, low_read, high_read, low_shown,
+         high_shown, low_unread, high_unread, low_blocks, high_blocks, high, timer, timer_seq, closed_epoch, id
+         FROM conversations WHERE id"
+    };
+}
+
 /// A batch within its transaction.
 struct Page<'a> {
-    transaction: &'a Connection,
+    transaction: &'a Transaction<'a>,
     states: HashMap<Uuid, State>,
     now: Millis,
 }
 
 impl Page<'_> {
-    fn enter(&mut self, work: &Work) -> rusqlite::Result<Outcome> {
+    /// All conversations of the batch at once. SQLite, which has only this one writer now, reads each when it comes to it.
+    fn lock(&mut self, batch: &[Work]) -> Result<()> {
+        if let Transaction::Sqlite(_) = self.transaction {
+            return Ok(());
+        }
+        let mut ids: Vec<Uuid> = batch.iter().filter_map(Work::conversation).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        for ids in ids.chunks(MAX_IDS) {
+            // Few different lengths are few different statements to prepare.
+            let mut params: Vec<Param<'_>> = ids.iter().map(|id| Param::from(*id)).collect();
+            params.resize(ids.len().next_power_of_two(), params[params.len() - 1]);
+            let places = vec!["?"; params.len()].join(", ");
+            let select = format!(concat!(select_state!(), " IN ({}) ORDER BY id"), places);
+            for (id, state) in self.transaction.all_for_update(&select, &params, State::read)? {
+                self.states.insert(id, state);
+            }
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, work: &Work) -> Result<Outcome> {
         match work {
+            Work::Message(new) if self.is_closed(new.conversation.id, new.epoch_number)? => {
+                Ok(Outcome::Refused(Code::EpochClosed))
+            }
             Work::Message(new) => self.append(new),
             Work::Change(new) => self.change(new),
             Work::Receipt(new) => self.advance(new),
@@ -155,7 +237,13 @@ impl Page<'_> {
         }
     }
 
-    fn append(&mut self, new: &NewMessage) -> rusqlite::Result<Outcome> {
+    /// Whether the epoch takes no more envelopes.
+    fn is_closed(&mut self, conversation: Uuid, epoch_number: Option<i64>) -> Result<bool> {
+        let state = state(self.transaction, &mut self.states, conversation)?;
+        Ok(state.is_some_and(|state| epoch_number.is_some_and(|number| number <= state.closed_epoch)))
+    }
+
+    fn append(&mut self, new: &NewMessage) -> Result<Outcome> {
         let Self { transaction, states, now } = self;
         let Some(state) = state(transaction, states, new.conversation.id)? else {
             return Ok(Outcome::Refused(Code::NotFound));
@@ -172,23 +260,24 @@ impl Page<'_> {
             sent_at,
             expires_at: (lifetime > 0).then_some(sent_at + lifetime),
         };
-        let mut insert = transaction.prepare_cached(
-            "INSERT INTO messages (conversation, seq, rev, id, sender, epoch, envelope, sent_at, hidden, expires_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, conversation) DO NOTHING",
-        )?;
         let Accepted { conversation, id, seq, rev, expires_at, .. } = accepted;
         let (sender, epoch) = (new.conversation.me, new.epoch);
         let side = state.side(sender);
         let hidden = state.is_blocked(side);
-        let row =
-            params![conversation, seq, rev, id, sender, epoch, new.envelope, sent_at, hidden, expires_at];
-        if insert.execute(row)? == 0 {
+        let envelope = new.envelope.as_slice();
+        let is_new = transaction.insert_new(
+            "messages (conversation, seq, rev, id, sender, epoch, envelope, sent_at, hidden, expires_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            params![conversation, seq, rev, id, sender, epoch, envelope, sent_at, hidden, expires_at],
+        )?;
+        if !is_new {
             return self.known(new);
         }
         if let Some(at) = expires_at {
-            transaction
-                .prepare_cached("INSERT INTO expiring (at, conversation, seq) VALUES (?, ?, ?)")?
-                .execute(params![at, conversation, seq])?;
+            transaction.execute(
+                "INSERT INTO expiring (at, conversation, seq) VALUES (?, ?, ?)",
+                params![at, conversation, seq],
+            )?;
         }
         if let Some(timer) = new.timer {
             (state.timer, state.timer_seq) = (timer, seq);
@@ -203,30 +292,41 @@ impl Page<'_> {
     }
 
     /// What waited is a message from here on, and waits no more.
-    fn send_due(&mut self) -> rusqlite::Result<Outcome> {
+    fn send_due(&mut self) -> Result<Outcome> {
         let mut sent = Vec::new();
         for due in due::messages(self.transaction, self.now)? {
             due::forget(self.transaction, &due)?;
+            let Some(state) = state(self.transaction, &mut self.states, due.conversation)? else { continue };
+            let new = NewMessage {
+                conversation: Conversation {
+                    id: due.conversation,
+                    me: due.sender,
+                    low: state.low,
+                    high: state.high,
+                },
+                id: due.id,
+                epoch: due.epoch,
+                epoch_number: None,
+                envelope: due.envelope,
+                timer: None,
+                origin: None,
+                // Nobody waits for it.
+                answer: Box::new(drop),
+            };
             // Who is gone sends nothing.
-            let outcome = if due::is_account(self.transaction, due.conversation.me)? {
-                self.append(&due)?
+            let outcome = if due::is_account(self.transaction, due.sender)? {
+                self.append(&new)?
             } else {
                 Outcome::Refused(Code::NotFound)
             };
-            sent.push((due, outcome));
+            sent.push((new, outcome));
         }
         Ok(Outcome::Sent(sent))
     }
 
     /// The id stands for a message already: this very one, or another. What was deleted cannot be compared.
-    fn known(&self, new: &NewMessage) -> rusqlite::Result<Outcome> {
-        let mut select = self.transaction.prepare_cached(
-            "SELECT m.seq, m.rev, m.sent_at, m.sender, coalesce(v.envelope, m.envelope), m.deleted_at, m.expires_at
-             FROM messages m LEFT JOIN versions v
-             ON v.conversation = m.conversation AND v.seq = m.seq AND v.number = 0
-             WHERE m.id = ? AND m.conversation = ?",
-        )?;
-        select.query_row(params![new.id, new.conversation.id], |row| {
+    fn known(&self, new: &NewMessage) -> Result<Outcome> {
+        let read = |row: &Row<'_>| {
             let accepted = Accepted {
                 conversation: new.conversation.id,
                 id: new.id,
@@ -235,20 +335,36 @@ impl Page<'_> {
                 sent_at: row.get(2)?,
                 expires_at: row.get(6)?,
             };
-            let is_gone = row.get::<_, Option<Millis>>(5)?.is_some();
-            let same = row.get::<_, Uuid>(3)? == new.conversation.me
-                && (is_gone || row.get_ref(4)?.as_blob().is_ok_and(|envelope| envelope == new.envelope));
+            let is_gone = row.get::<Option<Millis>>(5)?.is_some();
+            let same = row.get::<Uuid>(3)? == new.conversation.me
+                && (is_gone || row.get::<Vec<u8>>(4)? == new.envelope);
             Ok(if same { Outcome::Known(accepted) } else { Outcome::Refused(Code::MessageIdReused) })
-        })
+        };
+        let known = self.transaction.one(
+            "SELECT m.seq, m.rev, m.sent_at, m.sender, coalesce(v.envelope, m.envelope), m.deleted_at, m.expires_at
+             FROM messages m LEFT JOIN versions v
+             ON v.conversation = m.conversation AND v.seq = m.seq AND v.number = 0
+             WHERE m.id = ? AND m.conversation = ?",
+            params![new.id, new.conversation.id],
+            read,
+        )?;
+        known.ok_or_else(|| DbErr::RecordNotInserted)
     }
 
     /// The message is another from here on, under a new `rev`; or it was this already.
-    fn change(&mut self, new: &NewChange) -> rusqlite::Result<Outcome> {
+    fn change(&mut self, new: &NewChange) -> Result<Outcome> {
         let Self { transaction, states, now } = self;
         let (conversation, me) = (new.conversation.id, new.conversation.me);
+        let epoch_number = match &new.change {
+            Change::Edit(sealed) | Change::React(sealed) => Some(sealed.epoch_number),
+            Change::Delete | Change::Unreact => None,
+        };
         let Some(state) = state(transaction, states, conversation)? else {
             return Ok(Outcome::Refused(Code::NotFound));
         };
+        if epoch_number.is_some_and(|number| number <= state.closed_epoch) {
+            return Ok(Outcome::Refused(Code::EpochClosed));
+        }
         let hidden = state.is_blocked(state.side(me));
         let at = state.active_at.max(*now);
         let (before, done) = match changes::apply(transaction, new, hidden, at)? {
@@ -278,7 +394,7 @@ impl Page<'_> {
     }
 
     /// Messages whose time is over go as deleted ones do, each as a change of its conversation.
-    fn expire(&mut self) -> rusqlite::Result<Outcome> {
+    fn expire(&mut self) -> Result<Outcome> {
         let Self { transaction, states, now } = self;
         let mut gone = Vec::new();
         for changes::Due { at, conversation, seq } in changes::due(transaction, *now)? {
@@ -298,7 +414,7 @@ impl Page<'_> {
     }
 
     /// Move a receipt forward; it never goes back.
-    fn advance(&mut self, new: &NewReceipt) -> rusqlite::Result<Outcome> {
+    fn advance(&mut self, new: &NewReceipt) -> Result<Outcome> {
         let Self { transaction, states, .. } = self;
         let Some(state) = state(transaction, states, new.conversation.id)? else {
             return Ok(Outcome::Refused(Code::NotFound));
@@ -318,13 +434,12 @@ impl Page<'_> {
         if read == state.seq {
             state.unread[me] = 0;
         } else if read > was_read {
-            let mut count = transaction.prepare_cached(
+            state.unread[me] -= transaction.count(
                 "SELECT count(*) FROM messages
                  WHERE conversation = ? AND seq > ? AND seq <= ? AND sender <> ? AND NOT hidden
                  AND (expires_at IS NULL OR deleted_at IS NULL OR deleted_at < expires_at)",
+                params![new.conversation.id, was_read, read, new.conversation.me],
             )?;
-            let from_the_other = params![new.conversation.id, was_read, read, new.conversation.me];
-            state.unread[me] -= count.query_row(from_the_other, |row| row.get::<_, i64>(0))?;
         }
         state.delivered[me] = delivered;
         state.read[me] = read;
@@ -339,52 +454,38 @@ impl Page<'_> {
     }
 
     /// Only what changes here is written: the row's epoch is another room's business.
-    fn save(&self) -> rusqlite::Result<()> {
-        let mut update = self.transaction.prepare_cached(
-            "UPDATE conversations SET seq = ?, rev = ?, active_at = ?, low_delivered = ?, high_delivered = ?,
-             low_read = ?, high_read = ?, low_shown = ?, high_shown = ?, low_unread = ?, high_unread = ?,
-             timer = ?, timer_seq = ? WHERE id = ?",
-        )?;
+    fn save(&self) -> Result<()> {
         for (id, state) in self.states.iter().filter(|(_, state)| state.changed) {
             let State { seq, rev, active_at, delivered, read, shown, unread, timer, timer_seq, .. } = state;
-            update.execute(params![
-                seq,
-                rev,
-                active_at,
-                delivered[0],
-                delivered[1],
-                read[0],
-                read[1],
-                shown[0],
-                shown[1],
-                unread[0],
-                unread[1],
-                timer,
-                timer_seq,
-                id
-            ])?;
+            self.transaction.execute(
+                "UPDATE conversations SET seq = ?, rev = ?, active_at = ?, low_delivered = ?, high_delivered = ?,
+                 low_read = ?, high_read = ?, low_shown = ?, high_shown = ?, low_unread = ?, high_unread = ?,
+                 timer = ?, timer_seq = ? WHERE id = ?",
+                params![
+                    *seq,
+                    *rev,
+                    *active_at,
+                    delivered[0],
+                    delivered[1],
+                    read[0],
+                    read[1],
+                    shown[0],
+                    shown[1],
+                    unread[0],
+                    unread[1],
+                    *timer,
+                    *timer_seq,
+                    *id
+                ],
+            )?;
         }
         Ok(())
     }
 }
 
-/// The conversation's state, read once a batch.
-fn state<'s>(
-    transaction: &Connection,
-    states: &'s mut HashMap<Uuid, State>,
-    id: Uuid,
-) -> rusqlite::Result<Option<&'s mut State>> {
-    let vacant = match states.entry(id) {
-        Entry::Occupied(known) => return Ok(Some(known.into_mut())),
-        Entry::Vacant(vacant) => vacant,
-    };
-    let mut select = transaction.prepare_cached(
-        "SELECT low, seq, rev, active_at, low_delivered, high_delivered, low_read, high_read, low_shown,
-         high_shown, low_unread, high_unread, low_blocks, high_blocks, high, timer, timer_seq
-         FROM conversations WHERE id = ?",
-    )?;
-    let found = select.query_row([id], |row| {
-        Ok(State {
+impl State {
+    fn read(row: &Row<'_>) -> Result<(Uuid, Self)> {
+        let state = Self {
             low: row.get(0)?,
             seq: row.get(1)?,
             rev: row.get(2)?,
@@ -397,15 +498,31 @@ fn state<'s>(
             high: row.get(14)?,
             timer: row.get(15)?,
             timer_seq: row.get(16)?,
+            closed_epoch: row.get(17)?,
             changed: false,
-        })
-    });
-    Ok(found.optional()?.map(|state| vacant.insert(state)))
+        };
+        Ok((row.get(18)?, state))
+    }
+}
+
+/// The conversation's state, read once a batch.
+fn state<'s>(
+    transaction: &Transaction<'_>,
+    states: &'s mut HashMap<Uuid, State>,
+    id: Uuid,
+) -> Result<Option<&'s mut State>> {
+    let vacant = match states.entry(id) {
+        Entry::Occupied(known) => return Ok(Some(known.into_mut())),
+        Entry::Vacant(vacant) => vacant,
+    };
+    let found = transaction.all_for_update(concat!(select_state!(), " = ?"), params![id], State::read)?;
+    Ok(found.into_iter().next().map(|(_, state)| vacant.insert(state)))
 }
 
 /// Whether both let each other see how far they have read.
-fn share_receipts(transaction: &Connection, new: &NewReceipt) -> rusqlite::Result<bool> {
-    let mut count =
-        transaction.prepare_cached("SELECT count(*) FROM accounts WHERE id IN (?, ?) AND shares_receipts")?;
-    Ok(count.query_row(new.conversation.both(), |row| row.get::<_, i64>(0))? == 2)
+fn share_receipts(transaction: &Transaction<'_>, new: &NewReceipt) -> Result<bool> {
+    let [low, high] = new.conversation.both();
+    let sharing = transaction
+        .count("SELECT count(*) FROM accounts WHERE id IN (?, ?) AND shares_receipts", params![low, high])?;
+    Ok(sharing == 2)
 }
