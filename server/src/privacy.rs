@@ -70,6 +70,9 @@ pub async fn change_privacy(
         .write(async |tx| {
             let account = accounts::Entity::find_by_id(me).one(tx).await?.ok_or(Code::SignedOut)?;
             let before = Privacy::from(&account);
+            if !before.presence {
+                app.live.presence().forget(me);
+            }
             let privacy = Privacy {
                 presence: change.presence.unwrap_or(before.presence),
                 typing: change.typing.unwrap_or(before.typing),

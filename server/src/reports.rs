@@ -19,8 +19,8 @@ use crate::schema::tables::{accounts, messages, reported_messages as disclosed, 
 use crate::sessions::CurrentAccount;
 use crate::wire::{Json, Query};
 
-/// 50 texts as long as ours write them, even if JSON doubled them.
-pub const MAX_REPORT_BYTES: usize = 2 << 20;
+/// 50 of the longest texts, even if JSON doubled them.
+pub const MAX_REPORT_BYTES: usize = 5 << 20;
 const MAX_MESSAGES: usize = 50;
 /// As long as an envelope can hold, whoever wrote it.
 const MAX_TEXT_BYTES: usize = MAX_ENVELOPE_BYTES;

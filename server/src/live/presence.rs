@@ -122,12 +122,14 @@ pub async fn settle(app: &App) {
 async fn store(app: &App) -> Result<()> {
     use accounts::Column;
     loop {
-        let left = app.live.presence().left(STORED_AT_ONCE);
-        if left.is_empty() {
+        if app.live.presence().left(1).is_empty() {
             return Ok(());
         }
-        app.db
+        let left = app
+            .db
             .write(async |tx| {
+                // Looked at in here: whoever has shown themselves again meanwhile has had it forgotten.
+                let left = app.live.presence().left(STORED_AT_ONCE);
                 for (account, at) in &left {
                     let earlier =
                         Condition::any().add(Column::LastSeen.is_null()).add(Column::LastSeen.lt(*at));
@@ -139,7 +141,7 @@ async fn store(app: &App) -> Result<()> {
                         .exec(tx)
                         .await?;
                 }
-                Ok(())
+                Ok(left)
             })
             .await?;
         app.live.presence().stored(&left);
@@ -214,6 +216,11 @@ impl Attendance {
     pub(super) fn leave(&self, account: Uuid, mailbox: &Arc<Mailbox>) {
         self.watch(mailbox, None);
         self.attend(account, mailbox.id, false);
+    }
+
+    /// What was while somebody hid it is not to be stored when they show it.
+    pub fn forget(&self, account: Uuid) {
+        self.room().left.remove(&account);
     }
 
     /// What this person and others see of each other may be different now.

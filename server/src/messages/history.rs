@@ -150,7 +150,7 @@ async fn catch_up(db: &impl ConnectionTrait, conversation: Uuid, rev: i64, limit
             .into_tuple()
             .all(db)
             .await?;
-        until = until.min(full(places.len(), places.last().map(|(rev, _)| *rev)));
+        until = Ord::min(until, full(places.len(), places.last().map(|(rev, _)| *rev)));
         let places = places.into_iter().map(|(_, seq)| seq);
         rows.extend(of(conversation).filter(Column::Seq.is_in(places)).all(db).await?);
         rows.sort_by_key(|row| row.rev);

@@ -157,7 +157,7 @@ async fn keys_go_also_where_messages_no_longer_disappear() {
     bob.send(conversation, "goes").await.unwrap();
     let brief = epoch_of(&bob, conversation).await;
     alice.set_timer(conversation, 0).await.unwrap();
-    bob.send(conversation, "stays").await.unwrap();
+    alice.send(conversation, "stays").await.unwrap();
     let lasting = epoch_of(&bob, conversation).await;
     assert_eq!(lasting.number, brief.number + 1);
     assert!(has_key(&app, brief.id).await);

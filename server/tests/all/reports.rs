@@ -107,7 +107,7 @@ async fn a_report_has_its_bounds() {
     let app = TestApp::start().await;
     let (_admin, alice, bob, conversation) = people(&app).await;
     let mut messages = Vec::new();
-    let longest = "\n".repeat(16 << 10);
+    let longest = "\n".repeat(40 << 10);
     for _ in 0..51 {
         let sent = bob.send(conversation, "again").await.unwrap();
         messages.push(named(conversation, sent.seq, sent.sent_at, &longest));
