@@ -13,8 +13,9 @@ use std::time::Duration;
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
 use sea_orm::sqlx::{self, Executor};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    IsolationLevel, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    ColumnTrait, Condition, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
+    DatabaseTransaction, DbBackend, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 use tokio::sync::Notify;
@@ -69,17 +70,20 @@ impl Db {
 
     /// Run `work` in a transaction of its own; an error rolls everything back. It may run more than once, until it
     /// was alone with what it read.
-    pub async fn write<T>(&self, work: impl AsyncFn(&DatabaseTransaction) -> Result<T>) -> Result<T> {
+    pub async fn write<T>(
+        &self,
+        work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T> + Clone,
+    ) -> Result<T> {
         if let Some(sqlite) = &self.sqlite {
             let _turn = sqlite.take_turn().await;
             let at_once = Some(SqliteTransactionMode::Immediate);
             let options = TransactionOptions { sqlite_transaction_mode: at_once, ..Default::default() };
-            return self.attempt(options, &work).await;
+            return self.attempt(options, work).await;
         }
         for attempt in 1.. {
             let isolation_level = Some(IsolationLevel::Serializable);
             let options = TransactionOptions { isolation_level, ..Default::default() };
-            match self.attempt(options, &work).await {
+            match self.attempt(options, work.clone()).await {
                 Err(Error::Overtaken) if attempt < ATTEMPTS => {
                     let pause = PAUSE.mul_f64(f64::from(attempt) * fastrand::f64());
                     tokio::time::sleep(pause).await;
@@ -93,7 +97,7 @@ impl Db {
     async fn attempt<T>(
         &self,
         options: TransactionOptions,
-        work: &impl AsyncFn(&DatabaseTransaction) -> Result<T>,
+        work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T>,
     ) -> Result<T> {
         let transaction = self.pool.begin_with_options(options).await?;
         let done = work(&transaction).await?;

@@ -140,8 +140,11 @@ pub async fn write_vault(
             if version.checked_add(1) != Some(vault.version) {
                 return Err(Code::VaultConflict.into());
             }
-            let row =
-                vaults::Model { account: current.account, version: vault.version, boxed: vault.boxed.0.clone() };
+            let row = vaults::Model {
+                account: current.account,
+                version: vault.version,
+                boxed: vault.boxed.0.clone(),
+            };
             vaults::ActiveModel::from(row).reset_all().update_without_returning(tx).await?;
             Ok(())
         })
@@ -245,10 +248,7 @@ async fn put_on_keyring(
         return Err(Code::BadKeyMaterial.into());
     }
     let row = keyring::ActiveModel::from(keyring::Model { account, epoch, conversation, boxed: boxed.0 });
-    keyring::Entity::insert(row)
-        .on_conflict_do_nothing()
-        .exec_without_returning(tx)
-        .await?;
+    keyring::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(tx).await?;
     Ok(())
 }
 

@@ -89,7 +89,9 @@ pub async fn set_avatar(
     save(&app, &current, async |tx, account| {
         account.avatar = Some(avatar.id);
         delete_avatars(tx, account.id).await?;
-        avatars::Entity::insert(avatars::ActiveModel::from(avatar.clone())).exec_without_returning(tx).await?;
+        avatars::Entity::insert(avatars::ActiveModel::from(avatar.clone()))
+            .exec_without_returning(tx)
+            .await?;
         Ok(())
     })
     .await
@@ -125,7 +127,7 @@ pub async fn avatar(
 async fn save(
     app: &App,
     current: &CurrentAccount,
-    change: impl AsyncFn(&DatabaseTransaction, &mut accounts::Model) -> Result<()>,
+    change: impl AsyncFnOnce(&DatabaseTransaction, &mut accounts::Model) -> Result<()> + Clone,
 ) -> Result<axum::Json<Me>> {
     let account = app
         .db
@@ -133,7 +135,7 @@ async fn save(
             let before =
                 accounts::Entity::find_by_id(current.account).one(tx).await?.ok_or(Code::SignedOut)?;
             let mut account = before.clone();
-            change(tx, &mut account).await?;
+            change.clone()(tx, &mut account).await?;
             if account.display_name != before.display_name {
                 people::index(tx, &account).await?;
             }

@@ -73,7 +73,11 @@ impl Sqlite {
             .query_row("PRAGMA journal_mode", [], |row| row.get(0))
             .map_err(|error| failed(&error))?;
         if !taken.eq_ignore_ascii_case(journal.name()) {
-            tracing::warn!(asked = journal.name(), taken, "SQLite keeps another journal than it was asked to");
+            tracing::warn!(
+                asked = journal.name(),
+                taken,
+                "SQLite keeps another journal than it was asked to"
+            );
         }
         let (committed, commits) = mpsc::sync_channel(1);
         let turn = Turn { writers: Arc::default(), committed };

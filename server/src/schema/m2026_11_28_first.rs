@@ -218,23 +218,29 @@ fn tables(engine: Engine) -> Vec<TableCreateStatement> {
         engine.table(
             "messages",
             &["conversation", "seq"],
-            place().into_iter().chain([big_integer("rev"), uuid("id"), uuid("sender"), uuid("epoch")]).chain([
-                bytes("envelope"),
-                big_integer("sent_at"),
-                uuid_null("version"),
-                zero(small_integer("edits")),
-                big_integer_null("edited_at"),
-                big_integer_null("deleted_at"),
-                zero(small_integer("reactions")),
-                no("changed"),
-                no("hidden"),
-                big_integer_null("expires_at"),
-            ]),
+            place().into_iter().chain([big_integer("rev"), uuid("id"), uuid("sender"), uuid("epoch")]).chain(
+                [
+                    bytes("envelope"),
+                    big_integer("sent_at"),
+                    uuid_null("version"),
+                    zero(small_integer("edits")),
+                    big_integer_null("edited_at"),
+                    big_integer_null("deleted_at"),
+                    zero(small_integer("reactions")),
+                    no("changed"),
+                    no("hidden"),
+                    big_integer_null("expires_at"),
+                ],
+            ),
         ),
         engine.table(
             "versions",
             &["conversation", "seq", "number"],
-            place().into_iter().chain([small_integer("number")]).chain(sealed()).chain([big_integer("sent_at")]),
+            place()
+                .into_iter()
+                .chain([small_integer("number")])
+                .chain(sealed())
+                .chain([big_integer("sent_at")]),
         ),
         engine.table(
             "reactions",

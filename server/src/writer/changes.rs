@@ -154,12 +154,7 @@ fn edit(
     Ok(Ok(Done::Now))
 }
 
-fn delete(
-    transaction: &Transaction<'_>,
-    conversation: Uuid,
-    before: &Before,
-    at: Millis,
-) -> Result<Done> {
+fn delete(transaction: &Transaction<'_>, conversation: Uuid, before: &Before, at: Millis) -> Result<Done> {
     if before.deleted {
         return Ok(Done::Already);
     }
@@ -168,12 +163,7 @@ fn delete(
 }
 
 /// Nothing that it ever said stays. What was deleted earlier only takes the time at which it disappears.
-pub fn erase(
-    transaction: &Transaction<'_>,
-    conversation: Uuid,
-    before: &Before,
-    at: Millis,
-) -> Result<()> {
+pub fn erase(transaction: &Transaction<'_>, conversation: Uuid, before: &Before, at: Millis) -> Result<()> {
     for statement in [
         "DELETE FROM versions WHERE conversation = ? AND seq = ?",
         "DELETE FROM reactions WHERE conversation = ? AND seq = ?",
@@ -222,12 +212,7 @@ fn react(
     Ok(Ok(Done::Now))
 }
 
-fn unreact(
-    transaction: &Transaction<'_>,
-    conversation: Uuid,
-    before: &Before,
-    me: Uuid,
-) -> Result<Done> {
+fn unreact(transaction: &Transaction<'_>, conversation: Uuid, before: &Before, me: Uuid) -> Result<Done> {
     let gone = transaction.execute(
         "DELETE FROM reactions WHERE conversation = ? AND seq = ? AND sender = ?",
         params![conversation, before.seq, me],

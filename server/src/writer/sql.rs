@@ -5,7 +5,7 @@
 //! the same took twice the processor time (docs/decisions/0009-writer-on-rusqlite.md). A database server is spoken
 //! to through the pool, where the way there and back costs more than either.
 
-use rusqlite::types::{FromSql, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::types::{FromSql, Null, ToSql, ToSqlOutput};
 use rusqlite::{Connection, TransactionBehavior};
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, TryGetable, Value,
@@ -68,8 +68,8 @@ pub(super) use params;
 impl ToSql for Param<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         match self {
-            Param::Id(id) => id.as_ref().map_or(Ok(ValueRef::Null.into()), Uuid::to_sql),
-            Param::Number(number) => number.as_ref().map_or(Ok(ValueRef::Null.into()), i64::to_sql),
+            Param::Id(id) => id.as_ref().map_or(Null.to_sql(), Uuid::to_sql),
+            Param::Number(number) => number.as_ref().map_or(Null.to_sql(), i64::to_sql),
             Param::Flag(flag) => flag.to_sql(),
             Param::Bytes(bytes) => bytes.to_sql(),
         }

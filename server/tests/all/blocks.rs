@@ -18,7 +18,11 @@ async fn what_a_blocked_person_sends_is_never_shown() {
     // It is counted, so that nothing is missing, and says nothing.
     let pushed = live.next_message().await.unwrap();
     assert_eq!((pushed.seq, &pushed.content), (blocked.seq, &Content::Hidden));
-    assert_eq!(alice.conversation(conversation).await.unwrap().unread, 0, "what is out of sight is not unread");
+    assert_eq!(
+        alice.conversation(conversation).await.unwrap().unread,
+        0,
+        "what is out of sight is not unread"
+    );
     alice.unblock(bob.id()).await.unwrap();
     bob.send(conversation, "after").await.unwrap();
 

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use client::{Backoff, Client, Content, Event, Follower, Message, Reaction};
 use e2ee::Kind;
 use entrenous::schema::tables::messages;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Statement};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -67,7 +67,8 @@ async fn what_was_deleted_is_nowhere() {
     assert_eq!(alice.versions(conversation, &pushed).await.unwrap(), []);
     for (table, left) in [("messages", vec![kept.id]), ("versions", vec![]), ("reactions", vec![])] {
         let sql = format!("SELECT id FROM {table} WHERE length(envelope) > 0");
-        let rows = app.app.db.read().query_all_raw(Statement::from_string(DbBackend::Sqlite, sql)).await;
+        let db = app.app.db.read();
+        let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await;
         let ids: Vec<Uuid> = rows.unwrap().iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
         assert_eq!(ids, left, "{table}");
     }
@@ -322,7 +323,7 @@ async fn a_change_in_the_middle_of_catching_up_hides_nothing_behind_it() {
     let again = messages::Entity::update_many()
         .col_expr(messages::Column::Rev, (end as i64 + 1).into())
         .filter(messages::Column::Seq.eq(3));
-    app.app.db.write(async |tx| Ok(again.exec(tx).await?)).await.unwrap();
+    app.app.db.write(async |tx| Ok(again.clone().exec(tx).await?)).await.unwrap();
     let (nine, next) = page(0).await;
     assert_eq!((nine, page(next.unwrap()).await), (9, (2, None)));
 }

@@ -3,9 +3,10 @@
 use client::wire::NewMessage;
 use client::{Client, Content};
 use entrenous::clock::{DAY, HOUR, MINUTE, SECOND};
+use entrenous::schema::tables::{accounts, outliving};
 use futures_util::future::{join_all, try_join_all};
 use reqwest::Method;
-use sea_orm::ConnectionTrait;
+use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -324,11 +325,9 @@ async fn nothing_new_waits_under_a_closed_epoch_and_what_waits_keeps_its_key() {
     let (alice, bob, conversation) = app.pair().await;
     let before = schedule(&alice, conversation, "before", app.clock.now() + HOUR).await;
     alice.rotate(conversation).await.unwrap();
-    let sql = format!(
-        "INSERT INTO outliving (at, conversation, number) VALUES (1, x'{}', 1)",
-        conversation.simple()
-    );
-    app.app.db.write(async |tx| Ok(tx.execute_unprepared(&sql).await?)).await.unwrap();
+    let over = outliving::ActiveModel::from(outliving::Model { at: 1, conversation, number: 1 });
+    let insert = outliving::Entity::insert(over);
+    app.app.db.write(async |tx| Ok(insert.exec_without_returning(tx).await?)).await.unwrap();
     entrenous::run_due(&app.app).await.unwrap();
     let later = put(&alice, conversation, &before, app.clock.now() + DAY).await;
     assert_eq!(raw_refusal(later), refused(409, "epoch_closed"));
@@ -346,8 +345,8 @@ async fn who_is_gone_sends_nothing_and_the_others_are_not_held_up() {
     let at = app.clock.now() + HOUR;
     schedule(&alice, conversation, "of somebody gone", at).await;
     schedule(&bob, conversation, "of somebody here", at + 1).await;
-    let sql = format!("DELETE FROM accounts WHERE id = x'{}'", alice.id().simple());
-    app.app.db.write(async |tx| Ok(tx.execute_unprepared(&sql).await?)).await.unwrap();
+    let delete = accounts::Entity::delete_by_id(alice.id());
+    app.app.db.write(async |tx| Ok(delete.exec(tx).await?)).await.unwrap();
     app.clock.advance(HOUR + SECOND);
     entrenous::send_due(&app.app).await.unwrap();
     assert_eq!(texts(&bob, conversation).await, ["of somebody here"]);

@@ -1,6 +1,9 @@
 use entrenous::clock::{DAY, HOUR};
+use entrenous::schema::tables::sessions;
 use reqwest::Method;
+use sea_orm::EntityTrait;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::support::{PASSWORD, TestApp, raw_refusal, refusal, refused};
 
@@ -43,7 +46,11 @@ async fn the_token_is_stored_hashed_and_shown_once() {
     assert!(!session.to_string().contains(alice.token()));
     let (status, _) = alice.raw("GET", "/session", None).await.unwrap();
     assert_eq!(status, 200, "the token works");
-    app.app.writer.flush().await;
+    let stored = sessions::Entity::find().all(app.app.db.read()).await.unwrap();
+    assert_eq!(
+        stored.iter().map(|row| row.token_hash.clone()).collect::<Vec<_>>(),
+        [Sha256::digest(alice.token()).to_vec()]
+    );
     for entry in std::fs::read_dir(&app.config.data).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
         assert!(!bytes.windows(43).any(|window| window == alice.token().as_bytes()));

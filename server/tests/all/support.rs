@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use client::{Client, Event, Live};
 use entrenous::app::App;
 use entrenous::clock::Clock;
-use entrenous::config::Config;
+use entrenous::config::{Config, DatabaseUrl};
 use reqwest::{Method, RequestBuilder, Response};
+use sea_orm::{ConnectionTrait, Database};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -50,6 +51,7 @@ impl TestApp {
             data: data.path().join("data"),
             attempts_per_address: 10_000,
             attempts_per_handle: 10_000,
+            database: database().await,
             ..Config::default()
         };
         set(&mut config);
@@ -116,6 +118,19 @@ pub fn refused(status: u16, code: &str) -> Refusal {
 /// As [`refusal`], for the answers of [`Client::raw`].
 pub fn raw_refusal((status, problem): (u16, Value)) -> Refusal {
     (status, problem["code"].as_str().unwrap_or_default().to_owned())
+}
+
+/// SQLite in the folder, or a new database on the server that `ENTRENOUS_TEST_DATABASE` names.
+async fn database() -> Option<DatabaseUrl> {
+    let server = std::env::var("ENTRENOUS_TEST_DATABASE").ok()?;
+    // Hosts that share a server put the user's name and a dollar sign in front.
+    let name = format!("us$er_{}", Uuid::now_v7().simple());
+    let (url, quote) =
+        if server.starts_with("mysql") { (server.clone(), '`') } else { (format!("{server}/postgres"), '"') };
+    let connection = Database::connect(url).await.unwrap();
+    connection.execute_unprepared(&format!("CREATE DATABASE {quote}{name}{quote}")).await.unwrap();
+    connection.close().await.unwrap();
+    Some(format!("{server}/{name}").parse().unwrap())
 }
 
 async fn run(
