@@ -2,11 +2,14 @@
 //! order of precedence. Everything has a default; an unknown key in the file is an error.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use ipnet::IpNet;
+
+use crate::listen::Listen;
 
 /// A private one-to-one messenger that an organisation hosts itself.
 #[derive(Debug, Parser)]
@@ -31,9 +34,13 @@ pub struct Config {
     #[arg(long, env = "ENTRENOUS_CONFIG")]
     pub config: Option<PathBuf>,
 
-    /// Address and port to listen on
+    /// Where to listen: an address and a port, unix:PATH, or systemd (a socket that it has opened)
     #[arg(long, env = "ENTRENOUS_LISTEN", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
+    pub listen: Listen,
+
+    /// Rights of the Unix socket's file, in octal
+    #[arg(long, env = "ENTRENOUS_SOCKET_MODE", default_value = "0660")]
+    pub socket_mode: Mode,
 
     /// Folder of the server's own key, and of the database unless another is named
     #[arg(long, env = "ENTRENOUS_DATA", default_value = "data")]
@@ -59,6 +66,15 @@ pub struct Config {
     /// Address under which people reach the server, when a proxy stands in front of it
     #[arg(long, env = "ENTRENOUS_PUBLIC_URL")]
     pub public_url: Option<PublicUrl>,
+
+    /// Proxies whose word on the client's address is taken: addresses, networks (10.0.0.0/8), or unix (whoever comes
+    /// through the Unix socket), separated by commas
+    #[arg(long, env = "ENTRENOUS_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<TrustedProxy>,
+
+    /// Header in which they say it; of several entries the last one counts, which is their own
+    #[arg(long, env = "ENTRENOUS_ADDRESS_HEADER", value_enum, default_value_t = AddressHeader::XForwardedFor)]
+    pub address_header: AddressHeader,
 
     /// Name of the organisation's messenger
     #[arg(long, env = "ENTRENOUS_NAME", default_value = "Entre Nous")]
@@ -99,7 +115,7 @@ impl Config {
 
     /// Only this machine can reach the server, so whoever opens it first may administer it.
     pub fn first_comer_is_trusted(&self) -> bool {
-        self.listen.ip().is_loopback() && self.public_url.as_ref().is_none_or(PublicUrl::is_local)
+        self.listen.is_loopback() && self.public_url.as_ref().is_none_or(PublicUrl::is_local)
     }
 
     /// Where a person opens the messenger.
@@ -107,8 +123,9 @@ impl Config {
         if let Some(url) = &self.public_url {
             return url.origin.clone();
         }
-        let port = self.listen.port();
-        match self.listen.ip() {
+        let Listen::Tcp(address) = &self.listen else { return self.listen.to_string() };
+        let port = address.port();
+        match address.ip() {
             ip if ip.is_loopback() || ip.is_unspecified() => format!("http://localhost:{port}"),
             IpAddr::V6(ip) => format!("http://[{ip}]:{port}"),
             IpAddr::V4(ip) => format!("http://{ip}:{port}"),
@@ -145,6 +162,55 @@ impl FromStr for DatabaseUrl {
             _ => Err("give mysql://user:password@host/name, postgres://user:password@host/name or \
                       sqlite:///path/of/a/file"
                 .to_owned()),
+        }
+    }
+}
+
+/// The rights of a file, written in octal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Mode(pub u32);
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+        mode.map(Self).ok_or_else(|| "give the rights in octal, as in 0660".to_owned())
+    }
+}
+
+/// Whose word on the client's address is taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TrustedProxy {
+    Network(IpNet),
+    /// Whoever comes through the Unix socket.
+    Unix,
+}
+
+impl FromStr for TrustedProxy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "unix" {
+            return Ok(Self::Unix);
+        }
+        let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        network.map(Self::Network).ok_or_else(|| "give addresses, networks (10.0.0.0/8) or unix".to_owned())
+    }
+}
+
+/// Only one of the two: whoever sets the one lets the other pass as the client wrote it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum AddressHeader {
+    XForwardedFor,
+    XRealIp,
+}
+
+impl AddressHeader {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::XForwardedFor => "x-forwarded-for",
+            Self::XRealIp => "x-real-ip",
         }
     }
 }
@@ -240,7 +306,7 @@ pub enum LogFormat {
 /// every value, and keeps the order of precedence.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let matches = Cli::command().try_get_matches_from(&arguments)?;
+    let matches = command().try_get_matches_from(&arguments)?;
     let cli = Cli::from_arg_matches(&matches)?;
     match &cli.command {
         Command::Serve(config) if config.config.is_some() => {
@@ -251,13 +317,23 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap:
     }
 }
 
+/// Where a host names the socket that it expects a website to listen on, that is the default.
+fn command() -> clap::Command {
+    let Some(socket) = std::env::var_os("DOMAIN_SOCKET").filter(|path| !path.is_empty()) else {
+        return Cli::command();
+    };
+    let mut listen = OsString::from("unix:");
+    listen.push(socket);
+    Cli::command().mut_subcommand("serve", |serve| serve.mut_arg("listen", |arg| arg.default_value(listen)))
+}
+
 fn with_file(path: &str, arguments: &[OsString]) -> Result<Cli, clap::Error> {
     let wrong = |what: String| Cli::command().error(clap::error::ErrorKind::InvalidValue, what);
     let text = std::fs::read_to_string(path).map_err(|e| wrong(format!("cannot read {path}: {e}")))?;
     let table: toml::Table = text.parse().map_err(|e| wrong(format!("{path}: {e}")))?;
 
     let known: Vec<String> = settings().filter(|key| key != "config").collect();
-    let mut command = Cli::command();
+    let mut command = command();
     for (key, value) in table {
         if !known.contains(&key) {
             return Err(wrong(format!("{path}: unknown setting `{key}`")));
@@ -265,7 +341,15 @@ fn with_file(path: &str, arguments: &[OsString]) -> Result<Cli, clap::Error> {
         let value = match value {
             toml::Value::String(text) => text,
             toml::Value::Integer(number) => number.to_string(),
-            _ => return Err(wrong(format!("{path}: `{key}` must be a text or a whole number"))),
+            toml::Value::Array(texts) if texts.iter().all(toml::Value::is_str) => {
+                let texts: Vec<_> = texts.iter().filter_map(toml::Value::as_str).collect();
+                texts.join(",")
+            }
+            _ => {
+                return Err(wrong(format!(
+                    "{path}: `{key}` must be a text, a whole number or a list of texts"
+                )));
+            }
         };
         let id = key.replace('-', "_");
         command = command.mut_subcommand("serve", |serve| serve.mut_arg(id, |arg| arg.default_value(value)));
@@ -335,7 +419,10 @@ mod tests {
         for (text, complaint) in [
             ("nmae = 'typo'", "unknown setting `nmae`"),
             ("config = 'another.toml'", "unknown setting"),
-            ("name = ['a']", "must be a text"),
+            ("name = [1]", "must be a text"),
+            ("database = 'oracle://host/name'", "mysql://"),
+            ("trusted-proxies = 'somebody'", "networks"),
+            ("socket-mode = '0888'", "octal"),
             ("name = ", "entrenous.toml"),
             ("accent = 'teal'", "#rrggbb"),
             ("attempts-per-handle = 0", "0"),
@@ -345,6 +432,22 @@ mod tests {
             assert!(error.contains(complaint), "{text}: {error}");
         }
         assert!(serve(&["--config", "/nowhere.toml"]).unwrap_err().contains("/nowhere.toml"));
+    }
+
+    #[test]
+    fn lists_are_lists_in_the_file_and_have_commas_in_a_flag() {
+        let both = [TrustedProxy::Network("10.0.0.0/8".parse().unwrap()), TrustedProxy::Unix];
+        assert_eq!(serve(&["--trusted-proxies", "10.0.0.0/8,unix"]).unwrap().trusted_proxies, both);
+        let (_folder, path) = file("trusted-proxies = ['10.0.0.0/8', 'unix']");
+        assert_eq!(serve(&["--config", &path]).unwrap().trusted_proxies, both);
+        assert_eq!(serve(&[]).unwrap().trusted_proxies, []);
+    }
+
+    #[test]
+    fn the_password_of_a_database_is_not_shown() {
+        let config = serve(&["--database", "mysql://user:secret@host/us$er"]).unwrap();
+        let shown = format!("{config:?}");
+        assert!(shown.contains("mysql://…") && !shown.contains("secret"), "{shown}");
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub mod error;
 pub mod event;
 pub mod keys;
 pub mod limits;
+pub mod listen;
 pub mod live;
 pub mod messages;
 pub mod people;
@@ -44,20 +45,16 @@ pub mod writer;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::future::Future;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::ConnectInfo;
 use e2ee::opaque::server::ServerSetup as Opaque;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use nix::sys::statvfs::statvfs;
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -66,6 +63,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
+use crate::listen::{Listener, Peer, Stream};
 use crate::live::presence;
 
 pub use crate::scheduled::send_due;
@@ -74,8 +72,6 @@ pub use crate::scheduled::send_due;
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 /// A client that sends its headers slower than this is holding the connection, not using it.
 const HEADER_PATIENCE: Duration = Duration::from_secs(10);
-/// How long a peer may leave unacknowledged what was sent to it.
-const PEER_PATIENCE: Duration = Duration::from_secs(30);
 /// With less than this on the disk, whatever goes wrong at the start goes wrong for want of it.
 const ENOUGH: u64 = 1 << 20;
 const MAX_HEADER_BYTES: usize = 16 << 10;
@@ -113,10 +109,11 @@ async fn open_data(config: Config, clock: Clock) -> Result<App, Failure> {
 
 /// Answer requests until `shutdown`; then tell whoever is connected, finish what was begun, and close the database.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     app: App,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
+    let listener = listener.into();
     let router = app::router(app.clone());
     let stopping = CancellationToken::new();
     let housekeeping = tokio::spawn(housekeep(app.clone()));
@@ -160,13 +157,13 @@ pub async fn serve(
 }
 
 /// One connection, until it ends or `stopping` lets it finish what it is at.
-async fn answer(stream: TcpStream, peer: SocketAddr, router: Router, stopping: CancellationToken) {
-    if let Err(error) = prepare(&stream) {
+async fn answer(stream: Stream, peer: Peer, router: Router, stopping: CancellationToken) {
+    if let Err(error) = stream.prepare() {
         tracing::debug!(%error, "a connection could not be prepared");
         return;
     }
     let service = router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(peer);
         request.map(axum::body::Body::new)
     });
     let mut connection = std::pin::pin!(
@@ -188,15 +185,6 @@ async fn answer(stream: TcpStream, peer: SocketAddr, router: Router, stopping: C
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended badly");
     }
-}
-
-/// Small frames are the whole point of a messenger: they do not wait for company. And a peer that is gone, or
-/// has stopped reading, is let go by the kernel, however full its side is.
-fn prepare(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
-    socket.set_tcp_user_timeout(Some(PEER_PATIENCE))?;
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(PEER_PATIENCE))
 }
 
 /// What happens at a time: messages disappear, and the keys that opened them. How many messages.

@@ -2,10 +2,11 @@
 //! account nor one guess at many accounts gets far. And how often somebody types.
 
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
@@ -15,8 +16,9 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{AddressHeader, Config, TrustedProxy};
 use crate::error::{Error, Result};
+use crate::listen::Peer;
 
 /// Looking whether a handle is free happens while one types, so it may happen this much more often.
 const LOOKS_PER_ATTEMPT: u32 = 10;
@@ -94,14 +96,34 @@ pub struct ClientAddress(pub IpAddr);
 impl FromRequestParts<App> for ClientAddress {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
-        let ConnectInfo(peer) = parts
-            .extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .ok_or_else(|| Error::internal("a request without a peer address"))?;
-        Ok(Self(match peer.ip().to_canonical() {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let peer = parts.extensions.get::<Peer>();
+        let peer = *peer.ok_or_else(|| Error::internal("a request without a peer"))?;
+        let said = is_trusted(&app.config.trusted_proxies, peer)
+            .then(|| said_address(&parts.headers, app.config.address_header))
+            .flatten();
+        let address = match (said, peer) {
+            (Some(address), _) | (None, Peer::Address(address)) => address.to_canonical(),
+            // All who come through the Unix socket are one, as long as nobody tells them apart.
+            (None, Peer::Local) => Ipv4Addr::UNSPECIFIED.into(),
+        };
+        Ok(Self(match address {
             IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),
             v4 => v4,
         }))
     }
+}
+
+fn is_trusted(proxies: &[TrustedProxy], peer: Peer) -> bool {
+    proxies.iter().any(|proxy| match (proxy, peer) {
+        (TrustedProxy::Network(network), Peer::Address(address)) => network.contains(&address),
+        (TrustedProxy::Unix, Peer::Local) => true,
+        _ => false,
+    })
+}
+
+/// The last entry is the proxy's own; what stands before it is the client's word.
+fn said_address(headers: &HeaderMap, header: AddressHeader) -> Option<IpAddr> {
+    let last = headers.get_all(header.name()).iter().next_back()?.to_str().ok()?;
+    last.rsplit(',').next()?.trim().parse().ok()
 }

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use entrenous::accounts;
 use entrenous::clock::Clock;
 use entrenous::config::{self, Command, Config, LogFormat};
+use entrenous::listen::Listener;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -36,9 +36,10 @@ fn main() -> ExitCode {
 async fn serve(config: Config) -> Result<(), Failure> {
     log_to_stderr(&config)?;
     ask_the_system();
-    let listener =
-        TcpListener::bind(config.listen).await.map_err(|error| format!("{}: {error}", config.listen))?;
-    let config = Config { listen: listener.local_addr()?, ..config };
+    let listener = Listener::bind(&config.listen, config.socket_mode.0)
+        .await
+        .map_err(|error| format!("{}: {error}", config.listen))?;
+    let config = Config { listen: listener.listen(&config.listen)?, ..config };
     let address = config.address();
     let name = config.name.clone();
     let app = entrenous::open(config, Clock::default()).await?;

@@ -313,7 +313,7 @@ async fn a_mailbox_nobody_empties_in_time_begins_anew() {
 async fn a_stream_that_is_read_too_slowly_is_ended() {
     let app = TestApp::start().await;
     let alice = app.person("Alice").await;
-    let mut slow = TcpStream::connect(app.config.listen).await.unwrap();
+    let mut slow = TcpStream::connect(app.config.listen.to_string()).await.unwrap();
     let request = format!(
         "GET /api/live/stream HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\r\n",
         alice.token()

@@ -106,7 +106,7 @@ async fn bodies_and_headers_have_limits() {
 async fn a_connection_that_says_nothing_is_closed() {
     let app = TestApp::start().await;
     for first in [b"".as_slice(), b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n"] {
-        let mut silent = TcpStream::connect(app.config.listen).await.unwrap();
+        let mut silent = TcpStream::connect(app.config.listen.to_string()).await.unwrap();
         silent.write_all(first).await.unwrap();
         let mut answer = Vec::new();
         // Ends when the server does not wait any longer; what it says then is its own affair.

@@ -326,8 +326,11 @@ async fn nothing_new_waits_under_a_closed_epoch_and_what_waits_keeps_its_key() {
     let before = schedule(&alice, conversation, "before", app.clock.now() + HOUR).await;
     alice.rotate(conversation).await.unwrap();
     let over = outliving::ActiveModel::from(outliving::Model { at: 1, conversation, number: 1 });
-    let insert = outliving::Entity::insert(over);
-    app.app.db.write(async |tx| Ok(insert.exec_without_returning(tx).await?)).await.unwrap();
+    app.app
+        .db
+        .write(async |tx| Ok(outliving::Entity::insert(over).exec_without_returning(tx).await?))
+        .await
+        .unwrap();
     entrenous::run_due(&app.app).await.unwrap();
     let later = put(&alice, conversation, &before, app.clock.now() + DAY).await;
     assert_eq!(raw_refusal(later), refused(409, "epoch_closed"));

@@ -6,6 +6,7 @@ use client::{Client, Event, Live};
 use entrenous::app::App;
 use entrenous::clock::Clock;
 use entrenous::config::{Config, DatabaseUrl};
+use entrenous::listen::Listen;
 use reqwest::{Method, RequestBuilder, Response};
 use sea_orm::{ConnectionTrait, Database};
 use serde_json::Value;
@@ -47,7 +48,7 @@ impl TestApp {
         let data = tempfile::tempdir().unwrap();
         let listener = listen().await;
         let mut config = Config {
-            listen: listener.local_addr().unwrap(),
+            listen: Listen::Tcp(listener.local_addr().unwrap()),
             data: data.path().join("data"),
             attempts_per_address: 10_000,
             attempts_per_handle: 10_000,
@@ -70,7 +71,7 @@ impl TestApp {
 
     /// Start again on the same folder and the same port.
     pub async fn start_again(&mut self) {
-        let listener = TcpListener::bind(self.config.listen).await.unwrap();
+        let listener = TcpListener::bind(self.config.listen.to_string()).await.unwrap();
         let (app, running) = run(listener, &self.config, &self.clock).await;
         self.app = app;
         self.running = Some(running);
