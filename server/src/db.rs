@@ -141,9 +141,13 @@ impl Db {
 }
 
 async fn connect(url: String, connections: u32) -> Result<DatabaseConnection, DbErr> {
+    let allowed = connections_allowed(&url).await?;
+    if allowed < connections {
+        tracing::info!(asked = connections, allowed, "the database allows fewer connections");
+    }
     let mut options = ConnectOptions::new(url);
     options
-        .max_connections(connections)
+        .max_connections(connections.min(allowed))
         .min_connections(1)
         .acquire_timeout(PATIENCE)
         .connect_timeout(PATIENCE)
@@ -168,7 +172,7 @@ async fn connect(url: String, connections: u32) -> Result<DatabaseConnection, Db
         .map_sqlx_postgres_pool_opts(|pool| {
             pool.after_connect(|connection, _| {
                 Box::pin(async move {
-                    connection.execute("SET lock_timeout = '10s'").await?;
+                    connection.execute("SET lock_timeout = '10s'; SET client_min_messages = warning").await?;
                     // Whatever became of this program: nobody waits for ever for what it had locked.
                     connection.execute("SET idle_in_transaction_session_timeout = '30s'").await?;
                     Ok(())
@@ -176,6 +180,25 @@ async fn connect(url: String, connections: u32) -> Result<DatabaseConnection, Db
             })
         });
     Database::connect(options).await
+}
+
+/// How many connections the account of the URL may have. Beyond that each further one would be an error.
+async fn connections_allowed(url: &str) -> Result<u32, DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(1).acquire_timeout(PATIENCE).sqlx_logging(false);
+    let connection = Database::connect(options).await?;
+    let backend = connection.get_database_backend();
+    // 0 and -1: any number.
+    let ask = match backend {
+        DbBackend::Postgres => {
+            "SELECT CAST(rolconnlimit AS bigint) FROM pg_roles WHERE rolname = current_user"
+        }
+        _ => "SELECT CAST(@@max_user_connections AS signed)",
+    };
+    let row = connection.query_one_raw(Statement::from_string(backend, ask)).await?;
+    let limit = row.map(|row| row.try_get_by_index::<i64>(0)).transpose()?.unwrap_or(0);
+    connection.close().await?;
+    Ok(u32::try_from(limit).ok().filter(|limit| *limit > 0).unwrap_or(u32::MAX))
 }
 
 /// Rows by two columns of a key. (MariaDB reads the whole table for `(a, b) IN (…)`: MDEV-10947.)

@@ -5,6 +5,7 @@ mod crowd;
 mod cuts;
 mod disk;
 mod due;
+mod engines;
 mod kill;
 mod people;
 mod program;

@@ -22,6 +22,8 @@ pub struct Program {
     pub data: PathBuf,
     /// A command that runs the program somewhere else, or with other limits: `nsenter …`.
     inside: Vec<String>,
+    /// Further settings.
+    options: Vec<String>,
     running: Option<Running>,
     folder: TempDir,
 }
@@ -44,12 +46,17 @@ impl Program {
         let folder = tempfile::tempdir().unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let data = folder.path().join("data");
-        Self { address, data, inside: Vec::new(), running: None, folder }
+        Self { address, data, inside: Vec::new(), options: Vec::new(), running: None, folder }
     }
 
     /// To be run by this command, and perhaps on a folder that is seen from there.
     pub fn inside(self, command: Vec<String>, data: Option<PathBuf>) -> Self {
         Self { inside: command, data: data.unwrap_or(self.data), ..self }
+    }
+
+    /// With these settings, in the place of any before.
+    pub fn with(self, options: &[&str]) -> Self {
+        Self { options: options.iter().map(|option| (*option).to_owned()).collect(), ..self }
     }
 
     pub fn url(&self) -> String {
@@ -142,6 +149,7 @@ impl Program {
             .arg(&self.data)
             .args(["--attempts-per-address", "100000", "--attempts-per-handle", "100000"])
             .args(["--frames-per-second", "100000"])
+            .args(&self.options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
