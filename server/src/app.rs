@@ -25,6 +25,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::db::Db;
 use crate::error::{Code, Error, Problem, Result};
@@ -78,10 +79,10 @@ impl Deref for App {
 }
 
 impl App {
-    pub fn new(config: Config, clock: Clock, db: Db, opaque: Opaque) -> Result<Self> {
-        let live = Live::new(clock.clone());
+    pub fn new(config: Config, clock: Clock, db: Db, opaque: Opaque, cluster: Cluster) -> Result<Self> {
+        let live = Live::new(clock.clone(), cluster.clone());
         Ok(Self(Arc::new(Parts {
-            limits: Limits::new(&config, clock.clone()),
+            limits: Limits::new(&config, clock.clone(), cluster),
             writer: Writer::start(&db, live.clone(), clock.clone())?,
             schedule: Notify::new(),
             tasks: TaskTracker::new(),

@@ -77,8 +77,7 @@ async fn set(app: &App, me: Uuid, account: Uuid, blocks: bool) -> Result<StatusC
             Ok(change.update_without_returning(tx).await?)
         })
         .await?;
-    app.agreements.changed();
-    app.live.presence().agreed_anew(me);
+    app.agreed_anew(me);
     app.live.publish(&[me], &Event::Block { account, blocked: blocks });
     Ok(StatusCode::NO_CONTENT)
 }

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use ipnet::IpNet;
 
+use crate::cluster;
 use crate::listen::Listen;
 
 /// A private one-to-one messenger that an organisation hosts itself.
@@ -58,6 +59,10 @@ pub struct Config {
     /// How SQLite makes a commit durable: `delete` for file systems of a network, where there can be no `wal`
     #[arg(long, env = "ENTRENOUS_SQLITE_JOURNAL", value_enum, default_value_t = Journal::Wal)]
     pub sqlite_journal: Journal,
+
+    /// NATS, over which nodes that share a database tell each other what happens: nats://user:password@host:4222
+    #[arg(long, env = "ENTRENOUS_NATS", hide_env_values = true)]
+    pub nats: Option<NatsUrl>,
 
     /// File of the server's own key, the same for all nodes that share a database; by default in the data folder
     #[arg(long, env = "ENTRENOUS_KEY_FILE")]
@@ -212,6 +217,24 @@ impl AddressHeader {
             Self::XForwardedFor => "x-forwarded-for",
             Self::XRealIp => "x-real-ip",
         }
+    }
+}
+
+/// Servers of NATS; they may have a password in their URLs.
+#[derive(Clone)]
+pub struct NatsUrl(pub Vec<async_nats::ServerAddr>);
+
+impl std::fmt::Debug for NatsUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} NATS servers", self.0.len())
+    }
+}
+
+impl FromStr for NatsUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        cluster::parse_servers(text).map(Self)
     }
 }
 

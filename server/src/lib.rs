@@ -21,6 +21,7 @@ pub mod accounts;
 pub mod app;
 pub mod blocks;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod conversations;
 pub mod db;
@@ -61,6 +62,7 @@ use tower::ServiceExt;
 
 use crate::app::App;
 use crate::clock::Clock;
+use crate::cluster::{Cluster, Notice};
 use crate::config::Config;
 use crate::db::Db;
 use crate::listen::{Listener, Peer, Stream};
@@ -104,7 +106,11 @@ async fn open_data(config: Config, clock: Clock) -> Result<App, Failure> {
     let db = Db::open(&config).await?;
     let has_accounts = accounts::exist(db.read()).await.map_err(|error| error.to_string())?;
     let opaque = opaque_server(&config.key_file(), has_accounts)?;
-    Ok(App::new(config, clock, db, opaque).map_err(|error| error.to_string())?)
+    let cluster = match &config.nats {
+        Some(url) => Cluster::connect(url, &opaque.to_bytes()).await?,
+        None => Cluster::default(),
+    };
+    Ok(App::new(config, clock, db, opaque, cluster).map_err(|error| error.to_string())?)
 }
 
 /// Answer requests until `shutdown`; then tell whoever is connected, finish what was begun, and close the database.
@@ -120,6 +126,7 @@ pub async fn serve(
     let presence = tokio::spawn(presence::keep(app.clone()));
     let schedule = tokio::spawn(scheduled::keep(app.clone()));
     let doubts = tokio::spawn(dispel_doubts(app.clone()));
+    let others = tokio::spawn(cluster::keep(app.clone()));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
@@ -151,6 +158,8 @@ pub async fn serve(
     // Also of those whom the stop has sent away.
     presence::settle(&app).await;
     app.writer.flush().await;
+    app.live.cluster().leave().await;
+    others.abort();
     app.db.clone().close().await?;
     tracing::info!("stopped");
     Ok(())
@@ -202,6 +211,7 @@ async fn dispel_doubts(app: App) {
     loop {
         app.db.doubted().await;
         app.live.begin_again();
+        app.live.cluster().tell(&Notice::BeginAgain);
     }
 }
 
@@ -213,6 +223,7 @@ async fn housekeep(app: App) {
         app.limits.tidy();
         app.shelf.tidy(app.clock.now());
         app.live.presence().tidy();
+        app.live.cluster().tidy();
         for tidied in [accounts::tidy(&app).await, sessions::tidy(&app).await, run_due(&app).await.map(drop)]
         {
             if let Err(error) = tidied {

@@ -12,10 +12,12 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::Clock;
+use crate::cluster::{Cluster, Notice};
 use crate::config::{AddressHeader, Config, TrustedProxy};
 use crate::error::{Error, Result};
 use crate::listen::Peer;
@@ -27,8 +29,18 @@ const TYPING_PER_MINUTE: u32 = 60;
 
 type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, Clock, NoOpMiddleware<Nanos>>;
 
+/// What other nodes are told of.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attempt {
+    ByAddress { address: IpAddr },
+    OnHandle { handle: String },
+    Look { address: IpAddr },
+}
+
 pub struct Limits {
     clock: Clock,
+    cluster: Cluster,
     by_address: Keyed<IpAddr>,
     by_handle: Keyed<String>,
     looks: Keyed<IpAddr>,
@@ -36,30 +48,51 @@ pub struct Limits {
 }
 
 impl Limits {
-    pub fn new(config: &Config, clock: Clock) -> Self {
+    pub fn new(config: &Config, clock: Clock, cluster: Cluster) -> Self {
         Self {
             by_address: keyed(config.attempts_per_address, &clock),
             by_handle: keyed(config.attempts_per_handle, &clock),
             looks: keyed(config.attempts_per_address.saturating_mul(LOOKS_PER_ATTEMPT), &clock),
             typing: keyed(TYPING_PER_MINUTE, &clock),
             clock,
+            cluster,
         }
     }
 
     /// One attempt to sign up.
     pub fn attempt(&self, address: &ClientAddress) -> Result<()> {
-        self.check(&self.by_address, &address.0)
+        self.check(&self.by_address, &address.0)?;
+        self.tell(Attempt::ByAddress { address: address.0 });
+        Ok(())
     }
 
     /// One attempt to log in to `handle`, whether or not it exists.
     pub fn attempt_on(&self, address: &ClientAddress, handle: &str) -> Result<()> {
         self.attempt(address)?;
-        self.check(&self.by_handle, &handle.to_owned())
+        let handle = handle.to_owned();
+        self.check(&self.by_handle, &handle)?;
+        self.tell(Attempt::OnHandle { handle });
+        Ok(())
     }
 
     /// One look at whether a handle is free.
     pub fn look(&self, address: &ClientAddress) -> Result<()> {
-        self.check(&self.looks, &address.0)
+        self.check(&self.looks, &address.0)?;
+        self.tell(Attempt::Look { address: address.0 });
+        Ok(())
+    }
+
+    /// What was allowed on another node counts here too, so that many nodes allow no more than one.
+    pub fn attempted_elsewhere(&self, attempt: &Attempt) {
+        let _ = match attempt {
+            Attempt::ByAddress { address } => self.by_address.check_key(address),
+            Attempt::OnHandle { handle } => self.by_handle.check_key(handle),
+            Attempt::Look { address } => self.looks.check_key(address),
+        };
+    }
+
+    fn tell(&self, attempt: Attempt) {
+        self.cluster.tell(&Notice::Attempt { attempt });
     }
 
     /// One word that somebody types.

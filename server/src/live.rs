@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::{Clock, HOUR, Millis};
+use crate::cluster::{Cluster, Followed, Notice};
 use crate::error::{Code, Error, Result};
 use crate::event::Event;
 use crate::sessions::{self, CurrentAccount};
@@ -52,11 +53,12 @@ pub enum CloseReason {
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ConnectionId(u64);
 
-/// All connections of this process.
+/// All connections of this process, and through the cluster those of the others.
 #[derive(Clone)]
 pub struct Live {
     connected: Arc<RwLock<Connected>>,
     presence: Arc<Attendance>,
+    cluster: Cluster,
 }
 
 #[derive(Default)]
@@ -67,8 +69,13 @@ struct Connected {
 }
 
 impl Live {
-    pub fn new(clock: Clock) -> Self {
-        Self { connected: Arc::default(), presence: Arc::new(Attendance::new(clock)) }
+    pub fn new(clock: Clock, cluster: Cluster) -> Self {
+        let presence = Arc::new(Attendance::new(clock, cluster.clone()));
+        Self { connected: Arc::default(), presence, cluster }
+    }
+
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
     }
 
     pub fn presence(&self) -> &Attendance {
@@ -83,16 +90,33 @@ impl Live {
     /// As [`Live::publish`], but not to one connection that hears of it in another way. Serialised once, shared
     /// by all.
     pub fn publish_except(&self, except: Option<ConnectionId>, accounts: &[Uuid], event: &Event) {
-        let connected = self.connected.read().unwrap_or_else(PoisonError::into_inner);
         let mut text: Option<Utf8Bytes> = None;
+        let connected = self.connected.read().unwrap_or_else(PoisonError::into_inner);
         let of_accounts = accounts.iter().filter_map(|account| connected.mailboxes.get(account)).flatten();
         for mailbox in of_accounts.filter(|mailbox| Some(mailbox.id) != except) {
             mailbox.push(text.get_or_insert_with(|| json(event)).clone());
         }
+        drop(connected);
+        if self.cluster.has_others() {
+            let text = text.unwrap_or_else(|| json(event));
+            accounts.iter().for_each(|account| self.cluster.publish(*account, &text));
+        }
     }
 
-    /// Close the connections of a session that has ended.
+    /// What another node has published.
+    pub fn deliver(&self, account: Uuid, event: &Utf8Bytes) {
+        let connected = self.connected.read().unwrap_or_else(PoisonError::into_inner);
+        let mailboxes = connected.mailboxes.get(&account).into_iter().flatten();
+        mailboxes.for_each(|mailbox| mailbox.push(event.clone()));
+    }
+
+    /// Close the connections of a session that has ended, wherever they are.
     pub fn close_session(&self, account: Uuid, session: Uuid) {
+        self.close_session_here(account, session);
+        self.cluster.tell(&Notice::SessionEnded { account, session });
+    }
+
+    pub fn close_session_here(&self, account: Uuid, session: Uuid) {
         let connected = self.connected.read().unwrap_or_else(PoisonError::into_inner);
         let of_account = connected.mailboxes.get(&account).into_iter().flatten();
         of_account
@@ -114,7 +138,9 @@ impl Live {
     }
 
     /// A place among the connections of the account, with `first` as its first event.
-    fn join(&self, account: Uuid, session: Uuid, first: &Event) -> Result<Place> {
+    async fn join(&self, account: Uuid, session: Uuid, first: &Event) -> Result<Place> {
+        // Before `first`: what other nodes tell until then is found by whoever looks after it.
+        let followed = self.cluster.follow(self, account).await;
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let mailbox = Arc::new(Mailbox {
             id: ConnectionId(NEXT.fetch_add(1, Ordering::Relaxed)),
@@ -132,7 +158,7 @@ impl Live {
             return Err(Error::TooManyAttempts { retry_after_seconds: 60 });
         }
         of_account.push(mailbox.clone());
-        Ok(Place { live: self.clone(), account, mailbox })
+        Ok(Place { live: self.clone(), account, mailbox, _followed: followed })
     }
 }
 
@@ -141,6 +167,7 @@ struct Place {
     live: Live,
     account: Uuid,
     mailbox: Arc<Mailbox>,
+    _followed: Option<Arc<Followed>>,
 }
 
 impl Drop for Place {
@@ -247,7 +274,7 @@ impl Connection {
     async fn open(app: App, current: CurrentAccount) -> Result<Self> {
         let touched_at = app.clock.now();
         let ready = Event::Ready { session: current.session, server_time: touched_at };
-        let place = app.live.join(current.account, current.session, &ready)?;
+        let place = app.live.join(current.account, current.session, &ready).await?;
         let mut connection = Self { app, current, place, touched_at };
         // It may have ended between the request and the joining; from here on its end closes this connection.
         connection.stay().await.map_err(|_| Code::SignedOut)?;

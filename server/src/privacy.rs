@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::cluster::Notice;
 use crate::conversations::Conversation;
 use crate::error::{Code, Problem, Result};
 use crate::event::Event;
@@ -91,9 +92,8 @@ pub async fn change_privacy(
             Ok(privacy)
         })
         .await?;
-    app.agreements.changed();
     app.live.publish(&[me], &Event::Privacy { privacy });
-    app.live.presence().agreed_anew(me);
+    app.agreed_anew(me);
     Ok(axum::Json(privacy))
 }
 
@@ -116,14 +116,24 @@ impl Agreements {
         Self { known: Cache::new(remembered), changes: AtomicU64::new(0) }
     }
 
-    /// To be called after the commit: what was read before it is worth nothing from here on, also where it is
-    /// only now being remembered.
-    pub fn changed(&self) {
+    /// What was read before the commit is worth nothing from here on, also where it is only now being remembered.
+    fn changed(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
     }
 }
 
 impl App {
+    /// What this person and others see of each other may be different now. To be called after the commit.
+    pub fn agreed_anew(&self, account: Uuid) {
+        self.agreed_anew_here(account);
+        self.live.cluster().tell(&Notice::AgreedAnew { account });
+    }
+
+    pub fn agreed_anew_here(&self, account: Uuid) {
+        self.agreements.changed();
+        self.live.presence().agreed_anew(account);
+    }
+
     pub async fn agreed(&self, conversation: &Conversation) -> Result<Agreed> {
         let changes = self.agreements.changes.load(Ordering::SeqCst);
         if let Some((as_of, agreed)) = self.agreements.known.get(&conversation.id)

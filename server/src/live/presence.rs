@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 use super::{ConnectionId, Mailbox, json};
 use crate::app::App;
 use crate::clock::{Clock, MINUTE, Millis};
+use crate::cluster::{Cluster, SILENCE};
 use crate::conversations::Conversation;
 use crate::error::{Problem, Result};
 use crate::event::Event;
@@ -151,6 +153,7 @@ async fn store(app: &App) -> Result<()> {
 /// Everybody who is there, and who looks.
 pub struct Attendance {
     clock: Clock,
+    cluster: Cluster,
     room: Mutex<Room>,
     wake: Notify,
 }
@@ -161,6 +164,8 @@ struct Room {
     attending: BTreeSet<(Uuid, ConnectionId)>,
     /// Who said so by a request, and when.
     words: HashMap<Uuid, Millis>,
+    /// By node: who attends there.
+    elsewhere: HashMap<Uuid, Elsewhere>,
     watching: HashMap<ConnectionId, Watch>,
     /// The same, by the account that is watched.
     watched: BTreeSet<(Uuid, ConnectionId)>,
@@ -170,6 +175,11 @@ struct Room {
     left: HashMap<Uuid, Millis>,
 }
 
+struct Elsewhere {
+    heard_at: Instant,
+    accounts: HashSet<Uuid>,
+}
+
 #[derive(Clone)]
 struct Watch {
     mailbox: Arc<Mailbox>,
@@ -177,8 +187,8 @@ struct Watch {
 }
 
 impl Attendance {
-    pub fn new(clock: Clock) -> Self {
-        Self { clock, room: Mutex::default(), wake: Notify::new() }
+    pub fn new(clock: Clock, cluster: Cluster) -> Self {
+        Self { clock, cluster, room: Mutex::default(), wake: Notify::new() }
     }
 
     pub(super) fn attend(&self, account: Uuid, connection: ConnectionId, attending: bool) {
@@ -239,19 +249,81 @@ impl Attendance {
         let mut room = self.room();
         let over: Vec<_> = room.words.extract_if(|_, said| now >= *said + WORD).collect();
         for (account, said) in over {
+            if room.is_here(account, now) {
+                continue;
+            }
+            self.cluster.attends(account, false);
             if !room.is_there(account, now) {
                 room.left.insert(account, minute(said));
                 room.tell_of(account);
             }
         }
+        let silent: Vec<_> = room.elsewhere.extract_if(|_, node| node.heard_at.elapsed() > SILENCE).collect();
+        for (_, node) in silent {
+            node.accounts.into_iter().for_each(|account| room.may_have_left(account, now));
+        }
+        self.wake.notify_one();
+    }
+
+    /// Everybody who attends at this node.
+    pub fn attending_here(&self) -> Vec<Uuid> {
+        let now = self.clock.now();
+        let room = self.room();
+        let words = room.words.keys().filter(|account| room.is_here(**account, now));
+        let all: HashSet<Uuid> =
+            room.attending.iter().map(|(account, _)| account).chain(words).copied().collect();
+        all.into_iter().collect()
+    }
+
+    /// Another node says that it lives. Whether it is known.
+    pub fn lives(&self, node: Uuid) -> bool {
+        let mut room = self.room();
+        let known = room.elsewhere.get_mut(&node);
+        known.map(|node| node.heard_at = Instant::now()).is_some()
+    }
+
+    pub fn attends_elsewhere(&self, node: Uuid, account: Uuid, there: bool) {
+        let now = self.clock.now();
+        let mut room = self.room();
+        let at_node = room.elsewhere.entry(node).or_insert_with(Elsewhere::new);
+        if there {
+            at_node.accounts.insert(account);
+            room.tell_of(account);
+        } else if at_node.accounts.remove(&account) {
+            room.may_have_left(account, now);
+        }
+        self.wake.notify_one();
+    }
+
+    /// `first`: and nobody who was said to attend there before.
+    pub fn attending_elsewhere(&self, node: Uuid, accounts: Vec<Uuid>, first: bool) {
+        if first {
+            self.left_elsewhere(node);
+        }
+        let mut room = self.room();
+        accounts.iter().for_each(|account| room.tell_of(*account));
+        room.elsewhere.entry(node).or_insert_with(Elsewhere::new).accounts.extend(accounts);
+        self.wake.notify_one();
+    }
+
+    /// The node is gone, with all who attended there.
+    pub fn left_elsewhere(&self, node: Uuid) {
+        let now = self.clock.now();
+        let mut room = self.room();
+        let left = room.elsewhere.remove(&node).map(|node| node.accounts).unwrap_or_default();
+        left.into_iter().for_each(|account| room.may_have_left(account, now));
         self.wake.notify_one();
     }
 
     fn change(&self, account: Uuid, change: impl FnOnce(&mut Room, Millis)) {
         let now = self.clock.now();
         let mut room = self.room();
-        let was_there = room.is_there(account, now);
+        let (was_here, was_there) = (room.is_here(account, now), room.is_there(account, now));
         change(&mut room, now);
+        let here = room.is_here(account, now);
+        if here != was_here {
+            self.cluster.attends(account, here);
+        }
         if room.is_there(account, now) == was_there {
             return;
         }
@@ -290,10 +362,28 @@ impl Attendance {
     }
 }
 
+impl Elsewhere {
+    fn new() -> Self {
+        Self { heard_at: Instant::now(), accounts: HashSet::new() }
+    }
+}
+
 impl Room {
-    fn is_there(&self, account: Uuid, now: Millis) -> bool {
+    fn is_here(&self, account: Uuid, now: Millis) -> bool {
         of(&self.attending, account).next().is_some()
             || self.words.get(&account).is_some_and(|said| now < *said + WORD)
+    }
+
+    /// Here or at another node.
+    fn is_there(&self, account: Uuid, now: Millis) -> bool {
+        self.is_here(account, now) || self.elsewhere.values().any(|node| node.accounts.contains(&account))
+    }
+
+    fn may_have_left(&mut self, account: Uuid, now: Millis) {
+        if !self.is_there(account, now) {
+            self.left.insert(account, minute(now));
+            self.tell_of(account);
+        }
     }
 
     fn tell_of(&mut self, account: Uuid) {
