@@ -33,8 +33,8 @@ const QUEUE: usize = 16 << 10;
 /// For a subscription to be confirmed. Without NATS the first connection after its return begins everything again.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// A node says that it lives, and is forgotten when it has not for three times as long.
-const HEARTBEAT: Duration = Duration::from_secs(10);
-pub const SILENCE: Duration = Duration::from_secs(35);
+const HEARTBEAT: Duration = Duration::from_secs(5);
+const SILENCE: Duration = Duration::from_secs(16);
 /// Accounts in one message.
 const ACCOUNTS_AT_ONCE: usize = 10_000;
 
@@ -286,7 +286,10 @@ async fn hear(app: &App, node: &Node) {
                 },
                 None => notices = None,
             },
-            _ = heartbeat.tick() => node.tell(&Notice::Alive { node: node.id }),
+            _ = heartbeat.tick() => {
+                node.tell(&Notice::Alive { node: node.id });
+                app.live.presence().forget_silent(SILENCE);
+            }
         }
     }
 }

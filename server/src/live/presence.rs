@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::{ConnectionId, Mailbox, json};
 use crate::app::App;
 use crate::clock::{Clock, MINUTE, Millis};
-use crate::cluster::{Cluster, SILENCE};
+use crate::cluster::Cluster;
 use crate::conversations::Conversation;
 use crate::error::{Problem, Result};
 use crate::event::Event;
@@ -258,10 +258,6 @@ impl Attendance {
                 room.tell_of(account);
             }
         }
-        let silent: Vec<_> = room.elsewhere.extract_if(|_, node| node.heard_at.elapsed() > SILENCE).collect();
-        for (_, node) in silent {
-            node.accounts.into_iter().for_each(|account| room.may_have_left(account, now));
-        }
         self.wake.notify_one();
     }
 
@@ -304,6 +300,15 @@ impl Attendance {
         accounts.iter().for_each(|account| room.tell_of(*account));
         room.elsewhere.entry(node).or_insert_with(Elsewhere::new).accounts.extend(accounts);
         self.wake.notify_one();
+    }
+
+    /// Nodes that have not said for so long that they live.
+    pub fn forget_silent(&self, silence: Duration) {
+        let room = self.room();
+        let silent = room.elsewhere.iter().filter(|(_, node)| node.heard_at.elapsed() > silence);
+        let silent: Vec<_> = silent.map(|(node, _)| *node).collect();
+        drop(room);
+        silent.into_iter().for_each(|node| self.left_elsewhere(node));
     }
 
     /// The node is gone, with all who attended there.

@@ -17,7 +17,7 @@ use crate::program::{Program, seed};
 const NEEDS: &str = "needs a database server: make test-mariadb, make test-postgres";
 
 /// The server beside this test, with a new database on it.
-struct Engine {
+pub struct Engine {
     /// `mysql://root@127.0.0.1:20000`
     address: String,
     name: String,
@@ -26,7 +26,7 @@ struct Engine {
 }
 
 impl Engine {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let address = env::var("ENTRENOUS_TEST_DATABASE").expect(NEEDS);
         let everything = if address.starts_with("mysql") { "" } else { "/postgres" };
         let connection = Database::connect(format!("{address}{everything}")).await.unwrap();
@@ -54,7 +54,7 @@ impl Engine {
     }
 
     /// For our program, as the administrator.
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("{}/{}", self.address, self.name)
     }
 

@@ -177,7 +177,7 @@ pub fn seed() -> u64 {
 }
 
 /// Below the ports that the system hands out by itself.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 12_000 + (std::process::id() % 7_000) as u16;
     loop {
