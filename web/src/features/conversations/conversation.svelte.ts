@@ -19,6 +19,7 @@ import { Presence } from './presence.svelte';
 import { Queue } from './queue.svelte';
 import { contentOf, plainText, textOf, type Content, type Opened, type Reply, type Text } from './content';
 import {
+  hasDisappeared,
   isNothing,
   placeOf,
   withChanges,
@@ -55,6 +56,15 @@ export class Conversation {
   readonly view: readonly Shown[] = $derived.by(() =>
     withoutExpired(withChanges(this.shown, this.queue.changes, this.tools.me), now()),
   );
+  /** Of the other's, what can still be read: what has disappeared unread is no news any more. */
+  readonly unread: number = $derived.by(() => {
+    const { last_message, mine, unread } = this.record;
+    const held = this.shown.length > 0 ? this.shown.map(({ message }) => message) : [last_message];
+    const gone = held.filter(
+      (message) => message && this.isUnread(message, mine.read) && hasDisappeared(message, now()),
+    );
+    return Math.max(0, unread - gone.length);
+  });
   private loading: Promise<void> | null = null;
   /** Messages that wait for their turn, and the turn. */
   private arriving: Message[] = [];
@@ -125,7 +135,7 @@ export class Conversation {
     return hidden !== undefined && !this.hasGoneOn(hidden) && this.draft.empty;
   }
   get markedUnread(): boolean {
-    return this.wishes.unread === true && this.record.unread === 0;
+    return this.wishes.unread === true && this.unread === 0;
   }
 
   private hasGoneOn(seq: number): boolean {
@@ -413,14 +423,17 @@ export class Conversation {
     const { record } = this;
     const theirs = message.sender !== this.tools.me;
     const isNew = message.seq > record.seq;
+    const { read } = record.mine;
+    const added = isNew && this.isUnread(message, read);
+    const gone = !isNew && theirs && !message.hidden && message.seq > read && isSaidToBeGone(message);
     this.record = {
       ...record,
       seq: Math.max(record.seq, message.seq),
       rev: message.rev,
       active_at: Math.max(record.active_at, message.sent_at),
       last_message: message.seq >= record.seq ? message : record.last_message,
-      unread: record.unread + (theirs && isNew && !message.hidden && message.seq > record.mine.read ? 1 : 0),
     };
+    this.count(record.unread + Number(added) - Number(gone));
     this.noteTimer(message.seq, opened?.content);
     if (opened && message.seq >= record.seq) this.preview = opened.content;
     this.confirmDelivery();
@@ -470,9 +483,9 @@ export class Conversation {
   /** Seen down to the message `seq`, in a window that has the focus. */
   markRead(seq: number): void {
     const { mine, unread } = this.record;
-    if (!this.shown.some((each) => this.isTheirs(each, mine.read, seq))) return;
+    if (!this.shown.some(({ message }) => this.isUnread(message, mine.read, seq))) return;
     // One's own words after it are no news.
-    const end = this.shown.some((each) => this.isTheirs(each, seq))
+    const end = this.shown.some(({ message }) => this.isUnread(message, seq))
       ? seq
       : (this.shown.at(-1)?.message.seq ?? seq);
     const marks = { delivered: end, read: end };
@@ -489,10 +502,10 @@ export class Conversation {
     this.tools.receipts.note(this.id, marks);
   }
 
-  private isTheirs({ message }: Shown, after: number, to = Infinity): boolean {
-    const { sender, hidden, deleted_at, expires_at, seq } = message;
-    const expired = deleted_at && expires_at && deleted_at >= expires_at;
-    return sender !== this.tools.me && !hidden && !expired && seq > after && seq <= to;
+  /** As the server counts. */
+  private isUnread(message: Message, after: number, to = Infinity): boolean {
+    const { sender, hidden, seq } = message;
+    return sender !== this.tools.me && !hidden && !isSaidToBeGone(message) && seq > after && seq <= to;
   }
 
   /** What is unread now, where `known` may be from before the last mark: counted if it is held here, else at most. */
@@ -502,8 +515,8 @@ export class Conversation {
     const held =
       (shown[0]?.message.seq ?? Infinity) <= mine.read + 1 && (shown.at(-1)?.message.seq ?? 0) >= seq;
     const unread = held
-      ? shown.filter((each) => this.isTheirs(each, mine.read, seq)).length
-      : Math.min(known, Math.max(0, seq - mine.read));
+      ? shown.filter(({ message }) => this.isUnread(message, mine.read, seq)).length
+      : Math.max(0, Math.min(known, seq - mine.read));
     this.record = { ...this.record, unread };
   }
 
@@ -545,6 +558,10 @@ export class Conversation {
 
 /** The queue is read again at the next change of it. */
 const ignored = () => undefined;
+
+/** The server has told that its time is over. */
+const isSaidToBeGone = ({ deleted_at, expires_at }: Message) =>
+  Boolean(expires_at) && (deleted_at ?? 0) >= (expires_at ?? Infinity);
 
 /** Never back to an epoch that was left. */
 function later(known: Record['epoch'], told: Record['epoch']): Record['epoch'] {

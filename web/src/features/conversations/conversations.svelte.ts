@@ -58,7 +58,7 @@ export class Conversations {
   readonly unread: number = $derived(
     this.list
       .filter((each) => !each.muted)
-      .reduce((sum, each) => sum + each.record.unread + Number(each.markedUnread), 0),
+      .reduce((sum, each) => sum + each.unread + Number(each.markedUnread), 0),
   );
 
   constructor(private readonly tools: Tools) {}

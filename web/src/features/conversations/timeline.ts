@@ -71,11 +71,16 @@ export function contiguous(messages: readonly Message[], before = Infinity): Mes
 /** What is counted, and not shown. */
 export const isNothing = ({ type }: Content) => type === 'hidden' || type === 'expired';
 
+/** Its time is over: the server has said so, or will within a minute. */
+export function hasDisappeared({ expires_at, deleted_at }: Message, now: number): boolean {
+  return Boolean(expires_at) && Math.max(deleted_at ?? 0, now) >= (expires_at ?? Infinity);
+}
+
 /** What should be gone by now says nothing any more, before the server has told so. */
 export function withoutExpired(shown: readonly Shown[], now: number): readonly Shown[] {
-  if (!shown.some(({ message }) => message.expires_at && message.expires_at <= now)) return shown;
+  if (!shown.some(({ message }) => hasDisappeared(message, now))) return shown;
   return shown.map((each) =>
-    each.message.expires_at && each.message.expires_at <= now
+    hasDisappeared(each.message, now)
       ? { message: each.message, content: { type: 'expired' }, reactions: [] }
       : each,
   );
