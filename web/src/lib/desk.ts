@@ -28,6 +28,8 @@ export interface Told {
   /** The server ended the session. */
   ended(): void;
   profile(person: Person): void;
+  /** A line is open; of what was said before nobody here knows. */
+  ready(): void;
   /** What the person shares was changed, here or in another browser. */
   privacy(privacy: Privacy): void;
   /** For the other tabs. */
@@ -45,6 +47,7 @@ export class Desk {
   private readonly receipts: Receipts;
   private readonly attendance: Attendance;
   private indexing: Promise<Indexer> | null = null;
+  private wasReady = false;
   private stopped = false;
 
   constructor(
@@ -181,11 +184,20 @@ export class Desk {
     void askToStay();
   }
 
+  private async refresh(): Promise<void> {
+    // Before the first line, all keys are as they were fetched.
+    const missed = this.wasReady;
+    this.wasReady = true;
+    await this.conversations.refresh();
+    if (missed) await this.conversations.catchUpWithKeys();
+  }
+
   private event(frame: ServerFrame): void {
     if (frame.type === 'ready') {
       clock.set(frame.server_time);
       this.attendance.ready();
-      void this.conversations.refresh();
+      this.told.ready();
+      void this.refresh();
       void this.scheduled.refresh();
       void this.receipts.resend();
       void this.preferences.refresh().catch(() => undefined);

@@ -58,6 +58,10 @@ class World {
     });
     const vault: Partial<Vault> = {
       pin: () => Promise.resolve('known' as const),
+      forgetEpoch: (_, epoch) => {
+        this.ring.delete(epoch);
+        return Promise.resolve();
+      },
       hasEpoch: (_, epoch) => Promise.resolve(this.ring.has(epoch)),
       adoptEpoch: (_, grant) => {
         const { id, number, made_at, bad } = grant as World['grants'][number];
@@ -184,6 +188,27 @@ it('begins anew where the newest epoch does not open, and adopts the others, fif
   expect((await world.keys.epochFor(world.conversation)).number).toBe(4);
   expect(world.onKeyring.map(({ epoch }) => epoch)).toEqual(['epoch-1']);
   expect(world.limits[0]).toBe(50);
+});
+
+it('forgets the keys that were erased while nothing was heard, and does not bring them back', async () => {
+  const world = new World();
+  for (let number = 1; number <= 4; number++) world.grants.push(world.grant(number, Date.now()));
+  await world.keys.heal(world.conversation);
+  expect(world.ring.size).toBe(4);
+  const erase = (...numbers: number[]) => {
+    world.grants = world.grants.map((each) => (numbers.includes(each.number) ? { ...each, body: '' } : each));
+  };
+  erase(1, 3);
+  await world.keys.forgetErased(world.conversation);
+  expect([...world.ring]).toEqual(['epoch-2', 'epoch-4']);
+  // Something does not open, and all grants are looked at again.
+  await world.keys.heal(world.conversation);
+  expect([...world.ring]).toEqual(['epoch-2', 'epoch-4']);
+  // The first is not asked for again.
+  erase(2);
+  await world.keys.forgetErased(world.conversation);
+  expect([...world.ring]).toEqual(['epoch-4']);
+  expect(vi.mocked(api.epochs)).toHaveBeenLastCalledWith('c', expect.objectContaining({ after: 1 }));
 });
 
 it('reads the epoch from the head of an envelope', () => {

@@ -58,6 +58,8 @@ export class Keys {
   private readonly pins = new Map<string, Promise<void>>();
   private readonly grants = new Map<string, Epoch[]>();
   private readonly signed = new Map<string, Signed>();
+  /** By conversation: all epochs up to this number are erased. */
+  private readonly erased = new Map<string, number>();
   private readonly healing = new Map<string, Promise<void>>();
   /** Something in the vault is not on the server yet. */
   private unsaved = false;
@@ -256,6 +258,28 @@ export class Keys {
     }
     this.grants.set(conversation, known);
     return known;
+  }
+
+  /** All that was under it has disappeared. What was fetched of it before is not to bring its key back. */
+  async forgetEpoch(conversation: string, epoch: string): Promise<void> {
+    const grant = this.grants.get(conversation)?.find(({ id }) => id === epoch);
+    if (grant) grant.body = '';
+    this.signed.delete(epoch);
+    await this.vault.forgetEpoch(conversation, epoch);
+  }
+
+  /** The epochs that were erased while nothing was heard here. */
+  async forgetErased({ id }: Conversation): Promise<void> {
+    let after: number | null | undefined = this.erased.get(id) ?? 0;
+    while (typeof after === 'number') {
+      const page: { epochs: Epoch[]; next?: number | null } = await api.epochs(id, { after, limit: GRANTS });
+      for (const grant of page.epochs) {
+        if (grant.body !== '') continue;
+        await this.forgetEpoch(id, grant.id);
+        if (grant.number === (this.erased.get(id) ?? 0) + 1) this.erased.set(id, grant.number);
+      }
+      after = page.next;
+    }
   }
 
   async safetyNumber(person: Person): Promise<string> {

@@ -182,6 +182,7 @@ export class Session {
       connection: (state) => (this.connection = state),
       ended: () => void this.over(),
       profile: (person) => this.profileChanged(person),
+      ready: () => void this.refreshPrivacy().catch(() => undefined),
       privacy: (privacy) => this.privacyChanged(privacy),
       tabs: (word) => this.tell(word),
     });
@@ -301,7 +302,10 @@ export class Session {
 
   /** It may have been changed elsewhere while nothing was heard here. */
   async refreshPrivacy(): Promise<void> {
-    this.privacyChanged(await api.privacy());
+    const before = this.me?.privacy;
+    const privacy = await api.privacy();
+    // Changed meanwhile: the answer may be from before that.
+    if (this.me?.privacy === before) this.privacyChanged(privacy);
   }
 
   async openConversation(account: string): Promise<string> {

@@ -174,6 +174,14 @@ export class Conversations {
     for (const each of this.every) if (!fetched.has(each.id) && each.awaitsReceipts) await each.askAgain();
   }
 
+  /** What happened to keys while nothing was heard: those that went where messages disappear go here too. */
+  async catchUpWithKeys(): Promise<void> {
+    for (const { record } of [...this.byId.values()]) {
+      if (this.stopped) return;
+      if (record.timer_seq > 0) await this.tools.keys.forgetErased(record).catch(ignored);
+    }
+  }
+
   private isNews(fresh: Record): boolean {
     const known = this.byId.get(fresh.id);
     if (!known?.latest || fresh.rev > known.record.rev) return true;
@@ -250,7 +258,7 @@ export class Conversations {
         this.byId.get(frame.conversation)?.epochChanged(frame.epoch);
         break;
       case 'epoch_erased':
-        void this.tools.vault.forgetEpoch(frame.conversation, frame.epoch).catch(ignored);
+        void this.tools.keys.forgetEpoch(frame.conversation, frame.epoch).catch(ignored);
         break;
       case 'block':
         this.blockChanged(frame.account, frame.blocked);
