@@ -68,7 +68,7 @@ export class Session {
   /** The search in messages; its code comes with its first use. */
   async indexer(): Promise<Indexer> {
     if (!this.desk) throw new Problem('signed_out', 401);
-    return this.desk.indexer(() => this.connection === 'online');
+    return this.desk.indexer();
   }
 
   warmUp(): void {
@@ -178,7 +178,8 @@ export class Session {
     this.me = me;
     this.notice = null;
     this.orphaned = false;
-    this.desk = new Desk(me.id, this.storage, () => this.me?.privacy ?? me.privacy, {
+    const privacy = () => this.me?.privacy ?? me.privacy;
+    this.desk = new Desk(me.id, this.storage, privacy, () => this.connection === 'online', {
       connection: (state) => (this.connection = state),
       ended: () => void this.over(),
       profile: (person) => this.profileChanged(person),
