@@ -47,6 +47,10 @@ export class Conversations {
       .filter((each) => each.begun && !each.record.blocked && !each.hidden)
       .sort((a, b) => b.activeAt - a.activeAt),
   );
+  /** All in which something was said, wherever they are put: what is searched. Latest activity first. */
+  readonly withHistory: Conversation[] = $derived(
+    [...this.byId.values()].filter(({ record }) => record.seq > 0).sort((a, b) => b.activeAt - a.activeAt),
+  );
   readonly archived: Conversation[] = $derived(this.every.filter((each) => each.archived));
   /** The pinned ones on top. */
   readonly list: Conversation[] = $derived(

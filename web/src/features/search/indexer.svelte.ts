@@ -33,7 +33,7 @@ const LOCK = 'entrenous-index';
 export interface Around {
   vault: Pick<Vault, 'loadIndex' | 'indexMessages' | 'keepIndex' | 'search'>;
   keys: Pick<Keys, 'loadKeyring' | 'heal'>;
-  conversations: Pick<Conversations, 'me' | 'every' | 'get'>;
+  conversations: Pick<Conversations, 'me' | 'withHistory' | 'get'>;
   online: () => boolean;
   /** For the other tabs: there is more on the disk. */
   written: () => void;
@@ -62,9 +62,9 @@ export class Indexer {
   private readonly over = new AbortController();
 
   private readonly all: Conversation[] = $derived.by(() => {
-    const { every } = this.around.conversations;
+    const { withHistory } = this.around.conversations;
     const first = this.wanted === null ? undefined : this.around.conversations.get(this.wanted);
-    return first ? [first, ...every.filter((each) => each !== first)] : every;
+    return first ? [first, ...withHistory.filter((each) => each !== first)] : withHistory;
   });
   private readonly behind: Conversation | undefined = $derived(this.all.find((each) => this.isBehind(each)));
   private readonly toRead: Conversation | undefined = $derived(this.all.find((each) => !this.isWhole(each)));

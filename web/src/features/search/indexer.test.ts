@@ -46,7 +46,7 @@ function there(id: string, seq: number, rev = seq): void {
 function begin(): void {
   const conversations = {
     me: 'me',
-    get every() {
+    get withHistory() {
       return [...list.values()];
     },
     get: (id: string) => list.get(id),
