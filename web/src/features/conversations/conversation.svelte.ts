@@ -182,21 +182,21 @@ export class Conversation {
     const { draft, queue } = this;
     this.tools.attendance.wrote(this.id);
     const taken = { ...draft.take(), text };
-    const content = textOf(text, taken.reply);
+    const content = textOf(text, taken.reply, taken.forwarded);
     try {
       if (taken.edits) await queue.change({ kind: 'edit', target: taken.edits }, content, draft.sealed());
       else await queue.add(content, taken.replaces, draft.sealed());
       draft.sent();
     } catch (thrown) {
       const gone = Problem.from(thrown).code === 'not_waiting';
-      draft.giveBack(gone ? { ...taken, replaces: null } : taken);
+      draft.giveBack(gone ? { ...taken, replaces: null, forwarded: false } : taken);
       throw thrown;
     }
   }
 
   /** Words from another conversation, as one's own message; what is being written here stays. */
   async forward(bodies: string[]): Promise<void> {
-    for (const body of bodies) await this.queue.add({ type: 'text', body, forwarded: true }, null);
+    for (const body of bodies) await this.queue.add(textOf(body, null, true), null);
   }
 
   /** New messages disappear after so many milliseconds, for both; with 0 no longer. */

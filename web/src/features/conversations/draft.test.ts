@@ -136,6 +136,28 @@ it('has the words back when they could not be kept, before what was typed since'
   conversation.draft.stop();
 });
 
+it('leaves words that were passed on what they are when they are edited', async () => {
+  const { conversation } = written(() => Promise.resolve());
+  conversation.history.shown = [
+    {
+      message: { id: 'm', seq: 1, sender: 'me' } as never,
+      content: textOf('passed on', null, true),
+      reactions: [],
+    },
+  ];
+  conversation.edit('m');
+  expect(conversation.draft.text).toBe('passed on');
+  await conversation.send('passed on, mended');
+  expect(conversation.queue.changes[0]).toMatchObject({
+    about: { kind: 'edit', target: 'm' },
+    content: { type: 'text', body: 'passed on, mended', forwarded: true },
+  });
+  // What is written next is not.
+  await conversation.send('my own');
+  expect(conversation.pending[0]?.content).toEqual(textOf('my own'));
+  conversation.draft.stop();
+});
+
 it('is a draft like any other when another window was quicker with the refused message', async () => {
   const { conversation, outbox } = written(() => Promise.reject(new Problem('not_waiting')));
   conversation.draft.takeUp({ replaces: 'one' }, textOf('mended'));
