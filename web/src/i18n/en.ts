@@ -160,6 +160,7 @@ export const en = {
     edit: 'Edit',
     retry: 'Send again',
     discard: 'Discard',
+    takeBack: 'Reuse the text',
     identityChanged: (name: string) =>
       `The keys of ${name} have changed. This happens when an account is created anew, or when someone stands between you. Nothing is sent to them for now. Check with ${name} some other way whether they made a new account, and tell whoever runs this server.`,
     /** Why a message was refused, by code. */
@@ -303,6 +304,7 @@ export const en = {
     listHint: (name: string) =>
       `Until then ${name} sees nothing of them. They are sent even when your browser is closed.`,
     none: 'No message waits here any more.',
+    gone: 'The message was sent or withdrawn while you were changing it. What you had written is in the message field now.',
     change: 'Change',
     sendNow: 'Send now',
     withdraw: 'Withdraw',

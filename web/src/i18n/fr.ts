@@ -153,6 +153,7 @@ export const fr: Texts = {
     edit: 'Modifier',
     retry: 'Renvoyer',
     discard: 'Supprimer',
+    takeBack: 'Reprendre le texte',
     identityChanged: (name) =>
       `Les clés de ${name} ont changé. Cela arrive quand un compte est recréé, ou quand quelqu’un s’interpose entre vous. Rien ne lui est envoyé pour l’instant. Demandez par un autre moyen à ${name} si son compte est nouveau, et prévenez la personne qui gère ce serveur.`,
     refusals: {
@@ -301,6 +302,7 @@ export const fr: Texts = {
     listTitle: 'En attente de leur heure',
     listHint: (name) => `D’ici là, ${name} n’en voit rien. Ils partiront même si votre navigateur est fermé.`,
     none: 'Aucun message n’attend plus ici.',
+    gone: 'Le message a été envoyé ou retiré pendant que vous le modifiiez. Ce que vous aviez écrit se trouve maintenant dans le champ du message.',
     change: 'Modifier',
     sendNow: 'Envoyer maintenant',
     withdraw: 'Retirer',

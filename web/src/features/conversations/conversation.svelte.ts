@@ -314,6 +314,15 @@ export class Conversation {
     return this.queue.changes.find(({ about, refused }) => about.target === target && refused !== null);
   }
 
+  /** The words of an edit that was refused, into the composer: its message cannot say them. */
+  async takeBack(id: string): Promise<void> {
+    const content = this.queue.changes.find((each) => each.id === id)?.content;
+    if (content?.type !== 'text') return;
+    this.draft.takenUp += 1;
+    await this.draft.add(content.body);
+    await this.queue.discard(id).catch(ignored);
+  }
+
   /** Held here, or fetched. */
   async at(seq: number): Promise<Shown | undefined> {
     return this.view.find(({ message }) => message.seq === seq) ?? (await this.history.fetchOne(seq));

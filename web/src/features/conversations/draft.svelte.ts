@@ -104,6 +104,15 @@ export class Draft {
     this.keepNow();
   }
 
+  /** Words that have no other place any more, after what is written here. Resolves when they are kept. */
+  add(text: string): Promise<void> {
+    const { written } = this;
+    // What was taken up is another message's.
+    const to = written.replaces || written.edits ? 'aside' : 'text';
+    this.write({ ...written, [to]: joined(written[to], text) });
+    return this.keep();
+  }
+
   /** For sending: the composer is free at once. */
   take(): Written {
     const taken = this.written;

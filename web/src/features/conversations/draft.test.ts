@@ -114,6 +114,18 @@ it('loses no word when the refused message is gone by another window', () => {
   expect([draft.text, draft.replaces]).toEqual(['mended\nhalf a thought', null]);
 });
 
+it('takes in words that have no other place, after its own and beside a message that was taken up', async () => {
+  const { draft } = tabs[0]!;
+  draft.text = 'half a thought';
+  await draft.add('and another');
+  expect((await kept(tabs[0]!))?.text).toBe('half a thought\nand another');
+  draft.takeUp({ edits: 'one' }, textOf('sent'));
+  await draft.add('a third');
+  expect(draft.text).toBe('sent');
+  draft.layDown();
+  expect(draft.text).toBe('half a thought\nand another\na third');
+});
+
 /** A conversation whose outbox answers as it is told. */
 function written(replace: () => Promise<void>) {
   const tab = tabs[0]!;
@@ -178,4 +190,21 @@ it('what counts as refused and is in the thread all the same does not look unsen
   ];
   await conversation.queueChanged();
   expect(outbox.remove).toHaveBeenCalledExactlyOnceWith('c', 'there');
+});
+
+it('has the words of a refused edit again, which then waits no more', async () => {
+  const { conversation, outbox } = written(() => Promise.resolve());
+  const edit = {
+    id: 'e',
+    about: { kind: 'edit', target: 'm' },
+    emoji: null,
+    refused: 'too_many_edits',
+  } as const;
+  conversation.queue.changes = [{ ...edit, content: textOf('mended') }];
+  await conversation.takeBack('e');
+  expect(conversation.draft.text).toBe('mended');
+  expect(conversation.draft.edits).toBeNull();
+  expect((await kept(tabs[0]!))?.text).toBe('mended');
+  expect(outbox.remove).toHaveBeenCalledExactlyOnceWith('c', 'e');
+  conversation.draft.stop();
 });
