@@ -21,9 +21,11 @@ import { contentOf, plainText, textOf, type Content, type Opened, type Reply, ty
 import {
   hasDisappeared,
   isNothing,
+  isSet,
   placeOf,
   withChanges,
   withoutExpired,
+  withoutFalseTimers,
   type Change,
   type Pending,
   type Shown,
@@ -54,7 +56,7 @@ export class Conversation {
   readonly presence = new Presence();
   /** What is held, as it will be when all that waits is on the server. */
   readonly view: readonly Shown[] = $derived.by(() =>
-    withoutExpired(withChanges(this.shown, this.queue.changes, this.tools.me), now()),
+    withoutExpired(withChanges(this.honest(this.shown), this.queue.changes, this.tools.me), now()),
   );
   /** Of the other's, what can still be read: what has disappeared unread is no news any more. */
   readonly unread: number = $derived.by(() => {
@@ -105,8 +107,13 @@ export class Conversation {
     if (shown && (this.shown.at(-1)?.message.seq ?? 0) >= this.record.seq) {
       return { content: shown.content, mine: shown.message.sender === this.tools.me };
     }
-    const expired = (this.record.last_message?.expires_at ?? Infinity) <= now();
-    return this.preview && !expired && !isNothing(this.preview) ? { content: this.preview, mine } : null;
+    const { preview } = this;
+    const { last_message } = this.record;
+    if (!preview || isNothing(preview) || (last_message?.expires_at ?? Infinity) <= now()) return null;
+    const said = last_message
+      ? this.honest([{ message: last_message, content: preview, reactions: [] }])
+      : [];
+    return { content: said[0]?.content ?? preview, mine };
   }
   get activeAt(): number {
     const { seq, active_at } = this.record;
@@ -147,6 +154,10 @@ export class Conversation {
     // What has come back from the archive is not in it any more, muted or not.
     const archived = this.archived ? this.wishes.archived : undefined;
     void this.tools.preferences.change(this.id, { archived, ...wishes }).catch(ignored);
+  }
+
+  private honest(shown: readonly Shown[]): readonly Shown[] {
+    return withoutFalseTimers(shown, this.record);
   }
 
   get atStart(): boolean {
@@ -325,7 +336,10 @@ export class Conversation {
 
   /** Held here, or fetched. */
   async at(seq: number): Promise<Shown | undefined> {
-    return this.view.find(({ message }) => message.seq === seq) ?? (await this.history.fetchOne(seq));
+    const held = this.view.find(({ message }) => message.seq === seq);
+    if (held) return held;
+    const fetched = await this.history.fetchOne(seq);
+    return fetched && this.honest([fetched])[0];
   }
 
   /** The message that another one answers. Null when it is not there, or is another. */
@@ -404,21 +418,21 @@ export class Conversation {
 
   private async takeIn(messages: Message[]): Promise<Content | null> {
     const opened = await this.history.take(messages);
-    let news: Content | null = null;
+    let news: Shown | null = null;
     let missing = false;
     for (const message of messages) {
       const shown = opened.get(message.seq);
       const theirs = message.sender !== this.tools.me;
       const isNews = theirs && message.seq > this.record.seq;
-      if (isNews && shown && !isNothing(shown.content)) news = shown.content;
+      if (isNews && shown && !isNothing(shown.content)) news = shown;
       const place = placeOf(message.rev, this.record.rev);
       missing ||= place === 'gap';
-      if (place !== 'held') this.advance(message, shown);
+      if (place !== 'held') missing = this.advance(message, shown) || missing;
       if (!theirs) this.clearArrived();
     }
-    // What lies between counts as unread or not: the server knows.
+    // What lies between counts as unread or not, and a timer is set or not: the server knows.
     if (missing) this.apply(await api.conversation(this.id));
-    return news;
+    return news && (this.honest([news])[0]?.content ?? null);
   }
 
   /** Everything that changed since the last time. */
@@ -427,8 +441,8 @@ export class Conversation {
     this.clearArrived();
   }
 
-  /** What the list knows moves on with it. */
-  private advance(message: Message, opened: Shown | undefined): void {
+  /** What the list knows moves on with it. True when the server has to be asked what holds now. */
+  private advance(message: Message, opened: Shown | undefined): boolean {
     const { record } = this;
     const theirs = message.sender !== this.tools.me;
     const isNew = message.seq > record.seq;
@@ -443,15 +457,20 @@ export class Conversation {
       last_message: message.seq >= record.seq ? message : record.last_message,
     };
     this.count(record.unread + Number(added) - Number(gone));
-    this.noteTimer(message.seq, opened?.content);
+    const timed = this.noteTimer(message, opened?.content);
     if (opened && message.seq >= record.seq) this.preview = opened.content;
     this.confirmDelivery();
+    return timed;
   }
 
-  /** It says how long messages stay from here on. */
-  private noteTimer(seq: number, content: Content | undefined): void {
-    if (content?.type !== 'timer' || seq <= this.record.timer_seq) return;
-    this.record = { ...this.record, timer: content.after, timer_seq: seq };
+  /** It says how long messages stay from here on; whether they do, the server says in a moment. */
+  private noteTimer(message: Message, content: Content | undefined): boolean {
+    const { seq } = message;
+    if (content?.type !== 'timer' || seq <= this.record.timer_seq) return false;
+    const said = { timer: content.after, timer_seq: seq };
+    if (!isSet(message, content.after, said)) return false;
+    this.record = { ...this.record, ...said };
+    return true;
   }
 
   /** What the server says of the conversation as a whole; its last message is opened by the list. */

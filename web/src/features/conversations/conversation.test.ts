@@ -1,5 +1,6 @@
-import { expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Conversation as Record, Message } from '../../lib/api/types';
+import { api } from '../../lib/api/client';
 import { clock } from '../../lib/clock';
 import { Conversation } from './conversation.svelte';
 import type { Tools } from './tools';
@@ -30,7 +31,8 @@ const record = (change: Partial<Record>) =>
     ...change,
   }) as unknown as Record;
 
-const text = { text: JSON.stringify({ type: 'text', body: 'hello' }) };
+/** An envelope is its own text. */
+const plain = (text: string) => ({ text });
 
 /** Messages 1 to 5 are held, the last three of them new and of the other person. */
 function opened(senders = ['them', 'me', 'them', 'them', 'them'], before = record({})) {
@@ -40,7 +42,9 @@ function opened(senders = ['them', 'me', 'them', 'them', 'them'], before = recor
   const keys = { loadKeyring: () => Promise.resolve() };
   const vault = {
     openAll: (messages: Message[]) =>
-      Promise.resolve(messages.map(({ envelope }) => ({ words: envelope ? text : null, reactions: [] }))),
+      Promise.resolve(
+        messages.map(({ envelope }) => ({ words: envelope ? plain(envelope) : null, reactions: [] })),
+      ),
   };
   const storage = { keep: () => Promise.resolve() };
   const preferences = { of: () => ({ unread: true }) };
@@ -121,4 +125,46 @@ it('counts what disappears unread in a conversation that is not open, down to no
   // It has come and gone while nobody was here.
   await conversation.receive(gone(6, 8));
   expect(conversation.unread).toBe(0);
+});
+
+describe('a timer', () => {
+  const day = 24 * 3_600_000;
+  const timer = (seq: number, after: number, lifetime: number) => ({
+    ...message(seq, 'them'),
+    envelope: JSON.stringify({ type: 'timer', after }),
+    ...(lifetime > 0 && { expires_at: clock.now() + lifetime, sent_at: clock.now() }),
+  });
+  const told = (answer: Partial<Record>) => {
+    const asked = vi.spyOn(api, 'conversation').mockReset();
+    return asked.mockResolvedValue(record({ seq: 6, rev: 6, ...answer }));
+  };
+  const open = () => {
+    const { conversation } = opened(undefined, record({ timer: 0, timer_seq: 0 }));
+    conversation.history.loaded = true;
+    return conversation;
+  };
+
+  it('is shown when it is set', async () => {
+    const conversation = open();
+    const asked = told({ timer: day, timer_seq: 6 });
+    const news = await conversation.receive(timer(6, day, day));
+    expect(news).toEqual({ type: 'timer', after: day });
+    expect(conversation.view.at(-1)?.content).toEqual({ type: 'timer', after: day });
+    expect(conversation.record).toMatchObject({ timer: day, timer_seq: 6 });
+    expect(asked).toHaveBeenCalledTimes(1);
+  });
+
+  it('is none when the server does not keep it, whatever the words say', async () => {
+    // As the message itself shows, and as the server says when it is asked.
+    for (const lifetime of [0, 7 * day]) {
+      const conversation = open();
+      told({ timer: 0, timer_seq: 0 });
+      const news = await conversation.receive(timer(6, day, lifetime));
+      const nothing = { type: 'unreadable', reason: 'timer_not_set' };
+      expect(news).toEqual(nothing);
+      expect(conversation.view.at(-1)?.content).toEqual(nothing);
+      expect(conversation.latest?.content).toEqual(nothing);
+      expect(conversation.record).toMatchObject({ timer: 0, timer_seq: 0 });
+    }
+  });
 });

@@ -1,5 +1,5 @@
 /** Pure rules of a thread: which message goes where, and what stands between them. */
-import type { Message } from '../../lib/api/types';
+import type { Conversation, Message } from '../../lib/api/types';
 import type { About } from '../../lib/storage';
 import type { Content } from './content';
 import { sameDay } from './times';
@@ -84,6 +84,28 @@ export function withoutExpired(shown: readonly Shown[], now: number): readonly S
       ? { message: each.message, content: { type: 'expired' }, reactions: [] }
       : each,
   );
+}
+
+/** What the server says of how long messages stay, and since which. */
+export type Timed = Pick<Conversation, 'timer' | 'timer_seq'>;
+
+/** Words alone set no timer: the message counts as one if the server keeps it so, and the message itself as long. */
+export function isSet(
+  { seq, sent_at, expires_at }: Message,
+  after: number,
+  { timer, timer_seq }: Timed,
+): boolean {
+  if (after > (expires_at ?? sent_at) - sent_at) return false;
+  return seq < timer_seq || (seq === timer_seq && after === timer);
+}
+
+/** A message that claims a timer that is none says nothing that one could rely on. */
+export function withoutFalseTimers(shown: readonly Shown[], record: Timed): readonly Shown[] {
+  const isFalse = ({ message, content }: Shown) =>
+    content.type === 'timer' && !isSet(message, content.after, record);
+  if (!shown.some(isFalse)) return shown;
+  const instead: Content = { type: 'unreadable', reason: 'timer_not_set' };
+  return shown.map((each) => (isFalse(each) ? { ...each, content: instead } : each));
 }
 
 /** What is held, as it will be when all that waits is on the server. */
