@@ -198,7 +198,7 @@ export class Desk {
   /** `missed`: a line was lost before, and with it what was said of keys. */
   private async refresh(missed = false): Promise<void> {
     await this.conversations.refresh();
-    if (missed) await this.conversations.catchUpWithKeys();
+    await this.conversations.tidyKeys({ missed });
     await this.resumeIndex().catch(ignored);
   }
 

@@ -12,6 +12,7 @@ import type {
   Vault as ServedVault,
 } from './api/types';
 import { clock } from './clock';
+import { passing } from './outbox';
 import { Problem } from './problem';
 import type { Vault } from './vault';
 
@@ -58,6 +59,8 @@ export class Keys {
   private readonly pins = new Map<string, Promise<void>>();
   private readonly grants = new Map<string, Epoch[]>();
   private readonly signed = new Map<string, Signed>();
+  /** Epochs after which another one was begun, or was to be, for their keys to go. */
+  private readonly retired = new Set<string>();
   /** By conversation: all epochs up to this number are erased. */
   private readonly erased = new Map<string, number>();
   private readonly healing = new Map<string, Promise<void>>();
@@ -202,6 +205,24 @@ export class Keys {
       const now = await api.conversation(conversation.id);
       if ((now.epoch?.number ?? 0) <= before) throw thrown;
       return this.epochFor(now, race + 1);
+    }
+  }
+
+  /**
+   * Where messages disappear, the last key they were under can go only after another epoch has begun, which nobody may
+   * write in for long. The new one; null when it is not time, or it did not go: then the next message does it.
+   */
+  async retire(conversation: Conversation): Promise<EpochSummary | null> {
+    const { epoch, seq, timer_seq } = conversation;
+    // One that nobody has written in yet opens nothing.
+    if (!epoch || timer_seq === 0 || epoch.first_seq > seq || this.retired.has(epoch.id)) return null;
+    if (!rotationDue(epoch, conversation, clock.now())) return null;
+    this.retired.add(epoch.id);
+    try {
+      return await this.rotate(conversation, RACES);
+    } catch (thrown) {
+      if (passing(Problem.from(thrown))) this.retired.delete(epoch.id);
+      return null;
     }
   }
 

@@ -108,6 +108,7 @@ export class Conversations {
   /** What has disappeared is not to be found on this device either. */
   private sweep(): void {
     void this.tools.storage.expire(clock.now()).catch(ignored);
+    if (this.complete) void this.tidyKeys();
   }
 
   private make(record: Record, synced = 0): Conversation {
@@ -178,11 +179,17 @@ export class Conversations {
     for (const each of this.every) if (!fetched.has(each.id) && each.awaitsReceipts) await each.askAgain();
   }
 
-  /** What happened to keys while nothing was heard: those that went where messages disappear go here too. */
-  async catchUpWithKeys(): Promise<void> {
-    for (const { record } of [...this.byId.values()]) {
+  /**
+   * Where messages disappear, their keys go after them. `missed`: some may have gone while nothing was heard, and go
+   * here too.
+   */
+  async tidyKeys({ missed = false } = {}): Promise<void> {
+    const { keys } = this.tools;
+    for (const each of [...this.byId.values()].filter(({ record }) => record.timer_seq > 0)) {
       if (this.stopped) return;
-      if (record.timer_seq > 0) await this.tools.keys.forgetErased(record).catch(ignored);
+      if (missed) await keys.forgetErased(each.record).catch(ignored);
+      const next = await keys.retire(each.record);
+      if (next) each.epochChanged(next);
     }
   }
 
