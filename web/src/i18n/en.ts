@@ -146,6 +146,8 @@ export const en = {
     firstMessage: 'To the first message',
     nothingSince: 'There is no message on this day, nor later.',
     toEnd: 'Go to the latest message',
+    toUnread: 'First unread message',
+    notToUnread: 'Stay here, and count all as read',
     said: (name: string, text: string) => `${name}: ${text}`,
     you: 'You:',
     ticks: { waiting: 'Waiting to be sent', sent: 'Sent', delivered: 'Delivered', read: 'Read' },

@@ -140,6 +140,8 @@ export const fr: Texts = {
     firstMessage: 'Au premier message',
     nothingSince: 'Il n’y a pas de message ce jour-là, ni après.',
     toEnd: 'Aller au dernier message',
+    toUnread: 'Premier message non lu',
+    notToUnread: 'Rester ici et tout considérer comme lu',
     said: (name, text) => `${name} : ${text}`,
     you: 'Vous :',
     ticks: { waiting: 'En attente d’envoi', sent: 'Envoyé', delivered: 'Distribué', read: 'Lu' },

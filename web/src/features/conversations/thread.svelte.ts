@@ -9,6 +9,9 @@ import type { BubbleItem } from './timeline';
 /** So long a message that was jumped to is told from the others. */
 const HIGHLIGHT = 1_800;
 
+/** Pages in which the first message that is shown is looked for. */
+const LOOKED_THROUGH = 10;
+
 /** What a dialog is open for. */
 export interface Question {
   ask: 'delete' | 'versions' | 'forward' | 'react';
@@ -144,6 +147,22 @@ export class ThreadState {
     this.focusTaken = false;
     this.timer = setTimeout(() => (this.highlighted = null), HIGHLIGHT);
     return true;
+  }
+
+  /** To the first message of the other after this place that is shown. False where there is none. */
+  async jumpPast(seq: number): Promise<boolean> {
+    const { history } = this.conversation;
+    await history.inOrder(() => history.loadAround(seq + 1));
+    for (let from = seq, page = 0; page < LOOKED_THROUGH; page++) {
+      for (const { message } of history.shown) {
+        const theirs = message.seq > from && message.sender !== this.me;
+        if (theirs && (await this.jumpTo(message.seq, { focus: true }))) return true;
+      }
+      from = Math.max(from, history.shown.at(-1)?.message.seq ?? 0);
+      // All of these have disappeared.
+      await history.loadNewer();
+    }
+    return false;
   }
 
   /** To the first message at this time or later that is shown. False where there is none. */
