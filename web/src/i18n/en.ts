@@ -115,6 +115,8 @@ export const en = {
     choose: 'Choose a conversation, or find a person.',
     you: (text: string) => `You: ${text}`,
     draft: 'Draft:',
+    /** Instead of the last words, where there are none to be shown. */
+    silence: { expired: 'The last message has disappeared.', hidden: 'The last message is not shown.' },
     unread: (n: number) => (n === 1 ? '1 unread message' : `${n} unread messages`),
     loading: 'Fetching your conversations…',
     connecting: 'Connecting…',

@@ -108,6 +108,7 @@ export const fr: Texts = {
     choose: 'Choisissez une conversation, ou cherchez une personne.',
     you: (text) => `Vous : ${text}`,
     draft: 'Brouillon :',
+    silence: { expired: 'Le dernier message a disparu.', hidden: 'Le dernier message n’est pas montré.' },
     unread: (n) => (n === 1 ? '1 message non lu' : `${n} messages non lus`),
     loading: 'Vos conversations arrivent…',
     connecting: 'Connexion en cours…',

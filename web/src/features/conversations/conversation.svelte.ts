@@ -115,6 +115,13 @@ export class Conversation {
       : [];
     return { content: said[0]?.content ?? preview, mine };
   }
+  /** Why there are no last words, where there were some. */
+  get silence(): 'expired' | 'hidden' | null {
+    const { last_message } = this.record;
+    if (this.latest || !last_message) return null;
+    if (hasDisappeared(last_message, now())) return 'expired';
+    return last_message.hidden ? 'hidden' : null;
+  }
   get activeAt(): number {
     const { seq, active_at } = this.record;
     return Math.max(active_at, this.pending.at(-1)?.written_at ?? 0, seq === 0 ? this.draft.at : 0);

@@ -127,6 +127,16 @@ it('counts what disappears unread in a conversation that is not open, down to no
   expect(conversation.unread).toBe(0);
 });
 
+it('says why it has no last words', () => {
+  const silence = (last_message: Message | null) => opened([], record({ last_message })).conversation.silence;
+  const last = message(5, 'them');
+  expect(silence({ ...last, expires_at: clock.now() - 1 })).toBe('expired');
+  expect(silence({ ...last, hidden: true })).toBe('hidden');
+  // Not opened yet, or nothing was said.
+  expect(silence({ ...last, expires_at: clock.now() + 60_000 })).toBeNull();
+  expect(silence(null)).toBeNull();
+});
+
 describe('a timer', () => {
   const day = 24 * 3_600_000;
   const timer = (seq: number, after: number, lifetime: number) => ({

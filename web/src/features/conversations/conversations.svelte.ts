@@ -195,7 +195,8 @@ export class Conversations {
 
   private isNews(fresh: Record): boolean {
     const known = this.byId.get(fresh.id);
-    if (!known?.latest || fresh.rev > known.record.rev) return true;
+    if (!known || fresh.rev > known.record.rev) return true;
+    if (!known.latest && !known.silence) return true;
     const { synced } = known.history;
     return synced > 0 && fresh.rev > synced;
   }
