@@ -346,7 +346,7 @@ export class Conversation {
     const held = this.view.find(({ message }) => message.seq === seq);
     if (held) return held;
     const fetched = await this.history.fetchOne(seq);
-    return fetched && this.honest([fetched])[0];
+    return fetched && withoutExpired(this.honest([fetched]), now())[0];
   }
 
   /** The message that another one answers. Null when it is not there, or is another. */

@@ -2,9 +2,12 @@
 import { tick } from 'svelte';
 import { SvelteMap } from 'svelte/reactivity';
 import { t } from '../../i18n/index.svelte';
+import { problemText } from '../../i18n/problem-text';
 import type { Preferences } from '../../lib/preferences.svelte';
+import { Problem } from '../../lib/problem';
 import type { Conversation } from './conversation.svelte';
-import type { BubbleItem } from './timeline';
+import type { Reply } from './content';
+import { isNothing, type BubbleItem } from './timeline';
 
 /** So long a message that was jumped to is told from the others. */
 const HIGHLIGHT = 1_800;
@@ -147,6 +150,17 @@ export class ThreadState {
     this.focusTaken = false;
     this.timer = setTimeout(() => (this.highlighted = null), HIGHLIGHT);
     return true;
+  }
+
+  /** To the message that another one answers. Where there is none to be shown, the thread stays where it is. */
+  async follow(reply: Reply): Promise<void> {
+    try {
+      const original = await this.conversation.find(reply);
+      const there = original && !isNothing(original.content) && (await this.jumpTo(reply.seq));
+      if (!there) this.tell(t.message.quoteGone);
+    } catch (thrown) {
+      this.tell(problemText(Problem.from(thrown)));
+    }
   }
 
   /** To the first message of the other after this place that is shown. False where there is none. */
