@@ -1,5 +1,6 @@
 import AxeBuilder from '@axe-core/playwright';
 import type { Locator } from '@playwright/test';
+import { type Frame, between, frame } from './support/between.ts';
 import { type Person, en, expect, fr, test } from './support/test.ts';
 
 /** The menu of a message, by the mouse. */
@@ -178,4 +179,34 @@ test('who is blocked writes into the void and cannot tell', async ({ person }) =
   await bob.write(alice, 'after');
   await expect(alice.bubble(bob, 'after')).toBeVisible();
   await expect(alice.bubble(bob, 'blocked')).toHaveCount(0);
+});
+
+test('the words of an edit that the server refuses are taken back into the message field', async ({
+  person,
+}) => {
+  const alice = await person('Alice Martin');
+  const bob = await person('Bob Nkemelu');
+  await alice.find(bob);
+  await alice.write(bob, 'as it was');
+  await expect(alice.tick(bob, 'delivered')).toBeVisible();
+  await between(alice.page, {
+    toServer: (text, page) => {
+      const { type, id, conversation, kind } = frame(text) as Frame & { kind?: string };
+      if (type !== 'send' || kind !== 'edit') return true;
+      page.send(JSON.stringify({ type: 'refused', id, conversation, code: 'too_many_edits', message: '' }));
+      return false;
+    },
+  });
+  await expect(alice.bubble(bob, 'as it was')).toBeVisible();
+  await alice.composer(bob).press('ArrowUp');
+  await expect(alice.composer(bob)).toHaveValue('as it was');
+  await alice.write(bob, 'as it should be');
+  await expect(alice.log(bob).getByText(en.thread.refusals['too_many_edits'] ?? '')).toBeVisible();
+  await expect(alice.bubble(bob, 'as it was')).toBeVisible();
+  await alice.page.getByRole('button', { name: en.thread.takeBack }).click();
+  await expect(alice.composer(bob)).toHaveValue('as it should be');
+  await expect(alice.composer(bob)).toBeFocused();
+  await expect(alice.page.getByRole('button', { name: en.thread.discard })).toHaveCount(0);
+  await alice.composer(bob).press('Enter');
+  await expect(bob.row(alice)).toContainText('as it should be');
 });

@@ -222,7 +222,9 @@ test('a notification tells of what comes while one looks elsewhere, as one has c
   await bob.write(alice, 'while she is away');
   await expect.poll(shown).toEqual([['Bob Nkemelu', 'while she is away']]);
   await expect(alice.page).toHaveTitle(/^\(1\)/);
-  await expect(alice.page.locator('link[rel=icon]')).toHaveAttribute('href', '/favicon-unread.svg');
+  await expect(alice.page.locator('link[rel=icon]')).toHaveAttribute('href', '/favicon-1.svg');
+  const number = await alice.page.request.get('/favicon-1.svg');
+  expect(number.headers()['content-type']).toContain('image/svg+xml');
 
   // Without words, and not at all.
   await lookElsewhere(false);
