@@ -21,14 +21,6 @@ async function back(of: Person, other: Person): Promise<void> {
   await expect(of.row(other)).toBeVisible();
 }
 
-async function mute(person: Person, other: Person, how: string): Promise<void> {
-  await person.row(other).hover();
-  await person.page.getByRole('button', { name: person.t.list.actions(other.displayName) }).click();
-  for (const name of [person.t.list.mute, how])
-    await person.page.getByRole('menuitem', { name, exact: true }).click();
-  await expect(person.row(other)).toContainText(person.t.list.muted);
-}
-
 test('a notification tells of what comes while one looks elsewhere, as one has chosen', async ({
   person,
 }) => {
@@ -167,7 +159,8 @@ test('nothing is shown and nothing sounds of who is muted or blocked', async ({ 
   const first = ['Bob Nkemelu', 'Carol Smith', 'Dan Okafor'].map((name) => [name, 'hello']);
   await expect.poll(shown).toEqual(first);
 
-  await mute(alice, bob, en.list.mutes.always);
+  await alice.actOnRow(bob, en.list.mute, en.list.mutes.always);
+  await expect(alice.row(bob)).toContainText(en.list.muted);
   await alice.open(carol);
   await alice.page.getByRole('button', { name: en.thread.profileOf(carol.displayName) }).click();
   await alice.page.getByRole('button', { name: en.block.block }).click();
@@ -212,7 +205,8 @@ test('a mute ends by itself, after the time one has chosen', async ({ browser })
     await other.find(alice);
     await other.write(alice, 'hello');
     await expect(alice.row(other)).toContainText('hello');
-    await mute(alice, other, how);
+    await alice.actOnRow(other, en.list.mute, how);
+    await expect(alice.row(other)).toContainText(en.list.muted);
     muted.push({ other, over });
   }
   await lookElsewhere(true);
