@@ -11,10 +11,12 @@ export class Profile {
   constructor(private readonly baseURL: string) {}
 
   async open(): Promise<Page> {
-    const { executablePath, args } = test.info().project.use.launchOptions ?? {};
+    const { launchOptions = {}, timezoneId } = test.info().project.use;
+    const { executablePath, args } = launchOptions;
     this.context = await chromium.launchPersistentContext(this.folder, {
       baseURL: this.baseURL,
       locale: 'en-GB',
+      ...(timezoneId && { timezoneId }),
       ...(executablePath && { executablePath }),
       ...(args && { args }),
     });
