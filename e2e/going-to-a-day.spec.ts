@@ -66,3 +66,21 @@ for (const [locale, t] of [
     await server.remove();
   });
 }
+
+test('the way to a day stands above the conversation, too', async ({ person }) => {
+  const alice = await person('Alice Martin');
+  const bob = await person('Bob Nkemelu');
+  await alice.find(bob);
+  const way = alice.header(bob).getByRole('button', { name: en.thread.goToDay });
+  await expect(alice.header(bob)).toBeVisible();
+  await expect(way).toHaveCount(0);
+  await alice.write(bob, 'the first words');
+  for (let line = 1; line <= 40; line++) await alice.write(bob, `line ${line}`);
+  await expect(alice.bubble(bob, 'line 40')).toBeInViewport();
+  await way.press('Enter');
+  const dialog = alice.page.getByRole('dialog', { name: en.thread.goToDay });
+  await expect(dialog.getByLabel(en.thread.day, { exact: true })).toHaveValue(inField(Date.now()));
+  await dialog.getByRole('button', { name: en.thread.firstMessage }).click();
+  await expect(dialog).toHaveCount(0);
+  await expect(alice.bubble(bob, 'the first words')).toBeInViewport();
+});

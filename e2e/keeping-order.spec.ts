@@ -1,23 +1,4 @@
-import { fr } from '../web/src/i18n/fr.ts';
-import { en } from '../web/src/i18n/en.ts';
-import { expect, test } from './support/test.ts';
-import type { Person } from './support/person.ts';
-
-/** One of the actions of a message, from its menu. */
-async function act(person: Person, other: Person, text: string, action: keyof typeof en.message) {
-  await person.bubble(other, text).hover();
-  const row = person.log(other).getByRole('article').filter({ hasText: text });
-  await row.getByRole('button', { name: person.t.message.actions }).click();
-  await person.page.getByRole('menuitem', { name: person.t.message[action] as string, exact: true }).click();
-}
-
-/** One of the actions of a conversation, from its row. */
-async function list(person: Person, other: Person, ...actions: string[]) {
-  await person.row(other).hover();
-  await person.page.getByRole('button', { name: person.t.list.actions(other.displayName) }).click();
-  for (const action of actions)
-    await person.page.getByRole('menuitem', { name: action, exact: true }).click();
-}
+import { type Person, en, expect, fr, test } from './support/test.ts';
 
 const names = (person: Person) =>
   person.page.getByRole('navigation').getByRole('link').locator('.name > [dir]').allInnerTexts();
@@ -40,7 +21,7 @@ test('conversations are pinned, archived, muted, hidden and marked, alike in all
   const { list: words } = alice.t;
 
   // On top, and there it stays.
-  await list(alice, bob, words.pin);
+  await alice.actOnRow(bob, words.pin);
   await expect.poll(() => names(there)).toEqual(['Bob Nkemelu', 'Carol Smith']);
   await carol.write(alice, 'encore');
   await expect(there.row(carol)).toContainText('encore');
@@ -48,7 +29,7 @@ test('conversations are pinned, archived, muted, hidden and marked, alike in all
   await expect(there.row(bob)).toContainText(words.pinned);
 
   // Away until there is something new.
-  await list(alice, carol, words.archive);
+  await alice.actOnRow(carol, words.archive);
   await expect(there.row(carol)).toBeHidden();
   await expect(there.page.getByRole('button', { name: words.archived(1) })).toBeVisible();
   await there.page.getByRole('button', { name: words.archived(1) }).click();
@@ -59,10 +40,10 @@ test('conversations are pinned, archived, muted, hidden and marked, alike in all
 
   // Muted it stays away, and counts for nothing in the title.
   await expect(alice.page).toHaveTitle(/^\(4\)/);
-  await list(alice, carol, words.mute, words.mutes.hours);
+  await alice.actOnRow(carol, words.mute, words.mutes.hours);
   await expect(alice.page).toHaveTitle(/^\(1\)/);
   await expect(there.row(carol)).toContainText(words.muted);
-  await list(alice, carol, words.archive);
+  await alice.actOnRow(carol, words.archive);
   await expect(alice.page.getByRole('button', { name: words.archived(1) })).toBeVisible();
   await carol.write(alice, 'toujours');
   await alice.page.getByRole('button', { name: words.archived(1) }).click();
@@ -72,14 +53,14 @@ test('conversations are pinned, archived, muted, hidden and marked, alike in all
   // Marked, and unmarked by looking at it.
   await alice.open(bob);
   await expect(alice.row(bob)).not.toContainText('unread');
-  await list(alice, bob, words.markUnread);
+  await alice.actOnRow(bob, words.markUnread);
   await expect(there.row(bob)).toContainText(words.markedUnread);
   await expect(there.page).toHaveTitle(/^\(1\)/);
   await there.open(bob);
   await expect(alice.row(bob)).not.toContainText(words.markedUnread);
 
   // Hidden until there is something new.
-  await list(alice, bob, words.hide);
+  await alice.actOnRow(bob, words.hide);
   await expect(there.row(bob)).toBeHidden();
   await there.page.reload();
   await expect(there.page.getByRole('button', { name: words.archived(1) })).toBeVisible();
@@ -110,7 +91,7 @@ test('what was set offline is kept over a reload and reaches the other browsers 
   await expect(there.row(bob)).toBeVisible();
   const context = alice.page.context();
   await context.setOffline(true);
-  await list(alice, bob, en.list.pin);
+  await alice.actOnRow(bob, en.list.pin);
   await expect(alice.row(bob)).toContainText(en.list.pinned);
   await expect(there.row(bob)).not.toContainText(en.list.pinned);
   // Another tab of the same browser sees it without the network.
@@ -134,12 +115,12 @@ test('messages are forwarded, saved, linked and chosen together', async ({ perso
   ).toBeVisible();
   const clipboard = () => alice.page.evaluate(() => navigator.clipboard.readText());
 
-  await act(alice, bob, 'second', 'copy');
+  await alice.act(bob, 'second', 'copy');
   await expect(alice.page.getByText(en.message.copied)).toBeVisible();
   expect(await clipboard()).toBe('second');
 
   // To somebody one has not written with yet.
-  await act(alice, bob, 'second', 'forward');
+  await alice.act(bob, 'second', 'forward');
   await alice.page.getByRole('combobox').fill(carol.handle);
   await alice.page.getByRole('option', { name: new RegExp(carol.handle) }).click();
   await expect(alice.page.getByText(en.message.forwarded('Carol Smith'))).toBeVisible();
@@ -148,7 +129,7 @@ test('messages are forwarded, saved, linked and chosen together', async ({ perso
   await expect(carol.log(alice).getByText(en.message.forwardedMark)).toBeVisible();
 
   // Saved in one browser, found in the other, and it leads there.
-  await act(alice, bob, 'first', 'save');
+  await alice.act(bob, 'first', 'save');
   await expect(alice.page.getByText(en.message.saved)).toBeVisible();
   const there = await alice.logInOn(await browserOf());
   await there.page.getByRole('button', { name: en.saved.title }).click();
@@ -156,18 +137,18 @@ test('messages are forwarded, saved, linked and chosen together', async ({ perso
   await expect(saved.getByRole('link')).toContainText(['first']);
   await saved.getByRole('button', { name: en.message.unsave }).click();
   await expect(saved).toContainText(en.saved.none);
-  await act(alice, bob, 'first', 'save');
+  await alice.act(bob, 'first', 'save');
   await expect(alice.page.getByText(en.message.saved)).toBeVisible();
 
   // Several at once; only what is one's own can be deleted.
-  await act(alice, bob, 'first', 'select');
+  await alice.act(bob, 'first', 'select');
   const bar = alice.page.getByRole('toolbar', { name: en.message.select });
   await expect(bar).toContainText(en.message.selected(1));
   await alice.log(bob).getByRole('article').filter({ hasText: 'third' }).getByRole('checkbox').check();
   await bar.getByRole('button', { name: en.message.copy }).click();
   expect(await clipboard()).toBe('first\nthird');
   await expect(bar).toBeHidden();
-  await act(alice, bob, 'mine', 'select');
+  await alice.act(bob, 'mine', 'select');
   await expect(bar.getByRole('button', { name: en.message.delete })).toBeEnabled();
   await alice.log(bob).getByRole('article').filter({ hasText: 'third' }).getByRole('checkbox').check();
   await expect(bar.getByRole('button', { name: en.message.delete })).toBeDisabled();
@@ -176,68 +157,85 @@ test('messages are forwarded, saved, linked and chosen together', async ({ perso
   await expect(alice.composer(bob)).toBeFocused();
 });
 
-test('a notification tells of what comes while one looks elsewhere, as one has chosen', async ({
+test('a link to a message leads to where it stands, and so does a saved one', async ({
   person,
+  browserOf,
+}) => {
+  const alice = await person('Alice Martin', { permissions: ['clipboard-read', 'clipboard-write'] });
+  const bob = await person('Bob Nkemelu');
+  await bob.find(alice);
+  await bob.write(alice, 'The address is 4, rue des Lilas');
+  for (let line = 1; line <= 40; line++) await bob.write(alice, `line ${line}`);
+  await expect(alice.row(bob)).toContainText('line 40');
+  await alice.open(bob);
+  await alice.act(bob, 'rue des Lilas', 'link');
+  await expect(alice.page.getByText(en.message.copied)).toBeVisible();
+  const link = await alice.page.evaluate(() => navigator.clipboard.readText());
+  expect(new URL(link).origin).toBe(new URL(alice.page.url()).origin);
+  await alice.act(bob, 'rue des Lilas', 'save');
+  await expect(alice.page.getByText(en.message.saved)).toBeVisible();
+  // A thread that was read opens at its end.
+  await alice.page.getByRole('button', { name: en.thread.toEnd }).click();
+  await expect(alice.bubble(bob, 'line 40')).toBeInViewport();
+  await expect(bob.tick(alice, 'read')).toBeVisible();
+
+  const tab = alice.at(await alice.page.context().newPage());
+  await tab.page.goto(link);
+  const there = await alice.logInOn(await browserOf());
+  await there.open(bob);
+  await expect(there.bubble(bob, 'line 40')).toBeInViewport();
+  await there.page.getByRole('button', { name: en.saved.title }).click();
+  const saved = there.page.getByRole('dialog', { name: en.saved.title });
+  await saved.getByRole('link', { name: 'rue des Lilas' }).click();
+  await expect(saved).toBeHidden();
+  expect(there.page.url()).toBe(link);
+  for (const each of [tab, there]) {
+    const original = each.log(bob).getByRole('article').filter({ hasText: 'rue des Lilas' });
+    await expect(original).toBeInViewport();
+    await expect(original).toBeFocused();
+    await expect(each.bubble(bob, 'line 40')).not.toBeInViewport();
+  }
+});
+
+test('in the panel of a person one mutes, pins and archives as in the list', async ({
+  person,
+  browserOf,
 }) => {
   const alice = await person('Alice Martin');
   const bob = await person('Bob Nkemelu');
-  await alice.page.context().grantPermissions(['notifications']);
-  // What the browser is asked to show is noted; headless, it shows none.
-  await alice.page.addInitScript(() => {
-    const shown: [string, string][] = [];
-    Object.assign(window, { shown });
-    window.Notification = class extends EventTarget {
-      static readonly permission = 'granted';
-      static requestPermission = () => Promise.resolve('granted' as const);
-      constructor(title: string, options: NotificationOptions) {
-        super();
-        shown.push([title, options.body ?? '']);
-      }
-      close() {}
-    } as unknown as typeof Notification;
-    Object.assign(window, { hidden: false });
-    document.hasFocus = () => !(window as unknown as { hidden: boolean }).hidden;
-  });
-  const shown = () => alice.page.evaluate(() => (window as unknown as { shown: [string, string][] }).shown);
-  const lookElsewhere = (hidden: boolean) =>
-    alice.page.evaluate((hidden) => {
-      Object.assign(window, { hidden });
-      dispatchEvent(new Event(hidden ? 'blur' : 'focus'));
-    }, hidden);
-  await alice.page.reload();
-  await expect(alice.page.getByRole('heading', { name: en.conversations.emptyTitle })).toBeVisible();
+  const carol = await person('Carol Smith');
+  for (const other of [bob, carol]) {
+    await other.find(alice);
+    await other.write(alice, 'hello');
+    await expect(alice.row(other)).toContainText('hello');
+  }
+  const there = await alice.logInOn(await browserOf());
+  await expect.poll(() => names(there)).toEqual(['Carol Smith', 'Bob Nkemelu']);
+  await alice.open(bob);
+  await alice.page.getByRole('button', { name: en.thread.profileOf(bob.displayName) }).click();
+  const panel = alice.page.getByRole('dialog');
+  const option = (name: string) => panel.getByRole('switch', { name });
 
-  // Asked once one has written to somebody, not before.
-  const question = alice.page.getByRole('group', { name: en.notices.title });
-  await alice.find(bob);
-  await expect(question).toBeHidden();
-  await alice.write(bob, 'hello');
-  await question.getByRole('button', { name: en.notices.yes }).click();
-  await expect(question).toBeHidden();
+  await option(en.list.pin).check();
+  await expect.poll(() => names(there)).toEqual(['Bob Nkemelu', 'Carol Smith']);
+  await panel.getByLabel(en.list.muteLabel).selectOption(en.list.mutes.hour);
+  await expect(panel.getByText(/^Muted until .*\d\d:\d\d/)).toBeVisible();
+  await expect(there.row(bob)).toContainText(en.list.muted);
+  await option(en.list.archive).check();
+  await expect(there.row(bob)).toBeHidden();
+  await expect(there.page.getByRole('button', { name: en.list.archived(1) })).toBeVisible();
+  await panel.getByLabel(en.list.muteLabel).selectOption(en.list.mutes.always);
+  await expect(panel.getByText(/^Muted until/)).toBeHidden();
+  await expect(panel.getByLabel(en.list.muteLabel).locator('option:checked')).toHaveText(
+    en.list.mutes.always,
+  );
 
-  await bob.open(alice);
-  await bob.write(alice, 'while she looks');
-  await expect(alice.bubble(bob, 'while she looks')).toBeVisible();
-  await lookElsewhere(true);
-  await bob.write(alice, 'while she is away');
-  await expect.poll(shown).toEqual([['Bob Nkemelu', 'while she is away']]);
-  await expect(alice.page).toHaveTitle(/^\(1\)/);
-  await expect(alice.page.locator('link[rel=icon]')).toHaveAttribute('href', '/favicon-unread.svg');
-
-  // Without words, and not at all.
-  await lookElsewhere(false);
-  await alice.page.goto('/settings');
-  await alice.page.getByRole('switch', { name: en.notices.words }).uncheck();
-  await lookElsewhere(true);
-  await bob.write(alice, 'a secret');
-  await expect.poll(shown).toEqual([['Entre Nous', en.notices.newMessage]]);
-  await alice.page.getByRole('switch', { name: en.notices.quiet }).check();
-  const hours = alice.page.locator('input[type=time]');
-  await hours.nth(0).fill('00:00');
-  await hours.nth(1).fill('23:59');
-  await bob.write(alice, 'at night');
-  await expect(alice.page).toHaveTitle(/^\(3\)|^\(2\)/);
-  await alice.page.getByRole('switch', { name: en.notices.quiet }).uncheck();
-  await bob.write(alice, 'in the morning');
-  await expect.poll(async () => (await shown()).length).toBe(2);
+  // And what is taken back elsewhere is taken back here.
+  await there.page.getByRole('button', { name: en.list.archived(1) }).click();
+  await there.actOnRow(bob, en.list.unarchive);
+  await expect(option(en.list.archive)).not.toBeChecked();
+  await there.actOnRow(bob, en.list.unmute);
+  await expect(panel.getByLabel(en.list.muteLabel).locator('option:checked')).toHaveText(en.list.muteOff);
+  await option(en.list.pin).uncheck();
+  await expect.poll(() => names(there)).toEqual(['Carol Smith', 'Bob Nkemelu']);
 });

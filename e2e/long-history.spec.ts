@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Person, Server, en, expect, test } from './support/test.ts';
+import { Person, Server, en, expect, test, watch } from './support/test.ts';
 
 const FILL = fileURLToPath(new URL('../target/debug/examples/fill', import.meta.url));
 
@@ -109,4 +109,53 @@ test('what is unread opens at its first message, and is read as far as it is see
   for (let n = 1; n <= 3; n++) await expect(alice.bubble(bob, `after ${n}`)).toBeInViewport();
   await expect(alice.row(bob)).not.toContainText('unread');
   await expect(bob.tick(alice, 'read')).toBeVisible();
+});
+
+test('more unread than one can catch up with opens at the end, and offers the first of it', async ({
+  browser,
+}) => {
+  const server = await Server.start({ options: ['--frames-per-second', '100000'] });
+  const context = await browser.newContext({ baseURL: server.url, locale: 'en-GB' });
+  const alice = new Person('Alice Martin', await context.newPage());
+  const { page } = alice;
+  watch(page);
+  await alice.signUp();
+  await promisify(execFile)(FILL, [server.url, alice.handle, '700', '50000']);
+  const phil = new Person('Phil Writer', page);
+  await expect(alice.row(phil)).toContainText(en.conversations.unread(700));
+  await alice.open(phil);
+  const offer = page.getByRole('button', { name: en.thread.toUnread });
+  const first = alice
+    .log(phil)
+    .getByRole('article')
+    .filter({ hasText: /Message 1\b/ });
+  await expect(alice.log(phil).getByText(/^Message 700\b/)).toBeInViewport();
+  await expect(offer).toBeVisible();
+  // Whoever has only come has not read it yet.
+  await expect(alice.row(phil)).toContainText(en.conversations.unread(700));
+
+  await offer.focus();
+  await page.keyboard.press('Enter');
+  await expect(first).toBeInViewport();
+  await expect(first).toBeFocused();
+  await expect(offer).toHaveCount(0);
+  await expect(alice.row(phil)).toContainText(/\b6\d\d unread messages/);
+  await page.getByRole('button', { name: en.thread.toEnd }).click();
+  await expect(alice.log(phil).getByText(/^Message 700\b/)).toBeInViewport();
+  await expect(alice.row(phil)).not.toContainText('unread');
+
+  // The same again, for who would rather stay.
+  await page.goto('about:blank');
+  await promisify(execFile)(FILL, [server.url, alice.handle, '650', '50000']);
+  await page.goto('/');
+  await page
+    .getByRole('navigation')
+    .getByRole('link', { name: en.conversations.unread(650) })
+    .click();
+  await expect(offer).toBeVisible();
+  await page.getByRole('button', { name: en.thread.notToUnread }).click();
+  await expect(offer).toHaveCount(0);
+  await expect(page.getByRole('navigation')).not.toContainText('unread');
+  await context.close();
+  await server.remove();
 });

@@ -1,5 +1,6 @@
 import type { Locator, Page } from '@playwright/test';
 import { axeFindsNothing } from './support/axe.ts';
+import { type Frame, between, frame } from './support/between.ts';
 import { type Person, en, expect, fr, test } from './support/test.ts';
 
 const LAST_SEEN = /^last seen (today|yesterday) at \d\d:\d\d$/;
@@ -215,4 +216,44 @@ test('in French, and axe finds nothing', async ({ person }) => {
   await alice.page.setViewportSize({ width: 320, height: 640 });
   const beyond = await alice.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   expect(beyond, 'settings scroll sideways').toBeLessThanOrEqual(0);
+});
+
+test('a browser that has missed a switch tells nothing more once its line is back', async ({
+  person,
+  browserOf,
+}) => {
+  const [alice, bob] = await pair(person);
+  const elsewhere = await alice.logInOn(await browserOf());
+  let missed = 0;
+  let typing = 0;
+  let attending = true;
+  const sockets = await between(elsewhere.page, {
+    fromServer: (text) => {
+      if (frame(text).type !== 'privacy') return [text];
+      missed += 1;
+      return [];
+    },
+    toServer: (text) => {
+      const said = frame(text) as Frame & { attending?: boolean };
+      if (said.type === 'typing') typing += 1;
+      if (said.type === 'attending') attending = said.attending === true;
+      return true;
+    },
+  });
+  await elsewhere.open(bob);
+  await settings(alice);
+  await flip(alice, 'presence', false);
+  await flip(alice, 'typing', false);
+  await expect.poll(() => missed).toBe(2);
+  await elsewhere.composer(bob).pressSequentially('Unaware');
+  await expect.poll(() => typing).toBe(1);
+  await elsewhere.composer(bob).press('Enter');
+  await expect(bob.bubble(alice, 'Unaware')).toBeVisible();
+
+  await sockets.at(-1)?.close();
+  await expect.poll(() => attending).toBe(false);
+  await elsewhere.composer(bob).pressSequentially('In secret');
+  await elsewhere.composer(bob).press('Enter');
+  await expect(bob.bubble(alice, 'In secret')).toBeVisible();
+  expect(typing).toBe(1);
 });

@@ -153,3 +153,26 @@ test('the dialogs in French, by keyboard, on a small screen, without a fault', a
   await page.keyboard.press('Escape');
   await expect(line(chloe, 1)).toBeFocused();
 });
+
+test('what was being written in the place of a message that goes meanwhile stays', async ({
+  person,
+  browserOf,
+}) => {
+  const alice = await person('Alice Martin');
+  const bob = await person('Bob Nkemelu');
+  await alice.find(bob);
+  await alice.write(bob, 'hello');
+  await scheduleForTomorrow(alice, bob, 'as it was');
+  const elsewhere = await alice.logInOn(await browserOf());
+  await elsewhere.open(bob);
+  await line(alice, 1).click();
+  await button(alice, en.later.change).click();
+  await dialog(alice).getByLabel(en.later.text).fill('as it should be');
+
+  await line(elsewhere, 1).click();
+  await button(elsewhere, en.later.withdraw).click();
+  await expect(dialog(alice).getByText(en.later.gone)).toBeVisible();
+  await expect(dialog(alice).getByLabel(en.later.text)).toHaveCount(0);
+  await alice.page.keyboard.press('Escape');
+  await expect(alice.composer(bob)).toHaveValue('as it should be');
+});

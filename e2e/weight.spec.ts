@@ -1,3 +1,4 @@
+import type { Request } from '@playwright/test';
 import { en, expect, test } from './support/test.ts';
 
 test('the first page is light, and the encryption comes while the person types', async ({ browserOf }) => {
@@ -21,6 +22,46 @@ test('the first page is light, and the encryption comes while the person types',
   await expect.poll(() => wasm().length).toBe(1);
   expect(wasm()[0]?.[1]).toBeGreaterThan(20_000);
   expect(wasm()[0]?.[1]).toBeLessThan(200_000);
+});
+
+test('where one is signed in, a list and an open thread stand there after little more, and the encryption', async ({
+  person,
+}) => {
+  const alice = await person('Alice Martin');
+  const bob = await person('Bob Nkemelu');
+  await alice.find(bob);
+  await alice.write(bob, 'hello');
+  await bob.open(alice);
+  await bob.write(alice, 'hello to you');
+  await expect(alice.bubble(bob, 'hello to you')).toBeVisible();
+  const { page } = alice;
+  const thread = page.url();
+  await page.goto('about:blank');
+  const session = await page.context().newCDPSession(page);
+  await session.send('Network.clearBrowserCache');
+  const requested: Request[] = [];
+  page.on('request', (request) => requested.push(request));
+  await page.goto(thread);
+  await expect(alice.bubble(bob, 'hello to you')).toBeVisible();
+  await expect(alice.row(bob)).toContainText('hello to you');
+
+  const sizes = await Promise.all(
+    requested.map(async (request) => {
+      const { responseBodySize } = await request.sizes();
+      const said = Number(await (await request.response())?.headerValue('content-length'));
+      // Of a worker's script the browser does not tell how much came.
+      return { path: new URL(request.url()).pathname, size: responseBodySize || said };
+    }),
+  );
+  const sum = (of: typeof sizes) => of.reduce((sum, { size }) => sum + size, 0);
+  const wasm = sizes.filter(({ path }) => path.endsWith('.wasm'));
+  const others = sizes.filter((each) => !wasm.includes(each));
+  expect(others.find(({ path }) => path.includes('vault.worker'))?.size).toBeGreaterThan(1_000);
+  expect(sum(others)).toBeGreaterThan(50_000);
+  expect(sum(others)).toBeLessThan(170_000);
+  expect(wasm).toHaveLength(1);
+  expect(sum(wasm)).toBeGreaterThan(20_000);
+  expect(sum(wasm)).toBeLessThan(200_000);
 });
 
 test('files with a hash in their name are kept, the page is asked for again', async ({

@@ -1,5 +1,5 @@
 import type { Page } from '@playwright/test';
-import { en, expect, test } from './support/test.ts';
+import { Person, en, expect, test } from './support/test.ts';
 
 /** What a screen reader would say from here on: each text that comes into a live region. */
 async function listen(page: Page): Promise<() => Promise<string[]>> {
@@ -137,4 +137,58 @@ test('what no key writes is not sent, and far too much is said to be so, quickly
   await expect(alice.page.getByText(en.composer.farTooLong)).toHaveCount(0);
   await alice.composer(bob).press('Enter');
   await expect(bubbles).toHaveCount(2);
+});
+
+test('what a newer version writes is said to be so, and nothing else is disturbed by it', async ({
+  browserOf,
+  person,
+}) => {
+  const page = await browserOf();
+  // A version that knows of polls: sealed like any other message, it says what this one has no words for.
+  await page.addInitScript(() => {
+    const post = Worker.prototype.postMessage;
+    Worker.prototype.postMessage = function (question: { name: string; args: string[] }) {
+      const { name, args } = question;
+      if (name === 'sealText' && args[1]?.includes('Tea or coffee?'))
+        args[1] = args[1].replace('"type":"text"', '"type":"poll","choices":["tea","coffee"]');
+      post.call(this, question);
+    };
+  });
+  const bob = new Person('Bob Nkemelu', page);
+  await bob.signUp();
+  const alice = await person('Alice Martin');
+  const carol = await person('Chloé Petit', { locale: 'fr-FR' });
+  for (const reader of [alice, carol]) {
+    await bob.find(reader);
+    await bob.write(reader, 'before');
+    await bob.write(reader, 'Tea or coffee?');
+    const { newer } = reader.t.thread.instead;
+    await expect(reader.row(bob)).toContainText(newer);
+    await reader.open(bob);
+    await expect(reader.bubble(bob, newer)).toBeVisible();
+    await expect(reader.page.getByText('Tea or coffee?')).toHaveCount(0);
+    await expect(reader.page.getByText(reader.t.thread.instead.unreadable)).toHaveCount(0);
+    // There are no words to answer, to copy or to pass on.
+    const menu = await reader.menuOf(bob, newer);
+    await expect(menu.getByRole('menuitem')).toHaveText([
+      reader.t.message.save,
+      reader.t.message.link,
+      reader.t.message.select,
+    ]);
+    await reader.page.keyboard.press('Escape');
+
+    await reader.write(bob, 'and after');
+    await expect(bob.bubble(reader, 'and after')).toBeVisible();
+    await bob.write(reader, 'still here');
+    await expect(reader.bubble(bob, 'still here')).toBeVisible();
+    await expect(bob.tick(reader, 'read')).toBeVisible();
+    await reader.page.reload();
+    for (const text of ['before', newer, 'and after', 'still here'])
+      await expect(reader.bubble(bob, text)).toHaveCount(1);
+    await reader.page.keyboard.press('Control+K');
+    await reader.page.getByRole('combobox').fill('coffee');
+    await expect(reader.page.getByText(reader.t.search.nobody('coffee'))).toBeVisible();
+    await reader.page.getByRole('combobox').fill('still');
+    await expect(reader.page.getByRole('option', { name: 'still here' })).toBeVisible();
+  }
 });

@@ -3,6 +3,10 @@ import { type Texts, en } from '../../web/src/i18n/en.ts';
 
 let count = 0;
 
+/** What can be done with a message, by the texts of its menu. */
+type Action =
+  'reply' | 'edit' | 'copy' | 'forward' | 'save' | 'unsave' | 'link' | 'select' | 'versions' | 'delete';
+
 /** What people do, in the words of the interface. */
 export class Person {
   readonly handle: string;
@@ -116,5 +120,27 @@ export class Person {
   /** What stands under the latest of one's own messages. */
   tick(other: Person, tick: keyof Texts['thread']['ticks']): Locator {
     return this.log(other).getByText(this.t.thread.ticks[tick], { exact: true }).last();
+  }
+
+  /** The menu of a message, by the mouse. */
+  async menuOf(other: Person, text: string): Promise<Locator> {
+    const row = this.log(other).getByRole('article').filter({ hasText: text });
+    await row.hover();
+    await row.getByRole('button', { name: this.t.message.actions }).click();
+    return this.page.getByRole('menu', { name: this.t.message.actions });
+  }
+
+  /** One of the actions of a message, from its menu. */
+  async act(other: Person, text: string, action: Action): Promise<void> {
+    const menu = await this.menuOf(other, text);
+    await menu.getByRole('menuitem', { name: this.t.message[action], exact: true }).click();
+  }
+
+  /** Actions of a conversation one after the other, from its row. */
+  async actOnRow(other: Person, ...actions: string[]): Promise<void> {
+    await this.row(other).hover();
+    await this.page.getByRole('button', { name: this.t.list.actions(other.displayName) }).click();
+    for (const action of actions)
+      await this.page.getByRole('menuitem', { name: action, exact: true }).click();
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, type Page, chromium, test } from '@playwright/test';
@@ -11,10 +11,12 @@ export class Profile {
   constructor(private readonly baseURL: string) {}
 
   async open(): Promise<Page> {
-    const { executablePath, args } = test.info().project.use.launchOptions ?? {};
+    const { launchOptions = {}, timezoneId } = test.info().project.use;
+    const { executablePath, args } = launchOptions;
     this.context = await chromium.launchPersistentContext(this.folder, {
       baseURL: this.baseURL,
       locale: 'en-GB',
+      ...(timezoneId && { timezoneId }),
       ...(executablePath && { executablePath }),
       ...(args && { args }),
     });
@@ -37,6 +39,13 @@ export class Profile {
     session.send('Browser.crash').catch(() => undefined);
     await gone;
     this.context = null;
+  }
+
+  /** All that was kept for pages, once it is closed; not what the browser notes to open its windows again. */
+  get files(): Buffer {
+    const entries = readdirSync(this.folder, { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile() && !/\bSessions$/.test(entry.parentPath));
+    return Buffer.concat(files.map(({ parentPath, name }) => readFileSync(join(parentPath, name))));
   }
 
   async remove(): Promise<void> {

@@ -8,6 +8,12 @@ import { fileURLToPath } from 'node:url';
 
 const BINARY = fileURLToPath(new URL('../../target/debug/entrenous', import.meta.url));
 
+/** The program `faketime` stands between as a process of its own, and would be stopped in the server's place. */
+const FAKETIME = {
+  LD_PRELOAD: '/usr/$LIB/faketime/libfaketimeMT.so.1',
+  FAKETIME_DONT_FAKE_MONOTONIC: '1',
+};
+
 /** A port nobody listens on, below the range that the system hands out by itself. */
 export async function freePort(): Promise<number> {
   for (;;) {
@@ -57,12 +63,11 @@ export class Server {
   async start({ ahead }: { ahead?: string } = {}): Promise<void> {
     const fixed = ['serve', '--listen', `${this.host}:${this.port}`, '--data', this.data];
     const limits = ['--attempts-per-address', '1000', '--attempts-per-handle', '1000'];
-    const command = [BINARY, ...fixed, ...limits, ...this.options];
-    // In the place of the shell that starts it: its process id is the server's.
-    if (ahead) command.unshift('faketime', '--exclude-monotonic', '-f', `+${ahead}`);
-    const [program = BINARY, ...rest] = command;
-    const child = spawn(program, rest, {
+    const options = [...fixed, ...limits, ...this.options];
+    this.greeting = '';
+    const child = spawn(BINARY, options, {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...(ahead && { ...FAKETIME, FAKETIME: `+${ahead}` }) },
     });
     child.stderr.pipe(createWriteStream(this.logFile, { flags: 'a' }));
     this.process = child;

@@ -115,6 +115,8 @@ export const en = {
     choose: 'Choose a conversation, or find a person.',
     you: (text: string) => `You: ${text}`,
     draft: 'Draft:',
+    /** Instead of the last words, where there are none to be shown. */
+    silence: { expired: 'The last message has disappeared.', hidden: 'The last message is not shown.' },
     unread: (n: number) => (n === 1 ? '1 unread message' : `${n} unread messages`),
     loading: 'Fetching your conversations…',
     connecting: 'Connecting…',
@@ -146,6 +148,8 @@ export const en = {
     firstMessage: 'To the first message',
     nothingSince: 'There is no message on this day, nor later.',
     toEnd: 'Go to the latest message',
+    toUnread: 'First unread message',
+    notToUnread: 'Stay here, and count all as read',
     said: (name: string, text: string) => `${name}: ${text}`,
     you: 'You:',
     ticks: { waiting: 'Waiting to be sent', sent: 'Sent', delivered: 'Delivered', read: 'Read' },
@@ -160,6 +164,7 @@ export const en = {
     edit: 'Edit',
     retry: 'Send again',
     discard: 'Discard',
+    takeBack: 'Reuse the text',
     identityChanged: (name: string) =>
       `The keys of ${name} have changed. This happens when an account is created anew, or when someone stands between you. Nothing is sent to them for now. Check with ${name} some other way whether they made a new account, and tell whoever runs this server.`,
     /** Why a message was refused, by code. */
@@ -303,6 +308,7 @@ export const en = {
     listHint: (name: string) =>
       `Until then ${name} sees nothing of them. They are sent even when your browser is closed.`,
     none: 'No message waits here any more.',
+    gone: 'The message was sent or withdrawn while you were changing it. What you had written is in the message field now.',
     change: 'Change',
     sendNow: 'Send now',
     withdraw: 'Withdraw',

@@ -108,6 +108,7 @@ export const fr: Texts = {
     choose: 'Choisissez une conversation, ou cherchez une personne.',
     you: (text) => `Vous : ${text}`,
     draft: 'Brouillon :',
+    silence: { expired: 'Le dernier message a disparu.', hidden: 'Le dernier message n’est pas montré.' },
     unread: (n) => (n === 1 ? '1 message non lu' : `${n} messages non lus`),
     loading: 'Vos conversations arrivent…',
     connecting: 'Connexion en cours…',
@@ -140,6 +141,8 @@ export const fr: Texts = {
     firstMessage: 'Au premier message',
     nothingSince: 'Il n’y a pas de message ce jour-là, ni après.',
     toEnd: 'Aller au dernier message',
+    toUnread: 'Premier message non lu',
+    notToUnread: 'Rester ici et tout considérer comme lu',
     said: (name, text) => `${name} : ${text}`,
     you: 'Vous :',
     ticks: { waiting: 'En attente d’envoi', sent: 'Envoyé', delivered: 'Distribué', read: 'Lu' },
@@ -153,6 +156,7 @@ export const fr: Texts = {
     edit: 'Modifier',
     retry: 'Renvoyer',
     discard: 'Supprimer',
+    takeBack: 'Reprendre le texte',
     identityChanged: (name) =>
       `Les clés de ${name} ont changé. Cela arrive quand un compte est recréé, ou quand quelqu’un s’interpose entre vous. Rien ne lui est envoyé pour l’instant. Demandez par un autre moyen à ${name} si son compte est nouveau, et prévenez la personne qui gère ce serveur.`,
     refusals: {
@@ -301,6 +305,7 @@ export const fr: Texts = {
     listTitle: 'En attente de leur heure',
     listHint: (name) => `D’ici là, ${name} n’en voit rien. Ils partiront même si votre navigateur est fermé.`,
     none: 'Aucun message n’attend plus ici.',
+    gone: 'Le message a été envoyé ou retiré pendant que vous le modifiiez. Ce que vous aviez écrit se trouve maintenant dans le champ du message.',
     change: 'Modifier',
     sendNow: 'Envoyer maintenant',
     withdraw: 'Retirer',

@@ -28,6 +28,8 @@ export interface Told {
   /** The server ended the session. */
   ended(): void;
   profile(person: Person): void;
+  /** A line is open; of what was said before nobody here knows. */
+  ready(): void;
   /** What the person shares was changed, here or in another browser. */
   privacy(privacy: Privacy): void;
   /** For the other tabs. */
@@ -45,12 +47,14 @@ export class Desk {
   private readonly receipts: Receipts;
   private readonly attendance: Attendance;
   private indexing: Promise<Indexer> | null = null;
+  private wasReady = false;
   private stopped = false;
 
   constructor(
     me: string,
-    storage: Storage,
+    private readonly storage: Storage,
     privacy: () => Privacy,
+    private readonly online: () => boolean,
     private readonly told: Told,
   ) {
     this.live = new Live({
@@ -58,7 +62,7 @@ export class Desk {
       connection: (state) => told.connection(state),
       ended: () => told.ended(),
       // Perhaps only the line is refused, as to one tab too many: what is new can still be asked for.
-      unreachable: () => void this.conversations.refresh(),
+      unreachable: () => void this.refresh(),
     });
     this.receipts = new Receipts(this.live, storage);
     this.outbox = new Outbox(storage, this.way());
@@ -96,7 +100,7 @@ export class Desk {
   /** From another tab of this browser. */
   heard(word: Word): void {
     if (word.type === 'settings') return void this.preferences.changedElsewhere().catch(() => undefined);
-    if (word.type === 'index') return void this.indexing?.then((indexer) => indexer.heard(), ignored);
+    if (word.type === 'index') return void this.indexWritten().catch(ignored);
     const { type, conversation } = word;
     if (type === 'draft') return this.conversations.draftChanged(conversation);
     this.conversations.queueChanged(conversation);
@@ -109,20 +113,30 @@ export class Desk {
   }
 
   /** The search in messages, from its first use on; its code comes with it. */
-  indexer(online: () => boolean): Promise<Indexer> {
-    this.indexing ??= this.makeIndexer(online).catch((thrown: unknown) => {
+  indexer(): Promise<Indexer> {
+    this.indexing ??= this.makeIndexer().catch((thrown: unknown) => {
       this.indexing = null;
       throw Problem.from(thrown);
     });
     return this.indexing;
   }
 
-  private async makeIndexer(online: () => boolean): Promise<Indexer> {
+  /** Whoever has searched here once has an index, which is not to keep what is deleted or has disappeared. */
+  private async resumeIndex(): Promise<void> {
+    if (!this.indexing && !this.stopped && (await this.storage.indexes()).length > 0) await this.indexer();
+  }
+
+  private async indexWritten(): Promise<void> {
+    if (this.indexing) (await this.indexing).heard();
+    else await this.resumeIndex();
+  }
+
+  private async makeIndexer(): Promise<Indexer> {
     const { Indexer } = await import('../features/search/indexer.svelte').catch((thrown: unknown) => {
       throw new Problem('offline', 0, String(thrown));
     });
     if (this.stopped) throw new Problem('signed_out', 401);
-    const { keys, conversations } = this;
+    const { keys, conversations, online } = this;
     const written = () => this.told.tabs({ type: 'index' });
     const indexer = new Indexer({ vault, keys, conversations, online, written });
     await indexer.ready.catch((thrown: unknown) => {
@@ -181,11 +195,20 @@ export class Desk {
     void askToStay();
   }
 
+  /** `missed`: a line was lost before, and with it what was said of keys. */
+  private async refresh(missed = false): Promise<void> {
+    await this.conversations.refresh();
+    await this.conversations.tidyKeys({ missed });
+    await this.resumeIndex().catch(ignored);
+  }
+
   private event(frame: ServerFrame): void {
     if (frame.type === 'ready') {
       clock.set(frame.server_time);
       this.attendance.ready();
-      void this.conversations.refresh();
+      this.told.ready();
+      void this.refresh(this.wasReady);
+      this.wasReady = true;
       void this.scheduled.refresh();
       void this.receipts.resend();
       void this.preferences.refresh().catch(() => undefined);

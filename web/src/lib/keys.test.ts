@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { api } from './api/client';
 import type { Conversation, Epoch, EpochSummary, KeyringEntry } from './api/types';
 import { clock } from './clock';
@@ -58,6 +58,10 @@ class World {
     });
     const vault: Partial<Vault> = {
       pin: () => Promise.resolve('known' as const),
+      forgetEpoch: (_, epoch) => {
+        this.ring.delete(epoch);
+        return Promise.resolve();
+      },
       hasEpoch: (_, epoch) => Promise.resolve(this.ring.has(epoch)),
       adoptEpoch: (_, grant) => {
         const { id, number, made_at, bad } = grant as World['grants'][number];
@@ -184,6 +188,76 @@ it('begins anew where the newest epoch does not open, and adopts the others, fif
   expect((await world.keys.epochFor(world.conversation)).number).toBe(4);
   expect(world.onKeyring.map(({ epoch }) => epoch)).toEqual(['epoch-1']);
   expect(world.limits[0]).toBe(50);
+});
+
+describe('where messages disappear and nobody writes', () => {
+  const quiet = (world: World, over: Partial<Conversation> = {}): Conversation => {
+    const before = world.conversation;
+    const epoch = before.epoch && { ...before.epoch, created_at: Date.now() - day };
+    return { ...before, epoch, seq: 4, timer: day, timer_seq: 0, ...over };
+  };
+  const begun = () => {
+    const world = new World();
+    world.grants.push(world.grant(1, Date.now() - day));
+    world.ring.add('epoch-1');
+    return world;
+  };
+
+  it('another epoch is begun, once, so that the key of the last one can go', async () => {
+    const world = begun();
+    world.told = { first_seq: 2 };
+    const due = quiet(world, { timer_seq: 1 });
+    expect(await world.keys.retire(due)).toMatchObject({ id: 'epoch-2', number: 2 });
+    expect(await world.keys.retire(due)).toBeNull();
+    // It is there, and nobody has written in it.
+    world.told = { first_seq: 5 };
+    expect(await world.keys.retire(quiet(world, { timer_seq: 1 }))).toBeNull();
+    expect(world.grants).toHaveLength(2);
+  });
+
+  it('none is begun before its time, nor where messages stay', async () => {
+    const world = begun();
+    world.told = { first_seq: 2 };
+    const young = { ...quiet(world).epoch, created_at: Date.now() - day + 1 } as EpochSummary;
+    expect(await world.keys.retire(quiet(world, { timer_seq: 1, epoch: young }))).toBeNull();
+    expect(await world.keys.retire(quiet(world, { timer: 0 }))).toBeNull();
+    expect(await world.keys.retire(quiet(world, { timer_seq: 1, epoch: null }))).toBeNull();
+    expect(world.grants).toHaveLength(1);
+  });
+
+  it('whoever loses the race, or has no line, says nothing', async () => {
+    const world = begun();
+    world.told = { first_seq: 2 };
+    const due = quiet(world, { timer_seq: 1 });
+    const asked = vi.spyOn(api, 'createEpoch');
+    asked.mockRejectedValueOnce(new Problem('offline'));
+    expect(await world.keys.retire(due)).toBeNull();
+    asked.mockRejectedValueOnce(new Problem('epoch_conflict', 409));
+    expect(await world.keys.retire(due)).toBeNull();
+    expect(asked).toHaveBeenCalledTimes(2);
+    expect(world.grants).toHaveLength(1);
+  });
+});
+
+it('forgets the keys that were erased while nothing was heard, and does not bring them back', async () => {
+  const world = new World();
+  for (let number = 1; number <= 4; number++) world.grants.push(world.grant(number, Date.now()));
+  await world.keys.heal(world.conversation);
+  expect(world.ring.size).toBe(4);
+  const erase = (...numbers: number[]) => {
+    world.grants = world.grants.map((each) => (numbers.includes(each.number) ? { ...each, body: '' } : each));
+  };
+  erase(1, 3);
+  await world.keys.forgetErased(world.conversation);
+  expect([...world.ring]).toEqual(['epoch-2', 'epoch-4']);
+  // Something does not open, and all grants are looked at again.
+  await world.keys.heal(world.conversation);
+  expect([...world.ring]).toEqual(['epoch-2', 'epoch-4']);
+  // The first is not asked for again.
+  erase(2);
+  await world.keys.forgetErased(world.conversation);
+  expect([...world.ring]).toEqual(['epoch-4']);
+  expect(vi.mocked(api.epochs)).toHaveBeenLastCalledWith('c', expect.objectContaining({ after: 1 }));
 });
 
 it('reads the epoch from the head of an envelope', () => {

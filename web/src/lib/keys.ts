@@ -12,6 +12,7 @@ import type {
   Vault as ServedVault,
 } from './api/types';
 import { clock } from './clock';
+import { passing } from './outbox';
 import { Problem } from './problem';
 import type { Vault } from './vault';
 
@@ -58,6 +59,10 @@ export class Keys {
   private readonly pins = new Map<string, Promise<void>>();
   private readonly grants = new Map<string, Epoch[]>();
   private readonly signed = new Map<string, Signed>();
+  /** Epochs after which another one was begun, or was to be, for their keys to go. */
+  private readonly retired = new Set<string>();
+  /** By conversation: all epochs up to this number are erased. */
+  private readonly erased = new Map<string, number>();
   private readonly healing = new Map<string, Promise<void>>();
   /** Something in the vault is not on the server yet. */
   private unsaved = false;
@@ -203,6 +208,24 @@ export class Keys {
     }
   }
 
+  /**
+   * Where messages disappear, the last key they were under can go only after another epoch has begun, which nobody may
+   * write in for long. The new one; null when it is not time, or it did not go: then the next message does it.
+   */
+  async retire(conversation: Conversation): Promise<EpochSummary | null> {
+    const { epoch, seq, timer_seq } = conversation;
+    // One that nobody has written in yet opens nothing.
+    if (!epoch || timer_seq === 0 || epoch.first_seq > seq || this.retired.has(epoch.id)) return null;
+    if (!rotationDue(epoch, conversation, clock.now())) return null;
+    this.retired.add(epoch.id);
+    try {
+      return await this.rotate(conversation, RACES);
+    } catch (thrown) {
+      if (passing(Problem.from(thrown))) this.retired.delete(epoch.id);
+      return null;
+    }
+  }
+
   private async grantOf(conversation: Conversation, number: number): Promise<Epoch> {
     const { epochs } = await api.epochs(conversation.id, { after: number - 1, limit: 1 });
     const [grant] = epochs;
@@ -256,6 +279,28 @@ export class Keys {
     }
     this.grants.set(conversation, known);
     return known;
+  }
+
+  /** All that was under it has disappeared. What was fetched of it before is not to bring its key back. */
+  async forgetEpoch(conversation: string, epoch: string): Promise<void> {
+    const grant = this.grants.get(conversation)?.find(({ id }) => id === epoch);
+    if (grant) grant.body = '';
+    this.signed.delete(epoch);
+    await this.vault.forgetEpoch(conversation, epoch);
+  }
+
+  /** The epochs that were erased while nothing was heard here. */
+  async forgetErased({ id }: Conversation): Promise<void> {
+    let after: number | null | undefined = this.erased.get(id) ?? 0;
+    while (typeof after === 'number') {
+      const page: { epochs: Epoch[]; next?: number | null } = await api.epochs(id, { after, limit: GRANTS });
+      for (const grant of page.epochs) {
+        if (grant.body !== '') continue;
+        await this.forgetEpoch(id, grant.id);
+        if (grant.number === (this.erased.get(id) ?? 0) + 1) this.erased.set(id, grant.number);
+      }
+      after = page.next;
+    }
   }
 
   async safetyNumber(person: Person): Promise<string> {

@@ -158,6 +158,38 @@ describe('a deletion', () => {
   });
 });
 
+describe('what disappears', () => {
+  const until = 1_000;
+  const words = async () =>
+    seal.open('index/c/0', (await storage.segment('c', 0))?.sealed ?? new Uint8Array());
+  const kept = async () => {
+    const brief = { ...message(1), expires_at: until };
+    index.take(
+      { conversation: 'c', first: 1, rev: 2 },
+      [brief, message(2)],
+      ['brief', 'lasting'].map(opened),
+    );
+    await index.keep(until - 1);
+    expect(await words()).toContain('brief');
+  };
+
+  it('leaves the disk when its time is over, although nobody has said so', async () => {
+    await kept();
+    expect(await index.keep(until)).toBe(true);
+    expect(await words()).not.toContain('brief');
+    expect(await words()).toContain('lasting');
+  });
+
+  it('leaves it at the next start otherwise', async () => {
+    await kept();
+    const next = anotherTab();
+    await next.load();
+    expect(places('brief', next)).toEqual([]);
+    expect(await next.keep()).toBe(true);
+    expect(await words()).not.toContain('brief');
+  });
+});
+
 describe('on the disk', () => {
   it('no word is in clear, and no segment opens in the place of another', async () => {
     say(['jabberwock']);

@@ -83,6 +83,16 @@ class Segment {
     this.changed = true;
   }
 
+  /** What has disappeared is not to be found on this device either. */
+  expire(now: number): void {
+    for (const [place, entry] of this.entries.entries()) {
+      if (entry && entry.until <= now) {
+        this.entries[place] = undefined;
+        this.changed = true;
+      }
+    }
+  }
+
   toText(): string {
     const kept = this.entries.flatMap((entry): Kept[] => (entry ? [keptOf(entry)] : []));
     return JSON.stringify(kept);
@@ -216,12 +226,13 @@ export class MessageIndex {
   }
 
   /**
-   * Writes what changed. False when another tab has written meanwhile: `load` then takes what it wrote. A browser that
+   * Writes what changed, or has disappeared by `now`. False when another tab has written meanwhile: `load` then takes what it wrote. A browser that
    * keeps nothing searches as well, and reads everything again at its next start.
    */
-  async keep(): Promise<boolean> {
+  async keep(now = clock.now()): Promise<boolean> {
     let current = true;
     for (const run of this.runs.values()) {
+      for (const segment of run.segments.values()) segment.expire(now);
       const changed = [...run.segments.values()].filter((segment) => segment.changed);
       if (!run.changed && changed.length === 0) continue;
       if ((await this.keepOne(run, changed).catch(() => null)) === false) current = false;

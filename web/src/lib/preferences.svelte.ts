@@ -49,6 +49,12 @@ export const MAX_SAVED = 1_000;
 
 const NOTICES: NoticeWishes = { words: true, sound: true, quiet: null };
 
+// Each wish is an entry of its own, so that two browsers that set two of them at once lose neither.
+const OF_CONVERSATION = ['muted', 'archived', 'pinned', 'hidden', 'unread'] as const;
+const OF_NOTICES = ['words', 'sound', 'quiet'] as const;
+
+type Entries = [key: string, setting: Setting][];
+
 interface Tools {
   vault: Vault;
   keys: Keys;
@@ -107,19 +113,26 @@ export class Preferences {
     await this.show();
   }
 
-  /** `null` takes it back. Rejects only when this browser cannot keep it. */
-  private async set(key: string, value: unknown): Promise<void> {
+  /** `null` takes it back. */
+  private set(key: string, value: unknown): Promise<void> {
+    return this.take([[key, { at: this.laterThan([key]), value }]]);
+  }
+
+  private laterThan(keys: string[]): number {
+    const held = keys.map((key) => (this.settings.get(key)?.at ?? 0) + 1);
+    this.lastAt = Math.max(clock.now(), this.lastAt + 1, ...held);
+    return this.lastAt;
+  }
+
+  /** Rejects only when this browser cannot keep it. */
+  private async take(entries: Entries): Promise<void> {
     const { vault, storage, changed } = this.tools;
-    const at = Math.max(clock.now(), this.lastAt + 1, (this.settings.get(key)?.at ?? 0) + 1);
-    this.lastAt = at;
-    const setting = { at, value };
-    this.settings.set(key, setting);
-    await vault.takeSettings({ [key]: setting });
-    await storage.keepSetting({
-      key,
-      at,
-      sealed: await vault.sealText(`setting/${key}`, JSON.stringify(setting)),
-    });
+    for (const [key, setting] of entries) this.settings.set(key, setting);
+    await vault.takeSettings(Object.fromEntries(entries));
+    for (const [key, setting] of entries) {
+      const sealed = await vault.sealText(`setting/${key}`, JSON.stringify(setting));
+      await storage.keepSetting({ key, at: setting.at, sealed });
+    }
     changed();
     // Without the network it waits for the next line.
     await this.save().catch(() => undefined);
@@ -129,16 +142,63 @@ export class Preferences {
     return this.settings.get(key)?.value ?? null;
   }
 
+  /** All that is wished under this key: of each wish the later of its own entry and the one they once had together. */
+  private wishes<Wishes extends object>(under: string, names: readonly (keyof Wishes & string)[]): Wishes {
+    const together = this.together(under);
+    const wished = names.flatMap((name): [string, unknown][] => {
+      const own = this.settings.get(`${under}/${name}`);
+      const value = together && together.at > (own?.at ?? -1) ? together.value[name] : own?.value;
+      return value === undefined || value === null ? [] : [[name, value]];
+    });
+    return Object.fromEntries(wished) as Wishes;
+  }
+
+  private together(under: string): { at: number; value: Record<string, unknown> } | null {
+    const setting = this.settings.get(under);
+    return setting?.value ? { at: setting.at, value: setting.value as Record<string, unknown> } : null;
+  }
+
+  /** Sets what differs: a wish that nobody touched here is not to overrule another browser. */
+  private async wish<Wishes extends object>(
+    under: string,
+    names: readonly (keyof Wishes & string)[],
+    wishes: Partial<Wishes>,
+  ): Promise<void> {
+    const before: Partial<Wishes> = this.wishes(under, names);
+    const differs = (name: keyof Wishes) =>
+      JSON.stringify(wishes[name] ?? null) !== JSON.stringify(before[name] ?? null);
+    const changed = names.filter((name) => name in wishes && differs(name));
+    if (changed.length === 0) return;
+    const at = this.laterThan([under, ...changed.map((name) => `${under}/${name}`)]);
+    const entries: Entries = changed.map((name) => [`${under}/${name}`, { at, value: wishes[name] ?? null }]);
+    const together = this.together(under);
+    if (together) {
+      // The others stand alone from now on, no later than they were.
+      for (const name of names) {
+        const value = before[name];
+        const own = this.settings.get(`${under}/${name}`)?.at ?? -1;
+        if (value !== undefined && !changed.includes(name) && together.at > own) {
+          entries.push([`${under}/${name}`, { at: together.at, value }]);
+        }
+      }
+      entries.push([under, { at, value: null }]);
+    }
+    await this.take(entries);
+  }
+
   // Conversations
 
   of(conversation: string): ConversationWishes {
-    return this.value(`conversation/${conversation}`) ?? {};
+    return this.wishes<ConversationWishes>(`conversation/${conversation}`, OF_CONVERSATION);
   }
 
   change(conversation: string, wishes: ConversationWishes): Promise<void> {
-    const all = Object.entries({ ...this.of(conversation), ...wishes });
-    const kept = all.filter(([, wish]) => wish !== undefined && wish !== false);
-    return this.set(`conversation/${conversation}`, kept.length > 0 ? Object.fromEntries(kept) : null);
+    const kept = Object.entries(wishes).map(([name, wish]) => [name, wish === false ? undefined : wish]);
+    return this.wish<ConversationWishes>(
+      `conversation/${conversation}`,
+      OF_CONVERSATION,
+      Object.fromEntries(kept) as ConversationWishes,
+    );
   }
 
   // Saved messages
@@ -167,11 +227,11 @@ export class Preferences {
   // Notices
 
   get notices(): NoticeWishes {
-    return { ...NOTICES, ...(this.value('notices') as Partial<NoticeWishes> | null) };
+    return { ...NOTICES, ...this.wishes<Partial<NoticeWishes>>('notices', OF_NOTICES) };
   }
 
   setNotices(wishes: Partial<NoticeWishes>): Promise<void> {
-    return this.set('notices', { ...this.notices, ...wishes });
+    return this.wish<NoticeWishes>('notices', OF_NOTICES, wishes);
   }
 }
 

@@ -60,7 +60,8 @@ it('shows a wish at once, and takes it back', async () => {
   expect(here.of('one')).toEqual({ pinned: true, muted: 5 });
   await here.change('one', { pinned: false, muted: undefined });
   expect(here.of('one')).toEqual({});
-  expect(served['conversation/one']?.value).toBeNull();
+  expect(served['conversation/one/pinned']?.value).toBeNull();
+  expect(served['conversation/one/muted']?.value).toBeNull();
 });
 
 it('keeps what was set without a line over a reload, sealed, and saves it with the next line', async () => {
@@ -68,7 +69,7 @@ it('keeps what was set without a line over a reload, sealed, and saves it with t
   await browser().change('one', { archived: 7 });
   expect(served).toEqual({});
   const [due] = await storage.dueSettings();
-  expect(due?.key).toBe('conversation/one');
+  expect(due?.key).toBe('conversation/one/archived');
   expect(due?.sealed).not.toContain('archived');
 
   const reloaded = browser();
@@ -76,7 +77,7 @@ it('keeps what was set without a line over a reload, sealed, and saves it with t
   expect(reloaded.of('one')).toEqual({ archived: 7 });
   online = true;
   await reloaded.refresh();
-  expect(served['conversation/one']?.value).toEqual({ archived: 7 });
+  expect(served['conversation/one/archived']?.value).toBe(7);
   expect(await storage.dueSettings()).toEqual([]);
 });
 
@@ -89,6 +90,42 @@ it('takes in what another browser set, where that is later', async () => {
   await there.change('one', { pinned: false });
   await here.refresh();
   expect(here.of('one')).toEqual({});
+});
+
+it('loses neither of two wishes that two browsers set at once', async () => {
+  const here = browser();
+  const there = browser();
+  await here.change('one', { pinned: true, archived: undefined });
+  await there.change('one', { muted: 5, archived: undefined });
+  await here.setNotices({ sound: false });
+  await there.setNotices({ quiet: { from: '22:00', to: '07:00' } });
+  // Each has written without having seen the other's.
+  expect(there.of('one')).toEqual({ muted: 5 });
+  await Promise.all([here.refresh(), there.refresh()]);
+  for (const each of [here, there, browser()]) {
+    await each.restore();
+    expect(each.of('one')).toEqual({ pinned: true, muted: 5 });
+    expect(each.notices).toEqual({ words: true, sound: false, quiet: { from: '22:00', to: '07:00' } });
+  }
+});
+
+it('reads wishes that are one entry, and parts them without overruling another browser', async () => {
+  served['conversation/one'] = { at: 10, value: { pinned: true, archived: 7 } };
+  served['notices'] = { at: 10, value: { words: false, sound: true, quiet: null } };
+  const here = browser();
+  const there = browser();
+  await Promise.all([here.restore(), there.restore()]);
+  expect(here.of('one')).toEqual({ pinned: true, archived: 7 });
+  expect(here.notices).toEqual({ words: false, sound: true, quiet: null });
+  await there.change('one', { pinned: false });
+  await here.change('one', { muted: 5 });
+  await Promise.all([here.refresh(), there.refresh()]);
+  expect(here.of('one')).toEqual({ archived: 7, muted: 5 });
+  expect(there.of('one')).toEqual(here.of('one'));
+  // A tab of the version before still writes them as one.
+  served['conversation/one'] = { at: 8e15, value: { pinned: true } };
+  await here.refresh();
+  expect(here.of('one')).toEqual({ pinned: true });
 });
 
 it('lists saved messages, the latest first, and takes no more than there is room for', async () => {

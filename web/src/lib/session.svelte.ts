@@ -68,7 +68,7 @@ export class Session {
   /** The search in messages; its code comes with its first use. */
   async indexer(): Promise<Indexer> {
     if (!this.desk) throw new Problem('signed_out', 401);
-    return this.desk.indexer(() => this.connection === 'online');
+    return this.desk.indexer();
   }
 
   warmUp(): void {
@@ -178,10 +178,12 @@ export class Session {
     this.me = me;
     this.notice = null;
     this.orphaned = false;
-    this.desk = new Desk(me.id, this.storage, () => this.me?.privacy ?? me.privacy, {
+    const privacy = () => this.me?.privacy ?? me.privacy;
+    this.desk = new Desk(me.id, this.storage, privacy, () => this.connection === 'online', {
       connection: (state) => (this.connection = state),
       ended: () => void this.over(),
       profile: (person) => this.profileChanged(person),
+      ready: () => void this.refreshPrivacy().catch(() => undefined),
       privacy: (privacy) => this.privacyChanged(privacy),
       tabs: (word) => this.tell(word),
     });
@@ -301,7 +303,10 @@ export class Session {
 
   /** It may have been changed elsewhere while nothing was heard here. */
   async refreshPrivacy(): Promise<void> {
-    this.privacyChanged(await api.privacy());
+    const before = this.me?.privacy;
+    const privacy = await api.privacy();
+    // Changed meanwhile: the answer may be from before that.
+    if (this.me?.privacy === before) this.privacyChanged(privacy);
   }
 
   async openConversation(account: string): Promise<string> {

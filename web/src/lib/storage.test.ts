@@ -57,6 +57,24 @@ it('drops the messages of one conversation only', async () => {
   expect(await storage.messages('d', Infinity, 9)).toHaveLength(1);
 });
 
+it('takes the words out of what has disappeared, and keeps its place', async () => {
+  const brief = { ...message(2), expires_at: 100 };
+  const record = { last_message: brief } as Conversation;
+  await storage.keep([{ id: 'c', record, synced: 2 }], [message(1), brief]);
+  await storage.expire(99);
+  expect((await storage.messages('c', Infinity, 9)).map(({ envelope }) => envelope)).toEqual(['AQE', 'AQE']);
+  for (const now of [100, 101]) {
+    await storage.expire(now);
+    const [lasting, gone] = await storage.messages('c', Infinity, 9);
+    expect(lasting).toEqual(message(1));
+    expect(gone).toMatchObject({ seq: 2, hidden: true });
+    expect(gone).not.toHaveProperty('envelope');
+    const [kept] = await storage.conversations();
+    expect(kept?.record.last_message).not.toHaveProperty('envelope');
+    expect(kept?.record.last_message).toMatchObject({ seq: 2, expires_at: 100 });
+  }
+});
+
 it('stores a conversation and its messages together or not at all', async () => {
   const record = { id: 'c' } as Conversation;
   const cannotBeStored = { ...message(2), envelope: (() => 1) as unknown as string };

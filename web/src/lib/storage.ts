@@ -364,8 +364,9 @@ export class Storage {
       for await (const cursor of tx.objectStore('conversations')) {
         const { record } = cursor.value;
         const last = record.last_message;
-        if ((last?.expires_at ?? Infinity) > now || !last) continue;
-        await cursor.update({ ...cursor.value, record: { ...record, last_message: emptied(last) } });
+        if (!last?.envelope || (last.expires_at ?? Infinity) > now) continue;
+        // It is known there that it has disappeared.
+        await cursor.update({ ...cursor.value, record: { ...record, last_message: withoutWords(last) } });
       }
     });
   }
@@ -600,9 +601,13 @@ export async function askToStay(): Promise<void> {
 /** The promise beside it says the same. */
 const ignored = () => undefined;
 
+function withoutWords({ envelope: _, ...message }: Message): Message {
+  return { ...message, reactions: [] };
+}
+
 /** As one that is not shown. */
-function emptied({ expires_at: _, envelope: __, ...message }: Message): Message {
-  return { ...message, reactions: [], hidden: true };
+function emptied({ expires_at: _, ...message }: Message): Message {
+  return { ...withoutWords(message), hidden: true };
 }
 
 type DraftStore = Pick<IDBPObjectStore<Schema, Stores, 'drafts', 'readwrite'>, 'put' | 'delete'>;

@@ -262,8 +262,8 @@ export const vaultCalls = {
     return true;
   },
 
-  /** False when another tab has written meanwhile: `loadIndex` takes that. */
-  keepIndex: async (): Promise<boolean> => (await opened()).keep(),
+  /** False when another tab has written meanwhile: `loadIndex` takes that. `now`: the server's time, which only the page knows. */
+  keepIndex: async (now: number): Promise<boolean> => (await opened()).keep(now),
 
   search: async (query: string, conversations: string[], limit: number): Promise<Findings> =>
     (await opened()).find(query, conversations, limit),

@@ -86,10 +86,11 @@ function isReply(reply: unknown): reply is Reply {
   return typeof id === 'string' && Number.isSafeInteger(seq);
 }
 
-export const textOf = (body: string, reply: Reply | null = null): Text => ({
+export const textOf = (body: string, reply: Reply | null = null, forwarded = false): Text => ({
   type: 'text',
   body,
   ...(reply && { reply }),
+  ...(forwarded && { forwarded }),
 });
 
 /** As it is sealed. */

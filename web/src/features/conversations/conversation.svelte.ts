@@ -19,10 +19,13 @@ import { Presence } from './presence.svelte';
 import { Queue } from './queue.svelte';
 import { contentOf, plainText, textOf, type Content, type Opened, type Reply, type Text } from './content';
 import {
+  hasDisappeared,
   isNothing,
+  isSet,
   placeOf,
   withChanges,
   withoutExpired,
+  withoutFalseTimers,
   type Change,
   type Pending,
   type Shown,
@@ -53,8 +56,17 @@ export class Conversation {
   readonly presence = new Presence();
   /** What is held, as it will be when all that waits is on the server. */
   readonly view: readonly Shown[] = $derived.by(() =>
-    withoutExpired(withChanges(this.shown, this.queue.changes, this.tools.me), now()),
+    withoutExpired(withChanges(this.honest(this.shown), this.queue.changes, this.tools.me), now()),
   );
+  /** Of the other's, what can still be read: what has disappeared unread is no news any more. */
+  readonly unread: number = $derived.by(() => {
+    const { last_message, mine, unread } = this.record;
+    const held = this.shown.length > 0 ? this.shown.map(({ message }) => message) : [last_message];
+    const gone = held.filter(
+      (message) => message && this.isUnread(message, mine.read) && hasDisappeared(message, now()),
+    );
+    return Math.max(0, unread - gone.length);
+  });
   private loading: Promise<void> | null = null;
   /** Messages that wait for their turn, and the turn. */
   private arriving: Message[] = [];
@@ -95,8 +107,20 @@ export class Conversation {
     if (shown && (this.shown.at(-1)?.message.seq ?? 0) >= this.record.seq) {
       return { content: shown.content, mine: shown.message.sender === this.tools.me };
     }
-    const expired = (this.record.last_message?.expires_at ?? Infinity) <= now();
-    return this.preview && !expired && !isNothing(this.preview) ? { content: this.preview, mine } : null;
+    const { preview } = this;
+    const { last_message } = this.record;
+    if (!preview || isNothing(preview) || (last_message?.expires_at ?? Infinity) <= now()) return null;
+    const said = last_message
+      ? this.honest([{ message: last_message, content: preview, reactions: [] }])
+      : [];
+    return { content: said[0]?.content ?? preview, mine };
+  }
+  /** Why there are no last words, where there were some. */
+  get silence(): 'expired' | 'hidden' | null {
+    const { last_message } = this.record;
+    if (this.latest || !last_message) return null;
+    if (hasDisappeared(last_message, now())) return 'expired';
+    return last_message.hidden ? 'hidden' : null;
   }
   get activeAt(): number {
     const { seq, active_at } = this.record;
@@ -125,7 +149,7 @@ export class Conversation {
     return hidden !== undefined && !this.hasGoneOn(hidden) && this.draft.empty;
   }
   get markedUnread(): boolean {
-    return this.wishes.unread === true && this.record.unread === 0;
+    return this.wishes.unread === true && this.unread === 0;
   }
 
   private hasGoneOn(seq: number): boolean {
@@ -137,6 +161,10 @@ export class Conversation {
     // What has come back from the archive is not in it any more, muted or not.
     const archived = this.archived ? this.wishes.archived : undefined;
     void this.tools.preferences.change(this.id, { archived, ...wishes }).catch(ignored);
+  }
+
+  private honest(shown: readonly Shown[]): readonly Shown[] {
+    return withoutFalseTimers(shown, this.record);
   }
 
   get atStart(): boolean {
@@ -172,21 +200,21 @@ export class Conversation {
     const { draft, queue } = this;
     this.tools.attendance.wrote(this.id);
     const taken = { ...draft.take(), text };
-    const content = textOf(text, taken.reply);
+    const content = textOf(text, taken.reply, taken.forwarded);
     try {
       if (taken.edits) await queue.change({ kind: 'edit', target: taken.edits }, content, draft.sealed());
       else await queue.add(content, taken.replaces, draft.sealed());
       draft.sent();
     } catch (thrown) {
       const gone = Problem.from(thrown).code === 'not_waiting';
-      draft.giveBack(gone ? { ...taken, replaces: null } : taken);
+      draft.giveBack(gone ? { ...taken, replaces: null, forwarded: false } : taken);
       throw thrown;
     }
   }
 
   /** Words from another conversation, as one's own message; what is being written here stays. */
   async forward(bodies: string[]): Promise<void> {
-    for (const body of bodies) await this.queue.add({ type: 'text', body, forwarded: true }, null);
+    for (const body of bodies) await this.queue.add(textOf(body, null, true), null);
   }
 
   /** New messages disappear after so many milliseconds, for both; with 0 no longer. */
@@ -262,6 +290,8 @@ export class Conversation {
   /** The latest of one's own. */
   editLast(): void {
     const refused = this.pending.findLast((each) => each.refused !== null);
+    // What is still on its way is the latest, and cannot be changed yet.
+    if (!refused && this.pending.length > 0) return;
     const isMine = ({ message, content }: Shown) =>
       message.sender === this.tools.me && content.type === 'text';
     const last = refused?.id ?? this.view.findLast(isMine)?.message.id;
@@ -304,9 +334,21 @@ export class Conversation {
     return this.queue.changes.find(({ about, refused }) => about.target === target && refused !== null);
   }
 
+  /** The words of an edit that was refused, into the composer: its message cannot say them. */
+  async takeBack(id: string): Promise<void> {
+    const content = this.queue.changes.find((each) => each.id === id)?.content;
+    if (content?.type !== 'text') return;
+    this.draft.takenUp += 1;
+    await this.draft.add(content.body);
+    await this.queue.discard(id).catch(ignored);
+  }
+
   /** Held here, or fetched. */
   async at(seq: number): Promise<Shown | undefined> {
-    return this.view.find(({ message }) => message.seq === seq) ?? (await this.history.fetchOne(seq));
+    const held = this.view.find(({ message }) => message.seq === seq);
+    if (held) return held;
+    const fetched = await this.history.fetchOne(seq);
+    return fetched && withoutExpired(this.honest([fetched]), now())[0];
   }
 
   /** The message that another one answers. Null when it is not there, or is another. */
@@ -385,21 +427,21 @@ export class Conversation {
 
   private async takeIn(messages: Message[]): Promise<Content | null> {
     const opened = await this.history.take(messages);
-    let news: Content | null = null;
+    let news: Shown | null = null;
     let missing = false;
     for (const message of messages) {
       const shown = opened.get(message.seq);
       const theirs = message.sender !== this.tools.me;
       const isNews = theirs && message.seq > this.record.seq;
-      if (isNews && shown && !isNothing(shown.content)) news = shown.content;
+      if (isNews && shown && !isNothing(shown.content)) news = shown;
       const place = placeOf(message.rev, this.record.rev);
       missing ||= place === 'gap';
-      if (place !== 'held') this.advance(message, shown);
+      if (place !== 'held') missing = this.advance(message, shown) || missing;
       if (!theirs) this.clearArrived();
     }
-    // What lies between counts as unread or not: the server knows.
+    // What lies between counts as unread or not, and a timer is set or not: the server knows.
     if (missing) this.apply(await api.conversation(this.id));
-    return news;
+    return news && (this.honest([news])[0]?.content ?? null);
   }
 
   /** Everything that changed since the last time. */
@@ -408,28 +450,36 @@ export class Conversation {
     this.clearArrived();
   }
 
-  /** What the list knows moves on with it. */
-  private advance(message: Message, opened: Shown | undefined): void {
+  /** What the list knows moves on with it. True when the server has to be asked what holds now. */
+  private advance(message: Message, opened: Shown | undefined): boolean {
     const { record } = this;
     const theirs = message.sender !== this.tools.me;
     const isNew = message.seq > record.seq;
+    const { read } = record.mine;
+    const added = isNew && this.isUnread(message, read);
+    const gone = !isNew && theirs && !message.hidden && message.seq > read && isSaidToBeGone(message);
     this.record = {
       ...record,
       seq: Math.max(record.seq, message.seq),
       rev: message.rev,
       active_at: Math.max(record.active_at, message.sent_at),
       last_message: message.seq >= record.seq ? message : record.last_message,
-      unread: record.unread + (theirs && isNew && !message.hidden && message.seq > record.mine.read ? 1 : 0),
     };
-    this.noteTimer(message.seq, opened?.content);
+    this.count(record.unread + Number(added) - Number(gone));
+    const timed = this.noteTimer(message, opened?.content);
     if (opened && message.seq >= record.seq) this.preview = opened.content;
     this.confirmDelivery();
+    return timed;
   }
 
-  /** It says how long messages stay from here on. */
-  private noteTimer(seq: number, content: Content | undefined): void {
-    if (content?.type !== 'timer' || seq <= this.record.timer_seq) return;
-    this.record = { ...this.record, timer: content.after, timer_seq: seq };
+  /** It says how long messages stay from here on; whether they do, the server says in a moment. */
+  private noteTimer(message: Message, content: Content | undefined): boolean {
+    const { seq } = message;
+    if (content?.type !== 'timer' || seq <= this.record.timer_seq) return false;
+    const said = { timer: content.after, timer_seq: seq };
+    if (!isSet(message, content.after, said)) return false;
+    this.record = { ...this.record, ...said };
+    return true;
   }
 
   /** What the server says of the conversation as a whole; its last message is opened by the list. */
@@ -470,9 +520,9 @@ export class Conversation {
   /** Seen down to the message `seq`, in a window that has the focus. */
   markRead(seq: number): void {
     const { mine, unread } = this.record;
-    if (!this.shown.some((each) => this.isTheirs(each, mine.read, seq))) return;
+    if (!this.shown.some(({ message }) => this.isUnread(message, mine.read, seq))) return;
     // One's own words after it are no news.
-    const end = this.shown.some((each) => this.isTheirs(each, seq))
+    const end = this.shown.some(({ message }) => this.isUnread(message, seq))
       ? seq
       : (this.shown.at(-1)?.message.seq ?? seq);
     const marks = { delivered: end, read: end };
@@ -489,10 +539,10 @@ export class Conversation {
     this.tools.receipts.note(this.id, marks);
   }
 
-  private isTheirs({ message }: Shown, after: number, to = Infinity): boolean {
-    const { sender, hidden, deleted_at, expires_at, seq } = message;
-    const expired = deleted_at && expires_at && deleted_at >= expires_at;
-    return sender !== this.tools.me && !hidden && !expired && seq > after && seq <= to;
+  /** As the server counts. */
+  private isUnread(message: Message, after: number, to = Infinity): boolean {
+    const { sender, hidden, seq } = message;
+    return sender !== this.tools.me && !hidden && !isSaidToBeGone(message) && seq > after && seq <= to;
   }
 
   /** What is unread now, where `known` may be from before the last mark: counted if it is held here, else at most. */
@@ -502,8 +552,8 @@ export class Conversation {
     const held =
       (shown[0]?.message.seq ?? Infinity) <= mine.read + 1 && (shown.at(-1)?.message.seq ?? 0) >= seq;
     const unread = held
-      ? shown.filter((each) => this.isTheirs(each, mine.read, seq)).length
-      : Math.min(known, Math.max(0, seq - mine.read));
+      ? shown.filter(({ message }) => this.isUnread(message, mine.read, seq)).length
+      : Math.max(0, Math.min(known, seq - mine.read));
     this.record = { ...this.record, unread };
   }
 
@@ -545,6 +595,10 @@ export class Conversation {
 
 /** The queue is read again at the next change of it. */
 const ignored = () => undefined;
+
+/** The server has told that its time is over. */
+const isSaidToBeGone = ({ deleted_at, expires_at }: Message) =>
+  Boolean(expires_at) && (deleted_at ?? 0) >= (expires_at ?? Infinity);
 
 /** Never back to an epoch that was left. */
 function later(known: Record['epoch'], told: Record['epoch']): Record['epoch'] {

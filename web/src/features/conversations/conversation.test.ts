@@ -1,5 +1,7 @@
-import { expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Conversation as Record, Message } from '../../lib/api/types';
+import { api } from '../../lib/api/client';
+import { clock } from '../../lib/clock';
 import { Conversation } from './conversation.svelte';
 import type { Tools } from './tools';
 
@@ -17,6 +19,7 @@ const message = (seq: number, sender: string) =>
 const record = (change: Partial<Record>) =>
   ({
     id: 'c',
+    peer: { id: 'them' },
     seq: 5,
     rev: 5,
     active_at: 1,
@@ -28,12 +31,25 @@ const record = (change: Partial<Record>) =>
     ...change,
   }) as unknown as Record;
 
+/** An envelope is its own text. */
+const plain = (text: string) => ({ text });
+
 /** Messages 1 to 5 are held, the last three of them new and of the other person. */
 function opened(senders = ['them', 'me', 'them', 'them', 'them'], before = record({})) {
   const note = vi.fn();
   const confirmed = vi.fn();
   const receipts = { note, confirmed };
-  const conversation = new Conversation({ me: 'me', receipts } as unknown as Tools, before);
+  const keys = { loadKeyring: () => Promise.resolve() };
+  const vault = {
+    openAll: (messages: Message[]) =>
+      Promise.resolve(
+        messages.map(({ envelope }) => ({ words: envelope ? plain(envelope) : null, reactions: [] })),
+      ),
+  };
+  const storage = { keep: () => Promise.resolve() };
+  const preferences = { of: () => ({ unread: true }) };
+  const tools = { me: 'me', receipts, keys, vault, storage, preferences } as unknown as Tools;
+  const conversation = new Conversation(tools, before, before.rev);
   conversation.history.shown = senders.map((sender, at) => ({
     message: message(at + 1, sender),
     content: { type: 'text', body: '' },
@@ -73,4 +89,92 @@ it('is read to its end when only my own words follow, and then says nothing more
   expect(conversation.record).toMatchObject({ mine: { read: 5 }, unread: 0 });
   conversation.markRead(5);
   expect(note).toHaveBeenCalledTimes(1);
+});
+
+it('counts no message that has disappeared before it was read', async () => {
+  const { conversation } = opened();
+  conversation.history.loaded = true;
+  const expires_at = clock.now() - 1;
+  // Its time is over, and the server has not said so yet.
+  conversation.history.shown = conversation.history.shown.map((each) =>
+    each.message.seq === 4 ? { ...each, message: { ...each.message, expires_at } } : each,
+  );
+  expect(conversation.record.unread).toBe(3);
+  expect(conversation.unread).toBe(2);
+  const gone = { ...message(4, 'them'), rev: 6, envelope: null, expires_at, deleted_at: expires_at };
+  await conversation.receive(gone);
+  expect(conversation.record).toMatchObject({ rev: 6, unread: 2 });
+  expect(conversation.unread).toBe(2);
+  // Told twice, and one that was read long ago.
+  await conversation.receive(gone);
+  await conversation.receive({ ...gone, ...message(1, 'them'), rev: 7, envelope: null });
+  expect(conversation.unread).toBe(2);
+});
+
+it('counts what disappears unread in a conversation that is not open, down to nothing', async () => {
+  const { conversation } = opened([], record({ unread: 2 }));
+  conversation.history.synced = 0;
+  expect(conversation.markedUnread).toBe(false);
+  const gone = (seq: number, rev: number) =>
+    ({ ...message(seq, 'them'), rev, envelope: null, expires_at: 10, deleted_at: 10 }) as Message;
+  await conversation.receive(gone(4, 6));
+  expect(conversation.unread).toBe(1);
+  await conversation.receive(gone(5, 7));
+  expect(conversation.unread).toBe(0);
+  expect(conversation.markedUnread).toBe(true);
+  // It has come and gone while nobody was here.
+  await conversation.receive(gone(6, 8));
+  expect(conversation.unread).toBe(0);
+});
+
+it('says why it has no last words', () => {
+  const silence = (last_message: Message | null) => opened([], record({ last_message })).conversation.silence;
+  const last = message(5, 'them');
+  expect(silence({ ...last, expires_at: clock.now() - 1 })).toBe('expired');
+  expect(silence({ ...last, hidden: true })).toBe('hidden');
+  // Not opened yet, or nothing was said.
+  expect(silence({ ...last, expires_at: clock.now() + 60_000 })).toBeNull();
+  expect(silence(null)).toBeNull();
+});
+
+describe('a timer', () => {
+  const day = 24 * 3_600_000;
+  const timer = (seq: number, after: number, lifetime: number) => ({
+    ...message(seq, 'them'),
+    envelope: JSON.stringify({ type: 'timer', after }),
+    ...(lifetime > 0 && { expires_at: clock.now() + lifetime, sent_at: clock.now() }),
+  });
+  const told = (answer: Partial<Record>) => {
+    const asked = vi.spyOn(api, 'conversation').mockReset();
+    return asked.mockResolvedValue(record({ seq: 6, rev: 6, ...answer }));
+  };
+  const open = () => {
+    const { conversation } = opened(undefined, record({ timer: 0, timer_seq: 0 }));
+    conversation.history.loaded = true;
+    return conversation;
+  };
+
+  it('is shown when it is set', async () => {
+    const conversation = open();
+    const asked = told({ timer: day, timer_seq: 6 });
+    const news = await conversation.receive(timer(6, day, day));
+    expect(news).toEqual({ type: 'timer', after: day });
+    expect(conversation.view.at(-1)?.content).toEqual({ type: 'timer', after: day });
+    expect(conversation.record).toMatchObject({ timer: day, timer_seq: 6 });
+    expect(asked).toHaveBeenCalledTimes(1);
+  });
+
+  it('is none when the server does not keep it, whatever the words say', async () => {
+    // As the message itself shows, and as the server says when it is asked.
+    for (const lifetime of [0, 7 * day]) {
+      const conversation = open();
+      told({ timer: 0, timer_seq: 0 });
+      const news = await conversation.receive(timer(6, day, lifetime));
+      const nothing = { type: 'unreadable', reason: 'timer_not_set' };
+      expect(news).toEqual(nothing);
+      expect(conversation.view.at(-1)?.content).toEqual(nothing);
+      expect(conversation.latest?.content).toEqual(nothing);
+      expect(conversation.record).toMatchObject({ timer: 0, timer_seq: 0 });
+    }
+  });
 });

@@ -47,6 +47,10 @@ export class Conversations {
       .filter((each) => each.begun && !each.record.blocked && !each.hidden)
       .sort((a, b) => b.activeAt - a.activeAt),
   );
+  /** All in which something was said, wherever they are put: what is searched. Latest activity first. */
+  readonly withHistory: Conversation[] = $derived(
+    [...this.byId.values()].filter(({ record }) => record.seq > 0).sort((a, b) => b.activeAt - a.activeAt),
+  );
   readonly archived: Conversation[] = $derived(this.every.filter((each) => each.archived));
   /** The pinned ones on top. */
   readonly list: Conversation[] = $derived(
@@ -58,7 +62,7 @@ export class Conversations {
   readonly unread: number = $derived(
     this.list
       .filter((each) => !each.muted)
-      .reduce((sum, each) => sum + each.record.unread + Number(each.markedUnread), 0),
+      .reduce((sum, each) => sum + each.unread + Number(each.markedUnread), 0),
   );
 
   constructor(private readonly tools: Tools) {}
@@ -104,6 +108,7 @@ export class Conversations {
   /** What has disappeared is not to be found on this device either. */
   private sweep(): void {
     void this.tools.storage.expire(clock.now()).catch(ignored);
+    if (this.complete) void this.tidyKeys();
   }
 
   private make(record: Record, synced = 0): Conversation {
@@ -174,9 +179,24 @@ export class Conversations {
     for (const each of this.every) if (!fetched.has(each.id) && each.awaitsReceipts) await each.askAgain();
   }
 
+  /**
+   * Where messages disappear, their keys go after them. `missed`: some may have gone while nothing was heard, and go
+   * here too.
+   */
+  async tidyKeys({ missed = false } = {}): Promise<void> {
+    const { keys } = this.tools;
+    for (const each of [...this.byId.values()].filter(({ record }) => record.timer_seq > 0)) {
+      if (this.stopped) return;
+      if (missed) await keys.forgetErased(each.record).catch(ignored);
+      const next = await keys.retire(each.record);
+      if (next) each.epochChanged(next);
+    }
+  }
+
   private isNews(fresh: Record): boolean {
     const known = this.byId.get(fresh.id);
-    if (!known?.latest || fresh.rev > known.record.rev) return true;
+    if (!known || fresh.rev > known.record.rev) return true;
+    if (!known.latest && !known.silence) return true;
     const { synced } = known.history;
     return synced > 0 && fresh.rev > synced;
   }
@@ -250,7 +270,7 @@ export class Conversations {
         this.byId.get(frame.conversation)?.epochChanged(frame.epoch);
         break;
       case 'epoch_erased':
-        void this.tools.vault.forgetEpoch(frame.conversation, frame.epoch).catch(ignored);
+        void this.tools.keys.forgetEpoch(frame.conversation, frame.epoch).catch(ignored);
         break;
       case 'block':
         this.blockChanged(frame.account, frame.blocked);

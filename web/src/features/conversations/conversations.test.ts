@@ -27,7 +27,7 @@ const vault = {
   openTexts: (kept: { sealed: string }[]) => Promise.resolve(kept.map(({ sealed }) => ({ text: sealed }))),
 };
 const receipts = { note: vi.fn(), confirmed: vi.fn() };
-const preferences = { of: () => ({}) };
+const preferences = { of: (id: string) => (id === 'hidden' ? { hidden: 1 } : {}) };
 const tools = {
   me: 'me',
   storage,
@@ -94,4 +94,14 @@ it('brings a draft back, also to a thread that was there before it, and before w
   await expect.poll(() => conversations.get('later')?.draft.text).toBe('begun later');
   expect(conversations.get('there')?.draft.text).toBe('begun there');
   expect(conversations.get('typed')?.draft.text).toBe('begun typed\nand typed');
+});
+
+it('has in its history also what was put out of sight', () => {
+  conversations = new Conversations(tools);
+  for (const id of ['shown', 'hidden']) conversations.add(record(id));
+  conversations.add({ ...record('blocked'), blocked: true });
+  conversations.add({ ...record('empty'), seq: 0 });
+  const ids = (all: { id: string }[]) => all.map(({ id }) => id);
+  expect(ids(conversations.every)).toEqual(['shown']);
+  expect(ids(conversations.withHistory).sort()).toEqual(['blocked', 'hidden', 'shown']);
 });

@@ -15,12 +15,22 @@ export interface Written {
   edits: string | null;
   /** The message that this answers. */
   reply: Reply | null;
+  /** It takes the place of words that were passed on. */
+  forwarded: boolean;
   /** What was in the composer before a message was taken up. */
   aside: string;
   at: number;
 }
 
-const NOTHING: Written = { text: '', replaces: null, edits: null, reply: null, aside: '', at: 0 };
+const NOTHING: Written = {
+  text: '',
+  replaces: null,
+  edits: null,
+  reply: null,
+  forwarded: false,
+  aside: '',
+  at: 0,
+};
 /** Kept so often while one types; the other tabs follow within a second. */
 const KEEP_EVERY = 300;
 /** Who has typed within this time is still typing. */
@@ -65,10 +75,10 @@ export class Draft {
   }
 
   /** A message, to be written anew. */
-  takeUp(of: { replaces: string } | { edits: string }, { body, reply }: Text): void {
+  takeUp(of: { replaces: string } | { edits: string }, { body, reply, forwarded }: Text): void {
     const { written } = this;
     const aside = written.replaces || written.edits ? written.aside : written.text;
-    this.write({ ...NOTHING, ...of, text: body, reply: reply ?? null, aside });
+    this.write({ ...NOTHING, ...of, text: body, reply: reply ?? null, forwarded: forwarded === true, aside });
     this.takenUp += 1;
     this.keepNow();
   }
@@ -92,6 +102,15 @@ export class Draft {
     const { text, aside } = this.written;
     this.write({ ...NOTHING, text: joined(text, aside) });
     this.keepNow();
+  }
+
+  /** Words that have no other place any more, after what is written here. Resolves when they are kept. */
+  add(text: string): Promise<void> {
+    const { written } = this;
+    // What was taken up is another message's.
+    const to = written.replaces || written.edits ? 'aside' : 'text';
+    this.write({ ...written, [to]: joined(written[to], text) });
+    return this.keep();
   }
 
   /** For sending: the composer is free at once. */

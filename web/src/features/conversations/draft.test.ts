@@ -114,6 +114,18 @@ it('loses no word when the refused message is gone by another window', () => {
   expect([draft.text, draft.replaces]).toEqual(['mended\nhalf a thought', null]);
 });
 
+it('takes in words that have no other place, after its own and beside a message that was taken up', async () => {
+  const { draft } = tabs[0]!;
+  draft.text = 'half a thought';
+  await draft.add('and another');
+  expect((await kept(tabs[0]!))?.text).toBe('half a thought\nand another');
+  draft.takeUp({ edits: 'one' }, textOf('sent'));
+  await draft.add('a third');
+  expect(draft.text).toBe('sent');
+  draft.layDown();
+  expect(draft.text).toBe('half a thought\nand another\na third');
+});
+
 /** A conversation whose outbox answers as it is told. */
 function written(replace: () => Promise<void>) {
   const tab = tabs[0]!;
@@ -133,6 +145,28 @@ it('has the words back when they could not be kept, before what was typed since'
   conversation.draft.text = 'second';
   await expect(sent).rejects.toMatchObject({ code: 'not_kept' });
   expect([conversation.draft.text, conversation.pending.length]).toEqual(['first\nsecond', 0]);
+  conversation.draft.stop();
+});
+
+it('leaves words that were passed on what they are when they are edited', async () => {
+  const { conversation } = written(() => Promise.resolve());
+  conversation.history.shown = [
+    {
+      message: { id: 'm', seq: 1, sender: 'me' } as never,
+      content: textOf('passed on', null, true),
+      reactions: [],
+    },
+  ];
+  conversation.edit('m');
+  expect(conversation.draft.text).toBe('passed on');
+  await conversation.send('passed on, mended');
+  expect(conversation.queue.changes[0]).toMatchObject({
+    about: { kind: 'edit', target: 'm' },
+    content: { type: 'text', body: 'passed on, mended', forwarded: true },
+  });
+  // What is written next is not.
+  await conversation.send('my own');
+  expect(conversation.pending[0]?.content).toEqual(textOf('my own'));
   conversation.draft.stop();
 });
 
@@ -156,4 +190,21 @@ it('what counts as refused and is in the thread all the same does not look unsen
   ];
   await conversation.queueChanged();
   expect(outbox.remove).toHaveBeenCalledExactlyOnceWith('c', 'there');
+});
+
+it('has the words of a refused edit again, which then waits no more', async () => {
+  const { conversation, outbox } = written(() => Promise.resolve());
+  const edit = {
+    id: 'e',
+    about: { kind: 'edit', target: 'm' },
+    emoji: null,
+    refused: 'too_many_edits',
+  } as const;
+  conversation.queue.changes = [{ ...edit, content: textOf('mended') }];
+  await conversation.takeBack('e');
+  expect(conversation.draft.text).toBe('mended');
+  expect(conversation.draft.edits).toBeNull();
+  expect((await kept(tabs[0]!))?.text).toBe('mended');
+  expect(outbox.remove).toHaveBeenCalledExactlyOnceWith('c', 'e');
+  conversation.draft.stop();
 });

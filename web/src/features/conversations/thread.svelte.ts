@@ -2,12 +2,18 @@
 import { tick } from 'svelte';
 import { SvelteMap } from 'svelte/reactivity';
 import { t } from '../../i18n/index.svelte';
+import { problemText } from '../../i18n/problem-text';
 import type { Preferences } from '../../lib/preferences.svelte';
+import { Problem } from '../../lib/problem';
 import type { Conversation } from './conversation.svelte';
-import type { BubbleItem } from './timeline';
+import type { Reply } from './content';
+import { isNothing, type BubbleItem } from './timeline';
 
 /** So long a message that was jumped to is told from the others. */
 const HIGHLIGHT = 1_800;
+
+/** Pages in which the first message that is shown is looked for. */
+const LOOKED_THROUGH = 10;
 
 /** What a dialog is open for. */
 export interface Question {
@@ -144,6 +150,33 @@ export class ThreadState {
     this.focusTaken = false;
     this.timer = setTimeout(() => (this.highlighted = null), HIGHLIGHT);
     return true;
+  }
+
+  /** To the message that another one answers. Where there is none to be shown, the thread stays where it is. */
+  async follow(reply: Reply): Promise<void> {
+    try {
+      const original = await this.conversation.find(reply);
+      const there = original && !isNothing(original.content) && (await this.jumpTo(reply.seq));
+      if (!there) this.tell(t.message.quoteGone);
+    } catch (thrown) {
+      this.tell(problemText(Problem.from(thrown)));
+    }
+  }
+
+  /** To the first message of the other after this place that is shown. False where there is none. */
+  async jumpPast(seq: number): Promise<boolean> {
+    const { history } = this.conversation;
+    await history.inOrder(() => history.loadAround(seq + 1));
+    for (let from = seq, page = 0; page < LOOKED_THROUGH; page++) {
+      for (const { message } of history.shown) {
+        const theirs = message.seq > from && message.sender !== this.me;
+        if (theirs && (await this.jumpTo(message.seq, { focus: true }))) return true;
+      }
+      from = Math.max(from, history.shown.at(-1)?.message.seq ?? 0);
+      // All of these have disappeared.
+      await history.loadNewer();
+    }
+    return false;
   }
 
   /** To the first message at this time or later that is shown. False where there is none. */

@@ -4,6 +4,7 @@ import { contentOf, emojiOf } from './content';
 import {
   contiguous,
   grewAtTop,
+  isSet,
   itemsOf,
   merge,
   placeOf,
@@ -253,4 +254,20 @@ describe('content', () => {
       expect(contentOf({ text })).toEqual({ type: 'unreadable', reason: 'not_understood' });
     }
   });
+});
+
+it('a timer is set by what the server keeps, not by words', () => {
+  const day = 24 * 60 * minute;
+  const said = (seq: number, lifetime: number | null) =>
+    message(seq, lifetime === null ? {} : { expires_at: noon + seq * 1000 + lifetime });
+  const now = { timer: day, timer_seq: 5 };
+  expect(isSet(said(5, day), day, now)).toBe(true);
+  // Shorter than before: what sets it stays as long as what it is about.
+  expect(isSet(said(5, 7 * day), day, now)).toBe(true);
+  expect(isSet(said(5, 7 * day), 7 * day, now)).toBe(false);
+  expect(isSet(said(6, day), 0, now)).toBe(false);
+  // Earlier ones were followed by this one.
+  expect(isSet(said(3, 7 * day), 7 * day, now)).toBe(true);
+  expect(isSet(said(3, null), 7 * day, now)).toBe(false);
+  expect(isSet(said(5, null), 0, { timer: 0, timer_seq: 5 })).toBe(true);
 });

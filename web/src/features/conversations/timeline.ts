@@ -1,5 +1,5 @@
 /** Pure rules of a thread: which message goes where, and what stands between them. */
-import type { Message } from '../../lib/api/types';
+import type { Conversation, Message } from '../../lib/api/types';
 import type { About } from '../../lib/storage';
 import type { Content } from './content';
 import { sameDay } from './times';
@@ -71,14 +71,41 @@ export function contiguous(messages: readonly Message[], before = Infinity): Mes
 /** What is counted, and not shown. */
 export const isNothing = ({ type }: Content) => type === 'hidden' || type === 'expired';
 
+/** Its time is over: the server has said so, or will within a minute. */
+export function hasDisappeared({ expires_at, deleted_at }: Message, now: number): boolean {
+  return Boolean(expires_at) && Math.max(deleted_at ?? 0, now) >= (expires_at ?? Infinity);
+}
+
 /** What should be gone by now says nothing any more, before the server has told so. */
 export function withoutExpired(shown: readonly Shown[], now: number): readonly Shown[] {
-  if (!shown.some(({ message }) => message.expires_at && message.expires_at <= now)) return shown;
+  if (!shown.some(({ message }) => hasDisappeared(message, now))) return shown;
   return shown.map((each) =>
-    each.message.expires_at && each.message.expires_at <= now
+    hasDisappeared(each.message, now)
       ? { message: each.message, content: { type: 'expired' }, reactions: [] }
       : each,
   );
+}
+
+/** What the server says of how long messages stay, and since which. */
+export type Timed = Pick<Conversation, 'timer' | 'timer_seq'>;
+
+/** Words alone set no timer: the message counts as one if the server keeps it so, and the message itself as long. */
+export function isSet(
+  { seq, sent_at, expires_at }: Message,
+  after: number,
+  { timer, timer_seq }: Timed,
+): boolean {
+  if (after > (expires_at ?? sent_at) - sent_at) return false;
+  return seq < timer_seq || (seq === timer_seq && after === timer);
+}
+
+/** A message that claims a timer that is none says nothing that one could rely on. */
+export function withoutFalseTimers(shown: readonly Shown[], record: Timed): readonly Shown[] {
+  const isFalse = ({ message, content }: Shown) =>
+    content.type === 'timer' && !isSet(message, content.after, record);
+  if (!shown.some(isFalse)) return shown;
+  const instead: Content = { type: 'unreadable', reason: 'timer_not_set' };
+  return shown.map((each) => (isFalse(each) ? { ...each, content: instead } : each));
 }
 
 /** What is held, as it will be when all that waits is on the server. */

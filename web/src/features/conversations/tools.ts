@@ -1,6 +1,7 @@
 /** What the state of conversations works with, handed in by the session. */
 import type { Conversation as Record, Message } from '../../lib/api/types';
 import type { Attendance } from '../../lib/attendance';
+import { clock } from '../../lib/clock';
 import type { Keys } from '../../lib/keys';
 import type { Outbox } from '../../lib/outbox';
 import type { Preferences } from '../../lib/preferences.svelte';
@@ -11,7 +12,7 @@ import type { Vault } from '../../lib/vault';
 import type { OpenedMessage } from '../../lib/vault.calls';
 import { contentOf, emojiOf } from './content';
 import type { Notices } from './notices.svelte';
-import type { Shown } from './timeline';
+import { hasDisappeared, type Shown } from './timeline';
 
 export interface Tools {
   /** One's own account id. */
@@ -69,9 +70,9 @@ function shownOf(message: Message, { words, reactions }: OpenedMessage): Shown {
   };
 }
 
-function whyNothing({ hidden, deleted_at, expires_at }: Message): 'hidden' | 'expired' | 'deleted' {
-  if (hidden) return 'hidden';
-  return expires_at && (deleted_at ?? 0) >= expires_at ? 'expired' : 'deleted';
+function whyNothing(message: Message): 'hidden' | 'expired' | 'deleted' {
+  if (message.hidden) return 'hidden';
+  return hasDisappeared(message, clock.now()) ? 'expired' : 'deleted';
 }
 
 /** What the keys of a conversation lack is fetched; what cannot be mended shows in the messages themselves. */

@@ -1,12 +1,14 @@
 /**
- * Reads the whole history into the index of the search, once, and keeps it
- * true from then on: the newest first, one request after the other, while
- * somebody looks at the page. It begins with the first search.
+ * Reads the whole history into the index of the search, once: the newest
+ * first, one request after the other, while somebody looks at the page. It
+ * begins with the first search, and keeps the index true from then on in every
+ * page, searched or not: what is deleted, edited or disappears leaves the disk.
  */
 import { SvelteMap, SvelteSet } from 'svelte/reactivity';
 import { untrack } from 'svelte';
 import { api } from '../../lib/api/client';
 import type { Message } from '../../lib/api/types';
+import { clock } from '../../lib/clock';
 import type { Keys } from '../../lib/keys';
 import { backOff } from '../../lib/live';
 import type { Reached } from '../../lib/message-index';
@@ -23,13 +25,15 @@ const PAGE = 200;
 const PAGES_UNKEPT = 10;
 /** However busy the page is, there is a next request. */
 const IDLE_WITHIN = 1_000;
+/** What has disappeared goes so often, whether the server could tell or not. */
+const SWEEP = 10 * 60_000;
 /** One tab writes; the others read what it wrote. */
 const LOCK = 'entrenous-index';
 
 export interface Around {
   vault: Pick<Vault, 'loadIndex' | 'indexMessages' | 'keepIndex' | 'search'>;
   keys: Pick<Keys, 'loadKeyring' | 'heal'>;
-  conversations: Pick<Conversations, 'me' | 'every' | 'get'>;
+  conversations: Pick<Conversations, 'me' | 'withHistory' | 'get'>;
   online: () => boolean;
   /** For the other tabs: there is more on the disk. */
   written: () => void;
@@ -54,15 +58,19 @@ export class Indexer {
   private working = false;
   private failures = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly sweeping: ReturnType<typeof setInterval>;
   private readonly over = new AbortController();
 
   private readonly all: Conversation[] = $derived.by(() => {
-    const { every } = this.around.conversations;
+    const { withHistory } = this.around.conversations;
     const first = this.wanted === null ? undefined : this.around.conversations.get(this.wanted);
-    return first ? [first, ...every.filter((each) => each !== first)] : every;
+    return first ? [first, ...withHistory.filter((each) => each !== first)] : withHistory;
   });
+  private readonly behind: Conversation | undefined = $derived(this.all.find((each) => this.isBehind(each)));
+  private readonly toRead: Conversation | undefined = $derived(this.all.find((each) => !this.isWhole(each)));
+  /** Reading what is old rests while nobody looks; forgetting does not. */
   private readonly due: Conversation | undefined = $derived(
-    this.all.find((each) => this.isBehind(each)) ?? this.all.find((each) => !this.isWhole(each)),
+    this.behind ?? (this.visible ? this.toRead : undefined),
   );
 
   /** In messages. */
@@ -74,10 +82,16 @@ export class Indexer {
     }, 0),
   );
   /** All there is can be found. */
-  readonly complete: boolean = $derived(this.loaded && this.due === undefined);
+  readonly complete: boolean = $derived(this.loaded && !this.behind && !this.toRead);
 
   constructor(private readonly around: Around) {
     this.ready = this.load();
+    this.sweeping = setInterval(() => void this.run(), SWEEP);
+    // What has disappeared while the page was closed is still on the disk.
+    this.ready.then(
+      () => void this.run(),
+      () => undefined,
+    );
     const { signal } = this.over;
     document.addEventListener('visibilitychange', () => (this.visible = !document.hidden), { signal });
     const end = $effect.root(() => {
@@ -99,11 +113,12 @@ export class Indexer {
 
   stop(): void {
     clearTimeout(this.timer);
+    clearInterval(this.sweeping);
     this.over.abort();
   }
 
   private get may(): boolean {
-    return this.loaded && this.visible && this.around.online() && !this.over.signal.aborted;
+    return this.loaded && this.around.online() && !this.over.signal.aborted;
   }
 
   private firstOf({ id, record }: Conversation): number {
@@ -129,7 +144,7 @@ export class Indexer {
   }
 
   private async run(): Promise<void> {
-    if (this.running) return;
+    if (this.running || this.over.signal.aborted) return;
     this.running = true;
     clearTimeout(this.timer);
     try {
@@ -155,7 +170,7 @@ export class Indexer {
     try {
       // What another tab has written while this one waited.
       await this.load();
-      await this.around.keys.loadKeyring();
+      if (this.may && this.due) await this.around.keys.loadKeyring();
       for (let page = 1; this.may && this.due; page++) {
         await this.step(this.due);
         if (page % PAGES_UNKEPT === 0) await this.keep();
@@ -206,7 +221,7 @@ export class Indexer {
   }
 
   private async keep(): Promise<void> {
-    const current = await this.around.vault.keepIndex();
+    const current = await this.around.vault.keepIndex(clock.now());
     if (current) this.around.written();
     else await this.load();
   }

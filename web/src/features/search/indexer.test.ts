@@ -17,7 +17,7 @@ class Kept {
   lacksKey = false;
 
   loadIndex = () => Promise.resolve([...this.reached.values()]);
-  keepIndex = vi.fn(() => {
+  keepIndex = vi.fn((_now: number) => {
     for (const each of this.outdated ?? []) this.reached.set(each.conversation, each);
     const current = this.outdated === null;
     this.outdated = null;
@@ -46,7 +46,7 @@ function there(id: string, seq: number, rev = seq): void {
 function begin(): void {
   const conversations = {
     me: 'me',
-    get every() {
+    get withHistory() {
       return [...list.values()];
     },
     get: (id: string) => list.get(id),
@@ -142,6 +142,42 @@ it('asks first for what has changed since, page by page, and writes it at once',
   vi.mocked(api.changes).mockResolvedValueOnce({ messages: [message('a', 11, 21)] });
   there('a', 11, 21);
   await vi.waitFor(() => expect(kept.taken.at(-1)).toBe('a 11–11'));
+});
+
+it('forgets what is deleted also while nobody looks', async () => {
+  hidden(true);
+  there('a', 10);
+  there('b', 300);
+  kept.reached.set('a', { conversation: 'a', first: 1, rev: 10 });
+  begin();
+  await indexer.ready;
+  vi.mocked(api.changes).mockResolvedValueOnce({ messages: [message('a', 4, 11)] });
+  there('a', 10, 11);
+  await vi.waitFor(() => expect(kept.taken).toEqual(['a 4–4']));
+  await turn;
+  expect(kept.reached.get('a')?.rev).toBe(11);
+  expect(api.history).not.toHaveBeenCalled();
+  expect(indexer.complete).toBe(false);
+});
+
+it('writes at each start, and from time to time, what has disappeared: without a line, too', async () => {
+  vi.useFakeTimers();
+  try {
+    offline.add('line');
+    there('a', 3);
+    kept.reached.set('a', { conversation: 'a', first: 1, rev: 3 });
+    begin();
+    await vi.waitFor(() => expect(kept.keepIndex).toHaveBeenCalledTimes(1));
+    await vi.advanceTimersByTimeAsync(10 * 60_000);
+    expect(kept.keepIndex).toHaveBeenCalledTimes(2);
+    expect(kept.keepIndex).toHaveBeenLastCalledWith(expect.any(Number));
+    expect(indexer.problem).toBeNull();
+    indexer.stop();
+    await vi.advanceTimersByTimeAsync(10 * 60_000);
+    expect(kept.keepIndex).toHaveBeenCalledTimes(2);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 describe('it rests', () => {

@@ -92,7 +92,8 @@ export class MessageSearch {
   }
 
   private ids(): string[] {
-    return this.within === null ? this.session.conversations.every.map(({ id }) => id) : [this.within];
+    if (this.within !== null) return [this.within];
+    return this.session.conversations.withHistory.map(({ id }) => id);
   }
 }
 
