@@ -15,7 +15,7 @@ rust-of = $(shell find $(1) -name '*.rs' -o -name Cargo.toml)
 web-sources := $(shell find web/src web/public web/index.html web/vite.config.ts web/emoji-data.ts web/svelte.config.js \
   -type f -not -path 'web/src/generated/*')
 
-.PHONY: run dev test check test-rust test-web e2e bench bench-search api clean
+.PHONY: run dev test check test-rust test-web e2e test-mariadb test-postgres test-cluster bench bench-search api clean
 
 run: server
 	$(server) serve --listen $(LISTEN) --data $(DATA)
@@ -29,7 +29,7 @@ dev: server
 server: $(web-out)
 	cargo build --package entrenous
 
-test: check test-rust test-web e2e
+test: check test-rust test-web e2e test-mariadb test-postgres test-cluster
 
 # ── Checks that run nothing ──────────────────────────────────────────────────────────────────────────────────
 
@@ -55,6 +55,32 @@ test-web: $(wasm-out) web/node_modules/.stamp
 e2e: $(web-out) e2e/node_modules/.stamp target/chromium.stamp target/nginx.stamp target/faketime.stamp
 	cargo test --workspace --all-features --no-run --quiet
 	cd e2e && npm test
+
+# ── On other hosts ───────────────────────────────────────────────────────────────────────────────────────────
+
+# The server's tests once more, those of a database server's bad days, and the story of two people in browsers.
+tested := cargo test --workspace --all-features
+for-browsers := $(web-out) e2e/node_modules/.stamp target/chromium.stamp
+
+test-mariadb: $(for-browsers) target/mariadb.stamp
+	$(tested) --no-run --quiet
+	tools/with-database mariadb $(MAKE) --no-print-directory on-this-database
+
+test-postgres: $(for-browsers) target/postgres.stamp
+	$(tested) --no-run --quiet
+	tools/with-database postgres $(MAKE) --no-print-directory on-this-database
+
+.PHONY: on-this-database
+on-this-database:
+	$(tested) --test all
+	$(tested) --test faults -- engines:: --ignored --test-threads 1
+	cd e2e && npx playwright test story
+
+# Several nodes on one MariaDB, with NATS between them.
+test-cluster: $(for-browsers) target/mariadb.stamp target/nats.stamp target/nginx.stamp
+	$(tested) --no-run --quiet
+	tools/with-database mariadb $(tested) --test faults -- cluster:: --ignored --test-threads 1
+	cd e2e && ../tools/with-database mariadb npx playwright test --config cluster/playwright.config.ts
 
 # ── Load: docs/performance.md ────────────────────────────────────────────────────────────────────────────────
 
@@ -111,10 +137,23 @@ target/chromium.stamp:
 # Only the program is wanted: no service is started now (policy-rc.d forbids it meanwhile) or at the next boot.
 forbid-starts = [ -e /usr/sbin/policy-rc.d ] || { printf '\#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && \
   chmod 755 /usr/sbin/policy-rc.d && trap 'rm /usr/sbin/policy-rc.d' EXIT; }
+install-without-start = $(sudo) sh -ec "$(forbid-starts); apt-get update; \
+  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $(1); \
+  systemctl disable $(2) || true"
 target/nginx.stamp:
-	test -x /usr/sbin/nginx || $(sudo) sh -ec "$(forbid-starts); apt-get update; \
-	  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends nginx; \
-	  systemctl disable nginx || true"
+	test -x /usr/sbin/nginx || $(call install-without-start,nginx,nginx)
+	@mkdir -p target && touch $@
+
+target/mariadb.stamp:
+	test -x /usr/sbin/mariadbd || $(call install-without-start,mariadb-server,mariadb)
+	@mkdir -p target && touch $@
+
+target/postgres.stamp:
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || $(call install-without-start,postgresql,postgresql)
+	@mkdir -p target && touch $@
+
+target/nats.stamp:
+	command -v nats-server >/dev/null || $(call install-without-start,nats-server,nats-server)
 	@mkdir -p target && touch $@
 
 # Time that passes while nobody waits for it.

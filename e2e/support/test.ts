@@ -1,6 +1,7 @@
 import { type BrowserContext, type BrowserContextOptions, type Page, test as base } from '@playwright/test';
 import { en } from '../../web/src/i18n/en.ts';
 import { fr } from '../../web/src/i18n/fr.ts';
+import { newDatabase } from './database.ts';
 import { Person } from './person.ts';
 import { Server } from './server.ts';
 
@@ -29,7 +30,7 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
   server: [
     // eslint-disable-next-line no-empty-pattern -- Playwright reads the fixtures one needs from this pattern.
     async ({}, use) => {
-      const server = await Server.start();
+      const server = await Server.start({ options: await newDatabase() });
       await use(server);
       await server.remove();
     },
