@@ -15,7 +15,7 @@ rust-of = $(shell find $(1) -name '*.rs' -o -name Cargo.toml)
 web-sources := $(shell find web/src web/public web/index.html web/vite.config.ts web/emoji-data.ts web/svelte.config.js \
   -type f -not -path 'web/src/generated/*')
 
-.PHONY: run dev test check test-rust test-web e2e test-mariadb test-postgres test-cluster bench bench-search api clean
+.PHONY: run dev test check test-rust test-web e2e test-mariadb test-postgres test-cluster bench bench-search api dist test-dist clean
 
 run: server
 	$(server) serve --listen $(LISTEN) --data $(DATA)
@@ -43,7 +43,7 @@ check: $(wasm-out) web/node_modules/.stamp e2e/node_modules/.stamp
 
 # ── Tests ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-test-rust: $(web-out)
+test-rust: $(web-out) target/pebble.stamp
 	cargo test --workspace --all-features
 
 test-web: $(wasm-out) web/node_modules/.stamp
@@ -93,6 +93,25 @@ bench: $(web-out)
 bench-search: server e2e/node_modules/.stamp target/chromium.stamp
 	cargo build --package client --example fill
 	cd e2e && npx playwright test --config measure/playwright.config.ts
+
+# ── To give away: docs/self-hosting.md ───────────────────────────────────────────────────────────────────────
+
+version := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+musl := x86_64-unknown-linux-musl
+binary := target/dist/entrenous-$(version)-x86_64-linux-musl
+
+# One static binary with the web inside, what is in it, and their sums.
+dist: $(web-out) target/musl.stamp target/tools/bin/cargo-cyclonedx
+	cargo build --profile dist --target $(musl) --package entrenous
+	@mkdir -p target/dist && rm -f target/dist/entrenous-* target/dist/SHA256SUMS
+	cp target/$(musl)/dist/entrenous $(binary)
+	node tools/sbom.mjs $(musl) >$(binary).cdx.json
+	cd target/dist && sha256sum entrenous-* >SHA256SUMS && cat SHA256SUMS
+
+# It, alone in an empty root; then two people in two browsers write to each other through it there.
+test-dist: dist e2e/node_modules/.stamp target/chromium.stamp
+	tools/test-dist $(binary)
+	cd e2e && ENTRENOUS_BINARY=$(abspath tools/in-empty-root) ENTRENOUS_STATIC=$(abspath $(binary)) npx playwright test writing
 
 # ── Generated files ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -155,6 +174,22 @@ target/postgres.stamp:
 target/nats.stamp:
 	command -v nats-server >/dev/null || $(call install-without-start,nats-server,nats-server)
 	@mkdir -p target && touch $@
+
+# Let's Encrypt's test server.
+target/pebble.stamp:
+	command -v pebble-challtestsrv >/dev/null || { $(sudo) apt-get update && \
+	  $(sudo) env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends pebble; }
+	@mkdir -p target && touch $@
+
+# For the C in SQLite, ring and mimalloc.
+target/musl.stamp: rust-toolchain.toml
+	command -v musl-gcc >/dev/null || { $(sudo) apt-get update && \
+	  $(sudo) env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends musl-tools; }
+	rustup target list --installed | grep -q $(musl) || rustup target add $(musl)
+	@mkdir -p target && touch $@
+
+target/tools/bin/cargo-cyclonedx:
+	cargo install cargo-cyclonedx --version 0.5.9 --locked --root target/tools
 
 # Time that passes while nobody waits for it.
 target/faketime.stamp:

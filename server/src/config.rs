@@ -2,15 +2,17 @@
 //! order of precedence. Everything has a default; an unknown key in the file is an error.
 
 use std::ffi::OsString;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use ipnet::IpNet;
 
 use crate::cluster;
 use crate::listen::Listen;
+use crate::tls::{Contact, Domain};
 
 /// A private one-to-one messenger that an organisation hosts itself.
 #[derive(Debug, Parser)]
@@ -72,6 +74,38 @@ pub struct Config {
     #[arg(long, env = "ENTRENOUS_PUBLIC_URL")]
     pub public_url: Option<PublicUrl>,
 
+    /// Certificate to serve https with, and those of its issuers (PEM); read again whenever the file changes
+    #[arg(long, env = "ENTRENOUS_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key (PEM)
+    #[arg(long, env = "ENTRENOUS_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Domains, separated by commas, for which to get a certificate by ACME and to serve https
+    #[arg(long, env = "ENTRENOUS_ACME", value_delimiter = ',')]
+    pub acme: Vec<Domain>,
+
+    /// Where the certificate authority may write: mailto:somebody@example.org
+    #[arg(long, env = "ENTRENOUS_ACME_CONTACT")]
+    pub acme_contact: Option<Contact>,
+
+    /// Directory of the certificate authority; by default that of Let's Encrypt
+    #[arg(
+        long,
+        env = "ENTRENOUS_ACME_DIRECTORY",
+        default_value = "https://acme-v02.api.letsencrypt.org/directory"
+    )]
+    pub acme_directory: String,
+
+    /// Certificate (PEM) by which to know the directory, where the authority is an organisation's own
+    #[arg(long, env = "ENTRENOUS_ACME_CA")]
+    pub acme_ca: Option<PathBuf>,
+
+    /// Address and port that send whoever comes by plain http to https: 0.0.0.0:80
+    #[arg(long, env = "ENTRENOUS_HTTP_REDIRECT")]
+    pub http_redirect: Option<SocketAddr>,
+
     /// Proxies whose word on the client's address is taken: addresses, networks (10.0.0.0/8), or unix (whoever comes
     /// through the Unix socket), separated by commas
     #[arg(long, env = "ENTRENOUS_TRUSTED_PROXIES", value_delimiter = ',')]
@@ -123,17 +157,50 @@ impl Config {
         self.listen.is_loopback() && self.public_url.as_ref().is_none_or(PublicUrl::is_local)
     }
 
+    /// The server itself speaks TLS.
+    pub fn has_tls(&self) -> bool {
+        self.tls_cert.is_some() || !self.acme.is_empty()
+    }
+
+    /// People reach it by https, the server's own or a proxy's.
+    pub fn is_https(&self) -> bool {
+        self.has_tls() || self.public_url.as_ref().is_some_and(PublicUrl::is_https)
+    }
+
+    /// What one setting says of another.
+    fn settle(&mut self) -> Result<(), &'static str> {
+        if self.tls_cert.is_some() != self.tls_key.is_some() {
+            return Err("--tls-cert and --tls-key belong together");
+        }
+        if self.tls_cert.is_some() && !self.acme.is_empty() {
+            return Err("a certificate comes from --tls-cert or from --acme, not from both");
+        }
+        if let (None, Some(Domain(domain))) = (&self.public_url, self.acme.first()) {
+            self.public_url = Some(PublicUrl { origin: format!("https://{domain}") });
+        }
+        if self.has_tls() && self.public_url.as_ref().is_some_and(|url| !url.is_https()) {
+            return Err("with a certificate, --public-url begins with https://");
+        }
+        if self.http_redirect.is_some() && !self.is_https() {
+            return Err(
+                "--http-redirect needs a place to send people to: a certificate, or --public-url https://…",
+            );
+        }
+        Ok(())
+    }
+
     /// Where a person opens the messenger.
     pub fn address(&self) -> String {
         if let Some(url) = &self.public_url {
             return url.origin.clone();
         }
         let Listen::Tcp(address) = &self.listen else { return self.listen.to_string() };
+        let scheme = if self.has_tls() { "https" } else { "http" };
         let port = address.port();
         match address.ip() {
-            ip if ip.is_loopback() || ip.is_unspecified() => format!("http://localhost:{port}"),
-            IpAddr::V6(ip) => format!("http://[{ip}]:{port}"),
-            IpAddr::V4(ip) => format!("http://{ip}:{port}"),
+            ip if ip.is_loopback() || ip.is_unspecified() => format!("{scheme}://localhost:{port}"),
+            IpAddr::V6(ip) => format!("{scheme}://[{ip}]:{port}"),
+            IpAddr::V4(ip) => format!("{scheme}://{ip}:{port}"),
         }
     }
 }
@@ -330,14 +397,16 @@ pub enum LogFormat {
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let matches = command().try_get_matches_from(&arguments)?;
-    let cli = Cli::from_arg_matches(&matches)?;
-    match &cli.command {
-        Command::Serve(config) if config.config.is_some() => {
-            let path = config.config.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-            with_file(&path, &arguments)
-        }
-        _ => Ok(cli),
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    if let Command::Serve(config) = &cli.command
+        && let Some(path) = &config.config
+    {
+        cli = with_file(&path.display().to_string(), &arguments)?;
     }
+    if let Command::Serve(config) = &mut cli.command {
+        config.settle().map_err(|what| Cli::command().error(ErrorKind::ArgumentConflict, what))?;
+    }
+    Ok(cli)
 }
 
 /// Where a host names the socket that it expects a website to listen on, that is the default.
@@ -351,7 +420,7 @@ fn command() -> clap::Command {
 }
 
 fn with_file(path: &str, arguments: &[OsString]) -> Result<Cli, clap::Error> {
-    let wrong = |what: String| Cli::command().error(clap::error::ErrorKind::InvalidValue, what);
+    let wrong = |what: String| Cli::command().error(ErrorKind::InvalidValue, what);
     let text = std::fs::read_to_string(path).map_err(|e| wrong(format!("cannot read {path}: {e}")))?;
     let table: toml::Table = text.parse().map_err(|e| wrong(format!("{path}: {e}")))?;
 
@@ -455,6 +524,39 @@ mod tests {
             assert!(error.contains(complaint), "{text}: {error}");
         }
         assert!(serve(&["--config", "/nowhere.toml"]).unwrap_err().contains("/nowhere.toml"));
+    }
+
+    #[test]
+    fn a_certificate_makes_everything_https() {
+        let config = serve(&["--tls-cert", "c.pem", "--tls-key", "k.pem"]).unwrap();
+        assert!(config.is_https() && config.first_comer_is_trusted());
+        assert_eq!(config.address(), "https://localhost:8080");
+        let config =
+            serve(&["--acme", "msg.example.org,www.example.org", "--listen", "0.0.0.0:443"]).unwrap();
+        assert_eq!(config.address(), "https://msg.example.org");
+        assert_eq!(config.acme.len(), 2);
+        let config = serve(&["--acme", "msg.example.org", "--public-url", "https://a.example.org"]).unwrap();
+        assert_eq!(config.address(), "https://a.example.org");
+    }
+
+    #[test]
+    fn certificates_that_make_no_sense_are_refused() {
+        let (_folder, path) = file("tls-key = 'key.pem'");
+        assert!(serve(&["--config", &path, "--tls-cert", "cert.pem"]).is_ok(), "one here and one there");
+        for (arguments, complaint) in [
+            (&["--config", path.as_str()][..], "belong together"),
+            (&["--tls-cert", "c"], "belong together"),
+            (&["--tls-cert", "c", "--tls-key", "k", "--acme", "example.org"], "not from both"),
+            (&["--acme", "example.org", "--public-url", "http://example.org"], "https://"),
+            (&["--http-redirect", "0.0.0.0:80"], "--http-redirect"),
+            (&["--acme", "https://example.org"], "a name alone"),
+            (&["--acme", "192.168.1.5"], "a name alone"),
+            (&["--acme", "*.example.org"], "a name alone"),
+            (&["--acme", "example.org", "--acme-contact", "me@example.org"], "mailto:"),
+        ] {
+            let error = serve(arguments).unwrap_err();
+            assert!(error.contains(complaint), "{arguments:?}: {error}");
+        }
     }
 
     #[test]

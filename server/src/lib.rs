@@ -15,6 +15,8 @@
 //! Under them lie two rooms that hide much: [`writer`], which stores everything that waits in one synced
 //! transaction before it acknowledges any of it, and [`live`], which carries [`event`]s to whoever is connected.
 //!
+//! [`listen`] is where connections come from, [`tls`] what makes them https.
+//!
 //! The server never has a key that opens anything: what people write reaches it sealed (docs/e2ee.md).
 
 pub mod accounts;
@@ -35,10 +37,12 @@ pub mod messages;
 pub mod people;
 pub mod privacy;
 pub mod profile;
+pub mod redirect;
 pub mod reports;
 pub mod scheduled;
 pub mod schema;
 pub mod sessions;
+pub mod tls;
 pub mod web_files;
 pub mod wire;
 pub mod writer;
@@ -56,6 +60,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use nix::sys::statvfs::statvfs;
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -65,8 +70,9 @@ use crate::clock::Clock;
 use crate::cluster::{Cluster, Notice};
 use crate::config::Config;
 use crate::db::Db;
-use crate::listen::{Listener, Peer, Stream};
+use crate::listen::{Doors, Listener, Peer, Stream};
 use crate::live::presence;
+use crate::tls::Tls;
 
 pub use crate::scheduled::send_due;
 
@@ -115,36 +121,30 @@ async fn open_data(config: Config, clock: Clock) -> Result<App, Failure> {
 
 /// Answer requests until `shutdown`; then tell whoever is connected, finish what was begun, and close the database.
 pub async fn serve(
-    listener: impl Into<Listener>,
+    doors: impl Into<Doors>,
     app: App,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
-    let listener = listener.into();
-    let router = app::router(app.clone());
+    let doors = doors.into();
     let stopping = CancellationToken::new();
+    let mut certificates = None;
+    if let Some(redirect) = doors.redirect {
+        let router = redirect::router(app.config.address());
+        app.tasks.spawn(take_in(Listener::Tcp(redirect), None, router, app.clone(), stopping.clone()));
+    }
+    let router = app::router(app.clone());
+    if let Some(tls) = &doors.tls {
+        certificates = Some(tokio::spawn(tls.clone().keep()));
+    }
+    app.tasks.spawn(take_in(doors.listener, doors.tls, router, app.clone(), stopping.clone()));
     let housekeeping = tokio::spawn(housekeep(app.clone()));
     let presence = tokio::spawn(presence::keep(app.clone()));
     let schedule = tokio::spawn(scheduled::keep(app.clone()));
     let doubts = tokio::spawn(dispel_doubts(app.clone()));
     let others = tokio::spawn(cluster::keep(app.clone()));
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        tokio::select! {
-            () = &mut shutdown => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    app.tasks.spawn(answer(stream, peer, router.clone(), stopping.clone()));
-                }
-                // Out of file descriptors, or a peer that left: neither is a reason to stop, nor to spin.
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            }
-        }
-    }
+    shutdown.await;
     tracing::info!("shutting down");
-    drop(listener);
+    certificates.inspect(JoinHandle::abort);
     housekeeping.abort();
     schedule.abort();
     doubts.abort();
@@ -165,12 +165,45 @@ pub async fn serve(
     Ok(())
 }
 
-/// One connection, until it ends or `stopping` lets it finish what it is at.
-async fn answer(stream: Stream, peer: Peer, router: Router, stopping: CancellationToken) {
-    if let Err(error) = stream.prepare() {
-        tracing::debug!(%error, "a connection could not be prepared");
-        return;
+/// Whoever comes, until `stopping`; then nobody listens any more.
+async fn take_in(
+    listener: Listener,
+    tls: Option<Tls>,
+    router: Router,
+    app: App,
+    stopping: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    app.tasks.spawn(answer(stream, tls.clone(), peer, router.clone(), stopping.clone()));
+                }
+                // Out of file descriptors, or a peer that left: neither is a reason to stop, nor to spin.
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
     }
+}
+
+/// One connection, until it ends or `stopping` lets it finish what it is at.
+async fn answer(stream: Stream, tls: Option<Tls>, peer: Peer, router: Router, stopping: CancellationToken) {
+    let stream = tokio::select! {
+        ready = prepare(stream, tls) => ready,
+        () = stopping.cancelled() => return,
+    };
+    let stream = match stream {
+        Ok(Some(stream)) => stream,
+        Ok(None) => return,
+        Err(error) => {
+            tracing::debug!(%error, "a connection could not be prepared");
+            return;
+        }
+    };
     let service = router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(peer);
         request.map(axum::body::Body::new)
@@ -193,6 +226,15 @@ async fn answer(stream: Stream, peer: Peer, router: Router, stopping: Cancellati
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+/// None where the handshake was all that the peer wanted.
+async fn prepare(stream: Stream, tls: Option<Tls>) -> io::Result<Option<Stream>> {
+    stream.prepare()?;
+    match tls {
+        Some(tls) => tls.accept(stream).await,
+        None => Ok(Some(stream)),
     }
 }
 
@@ -241,14 +283,7 @@ fn opaque_server(path: &Path, has_accounts: bool) -> Result<Opaque, Failure> {
         Ok(key) => Ok(Opaque::from_bytes(&key).map_err(|error| format!("{}: {error}", path.display()))?),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !has_accounts => {
             let server = Opaque::generate();
-            // Whole under another name first: a crash half-way must not leave half a key.
-            let new = path.with_extension("key.new");
-            let mut options = OpenOptions::new();
-            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-            file.write_all(&server.to_bytes())?;
-            file.sync_all()?;
-            fs::rename(&new, path)?;
-            fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+            write_secret(path, &server.to_bytes())?;
             Ok(server)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(format!(
@@ -258,4 +293,16 @@ fn opaque_server(path: &Path, has_accounts: bool) -> Result<Opaque, Failure> {
         .into()),
         Err(error) => Err(format!("{}: {error}", path.display()).into()),
     }
+}
+
+/// A file that nobody else may read, synced, and whole or not there at all.
+pub(crate) fn write_secret(path: &Path, secret: &[u8]) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(secret)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }

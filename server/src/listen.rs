@@ -1,4 +1,4 @@
-//! Where connections come from: a TCP port, a Unix socket, or a socket that systemd has opened.
+//! Where connections come from: a TCP port, a Unix socket, or a socket that systemd has opened; with TLS or without.
 
 use std::fs;
 use std::io;
@@ -14,6 +14,10 @@ use listenfd::ListenFd;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_rustls::server::TlsStream;
+
+use crate::config::Config;
+use crate::tls::Tls;
 
 /// How long a peer may leave unacknowledged what was sent to it.
 const PEER_PATIENCE: Duration = Duration::from_secs(30);
@@ -58,15 +62,38 @@ impl std::fmt::Display for Listen {
     }
 }
 
+/// All by which people come in.
+pub struct Doors {
+    pub listener: Listener,
+    pub tls: Option<Tls>,
+    /// For plain http, and only to be sent on to https.
+    pub redirect: Option<TcpListener>,
+}
+
+impl Doors {
+    pub async fn open(config: &Config) -> Result<Self, String> {
+        let listener = Listener::bind(&config.listen, config.socket_mode.0).await;
+        let redirect = match config.http_redirect {
+            Some(at) => Some(TcpListener::bind(at).await.map_err(|error| format!("{at}: {error}"))?),
+            None => None,
+        };
+        Ok(Self {
+            listener: listener.map_err(|error| format!("{}: {error}", config.listen))?,
+            tls: Tls::open(config)?,
+            redirect,
+        })
+    }
+}
+
+impl From<TcpListener> for Doors {
+    fn from(listener: TcpListener) -> Self {
+        Self { listener: Listener::Tcp(listener), tls: None, redirect: None }
+    }
+}
+
 pub enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener, Option<OwnFile>),
-}
-
-impl From<TcpListener> for Listener {
-    fn from(listener: TcpListener) -> Self {
-        Self::Tcp(listener)
-    }
 }
 
 /// The file of a Unix socket, which goes when nobody listens any more.
@@ -155,6 +182,7 @@ pub enum Peer {
 pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<TlsStream<Stream>>),
 }
 
 impl Stream {
@@ -167,6 +195,13 @@ impl Stream {
         socket.set_tcp_user_timeout(Some(PEER_PATIENCE))?;
         socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(PEER_PATIENCE))
     }
+
+    /// The first byte that the peer sends, left where it is; none from a Unix socket, and none at the end.
+    pub async fn peek(&self) -> io::Result<Option<u8>> {
+        let Self::Tcp(stream) = self else { return Ok(None) };
+        let mut first = [0];
+        Ok((stream.peek(&mut first).await? == 1).then_some(first[0]))
+    }
 }
 
 impl AsyncRead for Stream {
@@ -174,6 +209,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, into),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, into),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, into),
         }
     }
 }
@@ -183,6 +219,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, from),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, from),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, from),
         }
     }
 
@@ -194,6 +231,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, from),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, from),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, from),
         }
     }
 
@@ -205,6 +243,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
         }
     }
 
@@ -212,6 +251,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
         }
     }
 }

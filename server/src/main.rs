@@ -6,11 +6,15 @@ use std::process::ExitCode;
 use entrenous::accounts;
 use entrenous::clock::Clock;
 use entrenous::config::{self, Command, Config, LogFormat};
-use entrenous::listen::Listener;
+use entrenous::listen::Doors;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -36,10 +40,8 @@ fn main() -> ExitCode {
 async fn serve(config: Config) -> Result<(), Failure> {
     log_to_stderr(&config)?;
     ask_the_system();
-    let listener = Listener::bind(&config.listen, config.socket_mode.0)
-        .await
-        .map_err(|error| format!("{}: {error}", config.listen))?;
-    let config = Config { listen: listener.listen(&config.listen)?, ..config };
+    let doors = Doors::open(&config).await?;
+    let config = Config { listen: doors.listener.listen(&config.listen)?, ..config };
     let address = config.address();
     let name = config.name.clone();
     let app = entrenous::open(config, Clock::default()).await?;
@@ -51,7 +53,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
             _ = tokio::signal::ctrl_c() => {}
         }
     };
-    entrenous::serve(listener, app, shutdown).await
+    entrenous::serve(doors, app, shutdown).await
 }
 
 /// Each open socket is a file: as many as the system allows. And memory in pages of 4 KiB, since with pages of

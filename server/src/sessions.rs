@@ -181,6 +181,9 @@ async fn load(app: &App, session: Uuid) -> Result<Session> {
 ///
 /// There, and nowhere else, the cookie goes without `Secure` and without the prefix that demands it.
 fn is_local(headers: &HeaderMap, app: &App) -> bool {
+    if app.config.is_https() {
+        return false;
+    }
     match &app.config.public_url {
         Some(url) => url.is_local(),
         None => headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(is_local_host),

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::app::App;
-use crate::config::PublicUrl;
+use crate::config::{PublicUrl, is_local_host};
 use crate::error::{Code, Error};
 
 #[derive(RustEmbed)]
@@ -91,12 +91,16 @@ pub async fn strict_headers(State(app): State<App>, request: Request, next: Next
             "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
         ),
     ];
+    // A browser that was told so would never again speak plain http to anything else on its own machine.
+    let is_elsewhere =
+        !request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(is_local_host);
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in FIXED {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if app.config.public_url.as_ref().is_some_and(PublicUrl::is_https) {
+    let is_public = app.config.public_url.as_ref().is_some_and(PublicUrl::is_https);
+    if is_public || (app.config.has_tls() && is_elsewhere) {
         let year = HeaderValue::from_static("max-age=31536000");
         headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
     }

@@ -84,7 +84,8 @@ fn check_origin(app: &App, headers: &HeaderMap) -> Result<()> {
         Some(url) => origin == url.origin,
         None => {
             let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-            origin.split_once("://").is_some_and(|(_, authority)| authority == host)
+            let (scheme, authority) = origin.split_once("://").unwrap_or_default();
+            authority == host && (scheme == "https" || !app.config.is_https())
         }
     };
     if ours { Ok(()) } else { Err(Code::BadOrigin.into()) }
