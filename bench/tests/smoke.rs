@@ -22,7 +22,7 @@ fn server(data: &TempDir) -> SocketAddr {
     let listener = listen().unwrap();
     let address = listener.local_addr().unwrap();
     let config = Config {
-        listen: address,
+        listen: entrenous::listen::Listen::Tcp(address),
         data: data.path().to_owned(),
         frames_per_second: 1_000_000,
         attempts_per_address: 10_000,

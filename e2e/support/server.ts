@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const BINARY = fileURLToPath(new URL('../../target/debug/entrenous', import.meta.url));
+const BINARY =
+  process.env['ENTRENOUS_BINARY'] ?? fileURLToPath(new URL('../../target/debug/entrenous', import.meta.url));
 
 /** A port nobody listens on, below the range that the system hands out by itself. */
 export async function freePort(): Promise<number> {

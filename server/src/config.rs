@@ -86,8 +86,11 @@ pub struct Config {
     pub acme_contact: Option<Contact>,
 
     /// Directory of the certificate authority; by default that of Let's Encrypt
-    #[arg(long, env = "ENTRENOUS_ACME_DIRECTORY",
-          default_value = "https://acme-v02.api.letsencrypt.org/directory")]
+    #[arg(
+        long,
+        env = "ENTRENOUS_ACME_DIRECTORY",
+        default_value = "https://acme-v02.api.letsencrypt.org/directory"
+    )]
     pub acme_directory: String,
 
     /// Certificate (PEM) by which to know the directory, where the authority is an organisation's own
@@ -174,7 +177,9 @@ impl Config {
             return Err("with a certificate, --public-url begins with https://");
         }
         if self.http_redirect.is_some() && !self.is_https() {
-            return Err("--http-redirect needs a place to send people to: a certificate, or --public-url https://…");
+            return Err(
+                "--http-redirect needs a place to send people to: a certificate, or --public-url https://…",
+            );
         }
         Ok(())
     }
@@ -503,7 +508,8 @@ mod tests {
         let config = serve(&["--tls-cert", "c.pem", "--tls-key", "k.pem"]).unwrap();
         assert!(config.is_https() && config.first_comer_is_trusted());
         assert_eq!(config.address(), "https://localhost:8080");
-        let config = serve(&["--acme", "msg.example.org,www.example.org", "--listen", "0.0.0.0:443"]).unwrap();
+        let config =
+            serve(&["--acme", "msg.example.org,www.example.org", "--listen", "0.0.0.0:443"]).unwrap();
         assert_eq!(config.address(), "https://msg.example.org");
         assert_eq!(config.acme.len(), 2);
         let config = serve(&["--acme", "msg.example.org", "--public-url", "https://a.example.org"]).unwrap();

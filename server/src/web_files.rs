@@ -92,11 +92,8 @@ pub async fn strict_headers(State(app): State<App>, request: Request, next: Next
         ),
     ];
     // A browser that was told so would never again speak plain http to anything else on its own machine.
-    let is_elsewhere = !request
-        .headers()
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .is_some_and(is_local_host);
+    let is_elsewhere =
+        !request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(is_local_host);
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in FIXED {
