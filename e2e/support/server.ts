@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const BINARY = fileURLToPath(new URL('../../target/debug/entrenous', import.meta.url));
+const BINARY =
+  process.env['ENTRENOUS_BINARY'] ?? fileURLToPath(new URL('../../target/debug/entrenous', import.meta.url));
 
 /** The program `faketime` stands between as a process of its own, and would be stopped in the server's place. */
 const FAKETIME = {

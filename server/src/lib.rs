@@ -60,7 +60,6 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use nix::sys::statvfs::statvfs;
-use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -127,14 +126,13 @@ pub async fn serve(
 ) -> Result<(), Failure> {
     let doors = doors.into();
     let stopping = CancellationToken::new();
-    let mut certificates = None;
     if let Some(redirect) = doors.redirect {
         let router = redirect::router(app.config.address());
         app.tasks.spawn(take_in(Listener::Tcp(redirect), None, router, app.clone(), stopping.clone()));
     }
     let router = app::router(app.clone());
     if let Some(tls) = &doors.tls {
-        certificates = Some(tokio::spawn(tls.clone().keep()));
+        app.tasks.spawn(stopping.clone().run_until_cancelled_owned(tls.clone().keep()));
     }
     app.tasks.spawn(take_in(doors.listener, doors.tls, router, app.clone(), stopping.clone()));
     let housekeeping = tokio::spawn(housekeep(app.clone()));
@@ -144,7 +142,6 @@ pub async fn serve(
     let others = tokio::spawn(cluster::keep(app.clone()));
     shutdown.await;
     tracing::info!("shutting down");
-    certificates.inspect(JoinHandle::abort);
     housekeeping.abort();
     schedule.abort();
     doubts.abort();

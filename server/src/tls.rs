@@ -207,3 +207,58 @@ impl FromStr for Contact {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A new certificate and its key.
+    fn write(cert: &PathBuf, key: &PathBuf) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(cert, made.cert.pem()).unwrap();
+        fs::write(key, made.key_pair.serialize_pem()).unwrap();
+    }
+
+    #[test]
+    fn a_broken_certificate_leaves_the_one_before_and_the_next_good_one_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+        let (other, others_key) = (folder.path().join("other.pem"), folder.path().join("others-key.pem"));
+        write(&cert, &key);
+        write(&other, &others_key);
+        let (mut files, current) = Files::open(cert.clone(), key.clone()).unwrap();
+        let first = current.borrow().clone();
+        assert_eq!(files.look(), Ok(false));
+
+        let break_it: [&dyn Fn(); 4] = [
+            &|| fs::write(&cert, "-----BEGIN CERTIFICATE-----\n").unwrap(),
+            &|| fs::write(&cert, "").unwrap(),
+            // It is good, but the key is not its own.
+            &|| drop(fs::copy(&other, &cert).unwrap()),
+            &|| fs::remove_file(&key).unwrap(),
+        ];
+        for what in break_it {
+            what();
+            assert_eq!(files.look(), Ok(false), "it may still be being written");
+            assert!(files.look().is_err());
+            assert_eq!(files.look(), Ok(false), "once is enough");
+            assert!(Arc::ptr_eq(&first, &current.borrow()));
+        }
+        write(&cert, &key);
+        assert_eq!(files.look(), Ok(false));
+        assert_eq!(files.look(), Ok(true));
+        assert!(!Arc::ptr_eq(&first, &current.borrow()));
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_said_at_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+        let error = Files::open(cert.clone(), key.clone()).err().unwrap();
+        assert!(error.contains("cert.pem"), "{error}");
+        write(&cert, &key);
+        fs::write(&key, "no key").unwrap();
+        let error = Files::open(cert, key).err().unwrap();
+        assert!(error.contains("key.pem") && !error.contains("no key"), "{error}");
+    }
+}

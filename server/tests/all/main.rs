@@ -22,3 +22,4 @@ mod retries;
 mod scheduled;
 mod sessions;
 mod support;
+mod tls;

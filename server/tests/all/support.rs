@@ -6,7 +6,8 @@ use client::{Client, Event, Live};
 use entrenous::app::App;
 use entrenous::clock::Clock;
 use entrenous::config::{Config, DatabaseUrl};
-use entrenous::listen::Listen;
+use entrenous::listen::{Doors, Listen};
+use entrenous::tls::Tls;
 use reqwest::{Method, RequestBuilder, Response};
 use sea_orm::{ConnectionTrait, Database};
 use serde_json::Value;
@@ -142,15 +143,20 @@ async fn run(
     let app = entrenous::open(config.clone(), clock.clone()).await.unwrap();
     let (stop, stopped) = oneshot::channel();
     let serving = app.clone();
+    let mut doors = Doors::from(listener);
+    doors.tls = Tls::open(config).unwrap();
+    if let Some(at) = config.http_redirect {
+        doors.redirect = Some(TcpListener::bind(at).await.unwrap());
+    }
     let task = tokio::spawn(async move {
         let shutdown = async { drop(stopped.await) };
-        entrenous::serve(listener, serving, shutdown).await.unwrap();
+        entrenous::serve(doors, serving, shutdown).await.unwrap();
     });
     (app, (stop, task))
 }
 
 /// On a free port below those that the system hands out by itself.
-async fn listen() -> TcpListener {
+pub async fn listen() -> TcpListener {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + (std::process::id() % 8_000) as u16;
     loop {
