@@ -49,12 +49,12 @@ impl TestApp {
         let listener = listen().await;
         let mut config = Config {
             listen: Listen::Tcp(listener.local_addr().unwrap()),
-            data: data.path().join("data"),
             attempts_per_address: 10_000,
             attempts_per_handle: 10_000,
-            database: database().await,
             ..Config::default()
         };
+        config.storage.data = data.path().join("data");
+        config.storage.database = database().await;
         set(&mut config);
         let clock = Clock::default();
         let url = format!("http://{}", config.listen);
