@@ -103,8 +103,11 @@ pub async fn backup(
     format::refuse_existing(file)?;
     let key = read_key(storage)?;
     let looked = Looked::at(&storage.database(), file, tell).await?;
-    let writer = Writer::create(file, passphrase)?;
-    let whole = write(&looked.db, &key, writer, now, tell).await;
+    let whole = async {
+        db::refuse_newer::<Migrator>(&schema::applied(&looked.db).await?)?;
+        write(&looked.db, &key, Writer::create(file, passphrase)?, now, tell).await
+    };
+    let whole: Result<Whole, Failure> = whole.await;
     looked.close().await?;
     let whole = whole?;
     let contents = walk(whole.part(), passphrase, None, Progress::new(tell, "Reading it again"))
@@ -189,7 +192,6 @@ async fn write(
     if applied.is_empty() {
         return Err("there is nothing of Entre Nous in this database".into());
     }
-    db::refuse_newer::<Migrator>(&applied)?;
     refuse_half_moved(&snapshot).await?;
     refuse_other_key(&snapshot, key).await?;
     writer.header(&Header {

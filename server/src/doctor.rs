@@ -18,6 +18,7 @@ use sea_orm::{
     TransactionOptions, TransactionTrait, TryGetable,
 };
 use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
 
 use crate::clock::{Clock, MINUTE, Millis, SECOND};
 use crate::config::{Config, DatabaseUrl, Storage, TrustedProxy};
@@ -100,7 +101,7 @@ pub async fn examine(config: &Config, clock: &Clock) -> Vec<Finding> {
         // All was said already.
         let _ = db.close().await;
     }
-    listens(&mut report, config);
+    listens(&mut report, config).await;
     public(&mut report, config);
     report.0
 }
@@ -427,12 +428,12 @@ async fn clocks(report: &mut Report, db: &DatabaseConnection, clock: &Clock) -> 
 
 // ── The network ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-fn listens(report: &mut Report, config: &Config) {
+async fn listens(report: &mut Report, config: &Config) {
     match &config.listen {
         Listen::Systemd => report.ok("listening: on the socket that systemd opens"),
         Listen::Tcp(address) => match TcpListener::bind(address) {
             Ok(_) => report.ok(format!("listening: {address} is free")),
-            Err(error) if error.kind() == ErrorKind::AddrInUse && is_ours(*address) => {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && is_ours(*address).await => {
                 report.ok(format!("listening: a server of Entre Nous answers on {address}"));
             }
             Err(error) => report.fail(
@@ -466,8 +467,8 @@ fn unix(report: &mut Report, path: &Path) {
 }
 
 /// Whether what listens there is such a server.
-fn is_ours(address: SocketAddr) -> bool {
-    let asked = || -> io::Result<String> {
+async fn is_ours(address: SocketAddr) -> bool {
+    let asked = move || -> io::Result<String> {
         let patience = Duration::from_secs(2);
         let mut stream = TcpStream::connect_timeout(&address, patience)?;
         stream.set_read_timeout(Some(patience))?;
@@ -476,7 +477,9 @@ fn is_ours(address: SocketAddr) -> bool {
         stream.take(64 << 10).read_to_string(&mut answer)?;
         Ok(answer)
     };
-    asked().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200") && answer.contains("x-request-id"))
+    let asked = spawn_blocking(asked).await;
+    let Ok(Ok(answer)) = asked else { return false };
+    answer.starts_with("HTTP/1.1 200") && answer.contains("x-request-id")
 }
 
 fn public(report: &mut Report, config: &Config) {

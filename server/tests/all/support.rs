@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use client::{Client, Event, Live};
 use entrenous::app::App;
 use entrenous::clock::Clock;
-use entrenous::config::{Config, DatabaseUrl};
+use entrenous::config::{Config, DatabaseUrl, Storage};
 use entrenous::listen::Listen;
 use reqwest::{Method, RequestBuilder, Response};
 use sea_orm::{ConnectionTrait, Database};
@@ -119,6 +119,12 @@ pub fn refused(status: u16, code: &str) -> Refusal {
 /// As [`refusal`], for the answers of [`Client::raw`].
 pub fn raw_refusal((status, problem): (u16, Value)) -> Refusal {
     (status, problem["code"].as_str().unwrap_or_default().to_owned())
+}
+
+/// An empty place of the kind that the tests run on.
+pub async fn empty_place(folder: &TempDir) -> Storage {
+    let data = folder.path().join("data");
+    Storage { data, database: database().await, ..Config::default().storage }
 }
 
 /// SQLite in the folder, or a new database on the server that `ENTRENOUS_TEST_DATABASE` names.
