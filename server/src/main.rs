@@ -65,7 +65,9 @@ async fn backup(what: &Backup) -> Result<(), Failure> {
         given => given,
     };
     let now = Clock::default().now();
-    let made = archive::backup(&what.storage, &what.file, passphrase.as_ref(), now, &mut say).await?;
+    let mut tell = say;
+    let backup = archive::backup(&what.storage, &what.file, passphrase.as_ref(), now, &mut tell);
+    let made = unless_interrupted(backup).await?;
     let (file, rows) = (what.file.display(), made.rows());
     say(&format!("{file} holds {rows} rows and the server's key, and was read again: it is whole."));
     if passphrase.is_none() {
@@ -91,7 +93,9 @@ async fn restore(what: &Restore) -> Result<(), Failure> {
         ));
         return Ok(());
     }
-    let back = archive::restore(&what.storage, &what.file, passphrase, &mut say).await?;
+    let mut tell = say;
+    let restore = archive::restore(&what.storage, &what.file, passphrase, &mut tell);
+    let back = unless_interrupted(restore).await?;
     let (rows, people) = (back.rows(), back.rows_of("accounts"));
     let key = what.storage.key_file();
     say(&format!(
@@ -122,6 +126,16 @@ async fn examine(config: &Config) -> Result<(), Failure> {
     match findings.iter().filter(|finding| finding.level == Level::Fail).count() {
         0 => Ok(()),
         wrong => Err(format!("{wrong} of these must be put right").into()),
+    }
+}
+
+/// Whoever presses Ctrl+C leaves nothing half behind.
+async fn unless_interrupted<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        done = work => done,
+        _ = terminate.recv() => Err("stopped; nothing was changed".into()),
+        _ = tokio::signal::ctrl_c() => Err("stopped; nothing was changed".into()),
     }
 }
 
