@@ -10,6 +10,7 @@ use bench::process::{listen, resident_bytes};
 use bench::{idle, latency, relay, throughput};
 use entrenous::clock::Clock;
 use entrenous::config::Config;
+use entrenous::listen::Listen;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -21,13 +22,13 @@ const SHORT: Duration = Duration::from_millis(200);
 fn server(data: &TempDir) -> SocketAddr {
     let listener = listen().unwrap();
     let address = listener.local_addr().unwrap();
-    let config = Config {
-        listen: entrenous::listen::Listen::Tcp(address),
-        data: data.path().to_owned(),
+    let mut config = Config {
+        listen: Listen::Tcp(address),
         frames_per_second: 1_000_000,
         attempts_per_address: 10_000,
         ..Config::default()
     };
+    config.storage.data = data.path().to_owned();
     thread::spawn(move || {
         Runtime::new().unwrap().block_on(async {
             listener.set_nonblocking(true).unwrap();

@@ -1,7 +1,7 @@
 //! What an administrator can set: by flag, by `ENTRENOUS_*` environment variable, or in a TOML file, in that
 //! order of precedence. Everything has a default; an unknown key in the file is an error.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -26,24 +26,24 @@ pub struct Cli {
 pub enum Command {
     /// Serve the messenger
     Serve(Box<Config>),
+    /// Write everything into one file, while the server runs or not
+    Backup(Backup),
+    /// Bring back what a backup holds, into an empty place
+    Restore(Restore),
+    /// Carry everything over into another database, while the server does not run
+    Move(Move),
+    /// Look whether everything is as the server needs it, and say what to do
+    Doctor(Box<Config>),
     /// Print the description of the HTTP API (OpenAPI 3.1, JSON)
     Openapi,
 }
 
-/// The settings of `entrenous serve`.
+/// Where everything is kept: the same settings for every command.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Config {
-    /// A TOML file with any of these settings (`public-url = "https://…"`)
+pub struct Storage {
+    /// A TOML file with any of the settings of `serve` (`public-url = "https://…"`)
     #[arg(long, env = "ENTRENOUS_CONFIG")]
     pub config: Option<PathBuf>,
-
-    /// Where to listen: an address and a port, unix:PATH, or systemd (a socket that it has opened)
-    #[arg(long, env = "ENTRENOUS_LISTEN", default_value = "127.0.0.1:8080")]
-    pub listen: Listen,
-
-    /// Rights of the Unix socket's file, in octal
-    #[arg(long, env = "ENTRENOUS_SOCKET_MODE", default_value = "0660")]
-    pub socket_mode: Mode,
 
     /// Folder of the server's own key, and of the database unless another is named
     #[arg(long, env = "ENTRENOUS_DATA", default_value = "data")]
@@ -62,13 +62,97 @@ pub struct Config {
     #[arg(long, env = "ENTRENOUS_SQLITE_JOURNAL", value_enum, default_value_t = Journal::Wal)]
     pub sqlite_journal: Journal,
 
+    /// File of the server's own key, the same for all nodes that share a database; by default in the data folder
+    #[arg(long, env = "ENTRENOUS_KEY_FILE")]
+    pub key_file: Option<PathBuf>,
+}
+
+impl Storage {
+    pub fn key_file(&self) -> PathBuf {
+        self.key_file.clone().unwrap_or_else(|| self.data.join("server.key"))
+    }
+
+    pub fn database(&self) -> DatabaseUrl {
+        let in_the_data_folder = || DatabaseUrl::Sqlite(self.data.join("entrenous.db"));
+        self.database.clone().unwrap_or_else(in_the_data_folder)
+    }
+}
+
+/// What opens a sealed backup. It is never an argument, which all on the machine could see.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Sealed {
+    /// File whose first line is the passphrase; without it ENTRENOUS_PASSPHRASE, or you are asked
+    #[arg(long, env = "ENTRENOUS_PASSPHRASE_FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct Backup {
+    #[command(flatten)]
+    pub storage: Storage,
+
+    #[command(flatten)]
+    pub sealed: Sealed,
+
+    /// Seal the file with a passphrase, and ask for one if none is given otherwise
+    #[arg(long)]
+    pub encrypt: bool,
+
+    /// The file to write; it must not exist
+    pub file: PathBuf,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct Restore {
+    #[command(flatten)]
+    pub storage: Storage,
+
+    #[command(flatten)]
+    pub sealed: Sealed,
+
+    /// Only look whether the file is whole
+    #[arg(long)]
+    pub verify: bool,
+
+    /// The backup
+    pub file: PathBuf,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct Move {
+    #[command(flatten)]
+    pub storage: Storage,
+
+    /// The database to take everything from; by default the configured one
+    #[arg(long, env = "ENTRENOUS_MOVE_FROM", hide_env_values = true)]
+    pub from: Option<DatabaseUrl>,
+
+    /// The database to carry it to: empty, or with what an earlier move has brought
+    #[arg(long, env = "ENTRENOUS_MOVE_TO", hide_env_values = true)]
+    pub to: DatabaseUrl,
+
+    /// Also when other programs are connected to the source, none of which is a server of Entre Nous
+    #[arg(long)]
+    pub ignore_connections: bool,
+}
+
+/// The settings of `entrenous serve`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Config {
+    #[command(flatten)]
+    pub storage: Storage,
+
     /// NATS, over which nodes that share a database tell each other what happens: nats://user:password@host:4222
     #[arg(long, env = "ENTRENOUS_NATS", hide_env_values = true)]
     pub nats: Option<NatsUrl>,
 
-    /// File of the server's own key, the same for all nodes that share a database; by default in the data folder
-    #[arg(long, env = "ENTRENOUS_KEY_FILE")]
-    pub key_file: Option<PathBuf>,
+    /// Where to listen: an address and a port, unix:PATH, or systemd (a socket that it has opened)
+    #[arg(long, env = "ENTRENOUS_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: Listen,
+
+    /// Rights of the Unix socket's file, in octal
+    #[arg(long, env = "ENTRENOUS_SOCKET_MODE", default_value = "0660")]
+    pub socket_mode: Mode,
 
     /// Address under which people reach the server, when a proxy stands in front of it
     #[arg(long, env = "ENTRENOUS_PUBLIC_URL")]
@@ -148,10 +232,6 @@ pub struct Config {
 }
 
 impl Config {
-    pub fn key_file(&self) -> PathBuf {
-        self.key_file.clone().unwrap_or_else(|| self.data.join("server.key"))
-    }
-
     /// Only this machine can reach the server, so whoever opens it first may administer it.
     pub fn first_comer_is_trusted(&self) -> bool {
         self.listen.is_loopback() && self.public_url.as_ref().is_none_or(PublicUrl::is_local)
@@ -206,7 +286,7 @@ impl Config {
 }
 
 /// Where the database is. A server's URL has a password in it, and is never shown.
-#[derive(Clone)]
+#[derive(Clone, Eq, PartialEq)]
 pub enum DatabaseUrl {
     Sqlite(PathBuf),
     Server(String),
@@ -397,12 +477,11 @@ pub enum LogFormat {
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let matches = command().try_get_matches_from(&arguments)?;
-    let mut cli = Cli::from_arg_matches(&matches)?;
-    if let Command::Serve(config) = &cli.command
-        && let Some(path) = &config.config
-    {
-        cli = with_file(&path.display().to_string(), &arguments)?;
-    }
+    let named = matches.subcommand().and_then(|(_, of)| of.try_get_one::<PathBuf>("config").ok().flatten());
+    let mut cli = match named {
+        Some(path) => with_file(&path.display().to_string(), &arguments)?,
+        None => Cli::from_arg_matches(&matches)?,
+    };
     if let Command::Serve(config) = &mut cli.command {
         config.settle().map_err(|what| Cli::command().error(ErrorKind::ArgumentConflict, what))?;
     }
@@ -416,7 +495,17 @@ fn command() -> clap::Command {
     };
     let mut listen = OsString::from("unix:");
     listen.push(socket);
-    Cli::command().mut_subcommand("serve", |serve| serve.mut_arg("listen", |arg| arg.default_value(listen)))
+    with_default(Cli::command(), "listen", &listen)
+}
+
+/// For each command that has this setting.
+fn with_default(command: clap::Command, setting: &str, value: &OsStr) -> clap::Command {
+    command.mut_subcommands(|each| {
+        if each.get_arguments().all(|arg| arg.get_id() != setting) {
+            return each;
+        }
+        each.mut_arg(setting, |arg| arg.default_value(value.to_owned()))
+    })
 }
 
 fn with_file(path: &str, arguments: &[OsString]) -> Result<Cli, clap::Error> {
@@ -443,8 +532,7 @@ fn with_file(path: &str, arguments: &[OsString]) -> Result<Cli, clap::Error> {
                 )));
             }
         };
-        let id = key.replace('-', "_");
-        command = command.mut_subcommand("serve", |serve| serve.mut_arg(id, |arg| arg.default_value(value)));
+        command = with_default(command, &key.replace('-', "_"), OsStr::new(&value));
     }
     let matches: ArgMatches = command.try_get_matches_from(arguments)?;
     Cli::from_arg_matches(&matches)
@@ -476,7 +564,7 @@ mod tests {
         let all = ["entrenous", "serve"].iter().chain(arguments).map(OsString::from);
         match parse(all).map(|cli| cli.command) {
             Ok(Command::Serve(config)) => Ok(*config),
-            Ok(Command::Openapi) => unreachable!("serve was asked for"),
+            Ok(_) => unreachable!("serve was asked for"),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -566,6 +654,28 @@ mod tests {
         let (_folder, path) = file("trusted-proxies = ['10.0.0.0/8', 'unix']");
         assert_eq!(serve(&["--config", &path]).unwrap().trusted_proxies, both);
         assert_eq!(serve(&[]).unwrap().trusted_proxies, []);
+    }
+
+    #[test]
+    fn every_command_reads_the_same_file() {
+        let (_folder, path) = file("data = '/srv/entrenous'\nname = 'Ours'\nlisten = '127.0.0.1:9'");
+        for command in
+            [&["backup", "a"][..], &["restore", "a"], &["move", "--to", "sqlite:///b"], &["doctor"]]
+        {
+            let (verb, rest) = command.split_first().unwrap();
+            let all = ["entrenous", verb, "--config", &path].into_iter().chain(rest.iter().copied());
+            let storage = match parse(all.map(OsString::from)).unwrap().command {
+                Command::Backup(of) => of.storage,
+                Command::Restore(of) => of.storage,
+                Command::Move(of) => of.storage,
+                Command::Doctor(of) => {
+                    assert_eq!((of.name.as_str(), of.listen.to_string().as_str()), ("Ours", "127.0.0.1:9"));
+                    of.storage
+                }
+                Command::Serve(_) | Command::Openapi => unreachable!("something else was asked for"),
+            };
+            assert_eq!(storage.key_file(), PathBuf::from("/srv/entrenous/server.key"), "{verb}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::time::Duration;
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
 use sea_orm::sqlx::{self, Executor};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
+    AccessMode, ColumnTrait, Condition, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
     DatabaseTransaction, DbBackend, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode, Statement,
     TransactionOptions, TransactionTrait,
 };
@@ -21,11 +21,12 @@ use sea_orm_migration::MigratorTrait;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::config::{Config, DatabaseUrl};
+use crate::config::{Config, DatabaseUrl, Journal, Storage};
 use crate::error::{Error, Result};
-use crate::schema::Migrator;
+use crate::schema::{self, Migrator};
+use crate::{Failure, accounts, archive};
 
-pub use sqlite::{Sqlite, Turn};
+pub use sqlite::{Sqlite, Turn, touch};
 
 /// For a connection, or a lock.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -46,16 +47,21 @@ pub struct Db {
 
 impl Db {
     /// Open (or create) what the configuration names, and bring its schema up to date.
-    pub async fn open(config: &Config) -> Result<Self, DbErr> {
-        let in_the_data_folder = || DatabaseUrl::Sqlite(config.data.join("entrenous.db"));
-        let (pool, sqlite) = match config.database.clone().unwrap_or_else(in_the_data_folder) {
+    pub async fn open(config: &Config) -> Result<Self, Failure> {
+        Self::open_as::<Migrator>(&config.storage).await
+    }
+
+    /// With the schema of another version of this program.
+    pub async fn open_as<M: MigratorTrait>(storage: &Storage) -> Result<Self, Failure> {
+        let (pool, sqlite) = match storage.database() {
             DatabaseUrl::Sqlite(path) => {
-                let (pool, sqlite) = Sqlite::open(path, config.sqlite_journal).await?;
+                let (pool, sqlite) = Sqlite::open(path, storage.sqlite_journal).await?;
                 (pool, Some(sqlite))
             }
-            DatabaseUrl::Server(url) => (connect(url, config.database_connections).await?, None),
+            DatabaseUrl::Server(url) => (connect(url, storage.database_connections, Use::Serve).await?, None),
         };
-        migrate(&pool).await?;
+        archive::refuse_half_moved(&pool).await?;
+        migrate::<M>(&pool, storage).await?;
         Ok(Self { pool, sqlite, doubts: Arc::default() })
     }
 
@@ -140,7 +146,47 @@ impl Db {
     }
 }
 
-async fn connect(url: String, connections: u32) -> Result<DatabaseConnection, DbErr> {
+/// One connection for a command that reads, beside a server that may run. Nothing is brought up to date.
+pub async fn look(database: &DatabaseUrl) -> Result<DatabaseConnection, DbErr> {
+    match database {
+        DatabaseUrl::Sqlite(path) => sqlite::look(path).await,
+        DatabaseUrl::Server(url) => connect(url.clone(), 1, Use::Command).await,
+    }
+}
+
+/// One connection for a command that nothing else may come between: SQLite lets no other program in meanwhile.
+pub async fn alone(database: &DatabaseUrl, journal: Option<Journal>) -> Result<DatabaseConnection, DbErr> {
+    match database {
+        DatabaseUrl::Sqlite(path) => sqlite::alone(path, journal).await,
+        DatabaseUrl::Server(url) => connect(url.clone(), 1, Use::Command).await,
+    }
+}
+
+/// A transaction that sees the database as it is now, however long it takes to read it.
+pub async fn snapshot(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    // SQLite's are like that by themselves.
+    let on_server = db.get_database_backend() != DbBackend::Sqlite;
+    let options = TransactionOptions {
+        isolation_level: on_server.then_some(IsolationLevel::RepeatableRead),
+        access_mode: on_server.then_some(AccessMode::ReadOnly),
+        ..Default::default()
+    };
+    db.begin_with_options(options).await
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Use {
+    Serve,
+    /// Takes as long as it takes, also between two statements.
+    Command,
+}
+
+/// Under which the connections of this program are known to PostgreSQL.
+pub const APPLICATION: &str = "entrenous";
+const PATIENT_MYSQL: &str = "SET SESSION wait_timeout = 28800, SESSION net_write_timeout = 600";
+const PATIENT_POSTGRES: &str = "SET idle_in_transaction_session_timeout = 0";
+
+async fn connect(url: String, connections: u32, used: Use) -> Result<DatabaseConnection, DbErr> {
     let allowed = connections_allowed(&url).await?;
     if allowed < connections {
         tracing::info!(asked = connections, allowed, "the database allows fewer connections");
@@ -151,11 +197,10 @@ async fn connect(url: String, connections: u32) -> Result<DatabaseConnection, Db
         .min_connections(1)
         .acquire_timeout(PATIENCE)
         .connect_timeout(PATIENCE)
-        .idle_timeout(IDLE)
-        .max_lifetime(LIFETIME)
         .sqlx_logging(false)
-        .map_sqlx_mysql_pool_opts(|pool| {
-            pool.after_connect(|connection, _| {
+        .map_sqlx_postgres_opts(|options| options.application_name(APPLICATION))
+        .map_sqlx_mysql_pool_opts(move |pool| {
+            pool.after_connect(move |connection, _| {
                 Box::pin(async move {
                     // What does not fit is an error, on hosts too that would rather cut it off.
                     connection
@@ -165,20 +210,29 @@ async fn connect(url: String, connections: u32) -> Result<DatabaseConnection, Db
                         )
                         .await?;
                     connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
+                    if used == Use::Command {
+                        connection.execute(PATIENT_MYSQL).await?;
+                    }
                     Ok(())
                 })
             })
         })
-        .map_sqlx_postgres_pool_opts(|pool| {
-            pool.after_connect(|connection, _| {
+        .map_sqlx_postgres_pool_opts(move |pool| {
+            pool.after_connect(move |connection, _| {
                 Box::pin(async move {
                     connection.execute("SET lock_timeout = '10s'; SET client_min_messages = warning").await?;
                     // Whatever became of this program: nobody waits for ever for what it had locked.
                     connection.execute("SET idle_in_transaction_session_timeout = '30s'").await?;
+                    if used == Use::Command {
+                        connection.execute(PATIENT_POSTGRES).await?;
+                    }
                     Ok(())
                 })
             })
         });
+    if used == Use::Serve {
+        options.idle_timeout(IDLE).max_lifetime(LIFETIME);
+    }
     Database::connect(options).await
 }
 
@@ -209,8 +263,8 @@ pub fn any_of<C: ColumnTrait>(first: C, second: C, keys: impl IntoIterator<Item 
     keys.into_iter().map(one).fold(none, Condition::add)
 }
 
-/// Two nodes that start together do it once.
-async fn migrate(pool: &DatabaseConnection) -> Result<(), DbErr> {
+/// Two nodes that start together do it once; and what is there is copied before it is changed.
+async fn migrate<M: MigratorTrait>(pool: &DatabaseConnection, storage: &Storage) -> Result<(), Failure> {
     let backend = pool.get_database_backend();
     // All or nothing, but on MySQL, which commits each statement by itself: there a start that is cut short is
     // taken up by the next one.
@@ -219,30 +273,65 @@ async fn migrate(pool: &DatabaseConnection) -> Result<(), DbErr> {
     match backend {
         DbBackend::Postgres => {
             refuse_other_encodings(&transaction).await?;
+            // The first of two nodes may have much to copy.
+            transaction.execute_raw(say("SET LOCAL lock_timeout = '10min'")).await?;
+            transaction.execute_raw(say("SET LOCAL idle_in_transaction_session_timeout = 0")).await?;
             transaction.execute_raw(say("SELECT pg_advisory_xact_lock(7218465120)")).await?;
         }
         DbBackend::MySql => {
-            transaction.execute_raw(say("SELECT GET_LOCK('entrenous migrates', 60)")).await?;
+            transaction.execute_raw(say(PATIENT_MYSQL)).await?;
+            let locked = transaction.query_one_raw(say("SELECT GET_LOCK('entrenous migrates', 600)")).await?;
+            if locked.and_then(|row| row.try_get_by_index(0).ok()) != Some(1_i64) {
+                return Err("another node has been bringing the database up to date for ten minutes: \
+                            start this one when it is done"
+                    .into());
+            }
         }
         _ => {}
     }
-    let migrated = Migrator::up(&transaction, None).await;
+    let migrated = match refuse_newer::<M>(&schema::applied(&transaction).await?) {
+        Ok(()) => copy_and_migrate::<M>(pool, &transaction, storage).await,
+        refused => refused,
+    };
     if backend == DbBackend::MySql {
         transaction.execute_raw(say("DO RELEASE_LOCK('entrenous migrates')")).await?;
     }
-    migrated.map_err(|error| match error {
-        DbErr::Custom(text) if text.contains("is missing, this migration has been applied") => {
-            DbErr::Custom(format!(
-                "the database was written by another version of entrenous, and this one does not know all of it: \
-                 start the version that wrote it, or a later one ({text})"
-            ))
-        }
-        error => error,
-    })?;
-    transaction.commit().await
+    migrated?;
+    Ok(transaction.commit().await?)
 }
 
-async fn refuse_other_encodings(db: &impl ConnectionTrait) -> Result<(), DbErr> {
+/// What this program does not know, it would damage.
+pub fn refuse_newer<M: MigratorTrait>(applied: &[String]) -> Result<(), Failure> {
+    let known = schema::known::<M>();
+    match applied.iter().find(|name| !known.contains(name)) {
+        None => Ok(()),
+        Some(unknown) => Err(format!(
+            "this was written by a newer version of entrenous, and this one ({}) does not know all of it: use the \
+             version that wrote it, or a later one (schema {unknown})",
+            env!("CARGO_PKG_VERSION")
+        )
+        .into()),
+    }
+}
+
+async fn copy_and_migrate<M: MigratorTrait>(
+    pool: &DatabaseConnection,
+    transaction: &DatabaseTransaction,
+    storage: &Storage,
+) -> Result<(), Failure> {
+    let applied = schema::applied(transaction).await?;
+    let behind = applied.len() < schema::known::<M>().len();
+    if behind && !applied.is_empty() && accounts::exist(transaction).await.map_err(|e| e.to_string())? {
+        archive::keep_before_upgrade(pool, storage).await?;
+    }
+    Ok(M::up(transaction, None).await?)
+}
+
+/// Only PostgreSQL's databases have one for all their tables.
+pub async fn refuse_other_encodings(db: &impl ConnectionTrait) -> Result<(), DbErr> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
     let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, "SHOW server_encoding")).await?;
     let encoding = row.map(|row| row.try_get_by_index::<String>(0)).transpose()?.unwrap_or_default();
     if encoding == "UTF8" {

@@ -12,6 +12,9 @@
 //! - [`conversations`] and [`messages`], [`scheduled`] those that wait for their time
 //! - [`blocks`] and [`reports`]
 //!
+//! For whoever looks after the server: [`archive`] has backups, restoring and moving, [`doctor`] looks for what is
+//! wrong.
+//!
 //! Under them lie two rooms that hide much: [`writer`], which stores everything that waits in one synced
 //! transaction before it acknowledges any of it, and [`live`], which carries [`event`]s to whoever is connected.
 //!
@@ -21,12 +24,14 @@
 
 pub mod accounts;
 pub mod app;
+pub mod archive;
 pub mod blocks;
 pub mod clock;
 pub mod cluster;
 pub mod config;
 pub mod conversations;
 pub mod db;
+pub mod doctor;
 pub mod error;
 pub mod event;
 pub mod keys;
@@ -60,9 +65,12 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use nix::sys::statvfs::statvfs;
+use sea_orm::EntityTrait;
+use sha2::{Digest, Sha256};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::clock::Clock;
@@ -71,6 +79,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::listen::{Doors, Listener, Peer, Stream};
 use crate::live::presence;
+use crate::schema::tables::settings;
 use crate::tls::Tls;
 
 pub use crate::scheduled::send_due;
@@ -80,15 +89,17 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 /// A client that sends its headers slower than this is holding the connection, not using it.
 const HEADER_PATIENCE: Duration = Duration::from_secs(10);
 /// With less than this on the disk, whatever goes wrong at the start goes wrong for want of it.
-const ENOUGH: u64 = 1 << 20;
+pub(crate) const ENOUGH: u64 = 1 << 20;
+/// The name under which the database knows the server's key, by its SHA-256.
+const SERVER_KEY: &str = "server_key";
 const MAX_HEADER_BYTES: usize = 16 << 10;
 const MAX_HEADERS: usize = 64;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Open what the configuration names: the data folder, the server's key, the database.
 pub async fn open(config: Config, clock: Clock) -> Result<App, Failure> {
-    let data = config.data.clone();
+    let data = config.storage.data.clone();
     open_data(config, clock).await.map_err(|error| {
         let data = data.display();
         match room_left(&data.to_string()) {
@@ -101,18 +112,21 @@ pub async fn open(config: Config, clock: Clock) -> Result<App, Failure> {
 }
 
 /// What SQLite says of a full disk depends on what it was about to do.
-fn room_left(folder: &str) -> Option<u64> {
+pub(crate) fn room_left(folder: &str) -> Option<u64> {
     let disk = statvfs(folder).ok()?;
     Some(disk.blocks_available() * disk.fragment_size())
 }
 
 async fn open_data(config: Config, clock: Clock) -> Result<App, Failure> {
-    DirBuilder::new().recursive(true).mode(0o700).create(&config.data)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(&config.storage.data)?;
     let db = Db::open(&config).await?;
     let has_accounts = accounts::exist(db.read()).await.map_err(|error| error.to_string())?;
-    let opaque = opaque_server(&config.key_file(), has_accounts)?;
+    let path = config.storage.key_file();
+    let key = server_key(&path, has_accounts)?;
+    let opaque = Opaque::from_bytes(&key).map_err(|error| format!("{}: {error}", path.display()))?;
+    agree_on_key(&db, &key, &path).await?;
     let cluster = match &config.nats {
-        Some(url) => Cluster::connect(url, &opaque.to_bytes()).await?,
+        Some(url) => Cluster::connect(url, &key).await?,
         None => Cluster::default(),
     };
     Ok(App::new(config, clock, db, opaque, cluster).map_err(|error| error.to_string())?)
@@ -275,13 +289,13 @@ async fn housekeep(app: App) {
 /// The server's half of the password protocol. Without this file no password opens anything, so it is made
 /// once, readable by nobody else, and synced before it is used; and never made anew where accounts need the
 /// old one.
-fn opaque_server(path: &Path, has_accounts: bool) -> Result<Opaque, Failure> {
+fn server_key(path: &Path, has_accounts: bool) -> Result<Zeroizing<Vec<u8>>, Failure> {
     match fs::read(path) {
-        Ok(key) => Ok(Opaque::from_bytes(&key).map_err(|error| format!("{}: {error}", path.display()))?),
+        Ok(key) => Ok(Zeroizing::new(key)),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !has_accounts => {
-            let server = Opaque::generate();
-            write_secret(path, &server.to_bytes())?;
-            Ok(server)
+            let key = Opaque::generate().to_bytes();
+            write_secret(path, &key)?;
+            Ok(key)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(format!(
             "{} is missing, and no account of this database can log in without it: restore it from a backup",
@@ -302,4 +316,35 @@ pub(crate) fn write_secret(path: &Path, secret: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&new, path)?;
     fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// The database remembers which key it is served with. A node with another one would make accounts that nobody
+/// can log in to on the others.
+async fn agree_on_key(db: &Db, key: &[u8], path: &Path) -> Result<(), Failure> {
+    let own = Sha256::digest(key).to_vec();
+    let known = db
+        .write(async |tx| {
+            if let Some(row) = settings::Entity::find_by_id(SERVER_KEY).one(tx).await? {
+                return Ok(row.value);
+            }
+            // Of two nodes that come first, one begins again and finds the other's.
+            let row = settings::Model { name: SERVER_KEY.to_owned(), value: own.clone() };
+            settings::Entity::insert(settings::ActiveModel::from(row))
+                .on_conflict_do_nothing()
+                .exec_without_returning(tx)
+                .await?;
+            Ok(own.clone())
+        })
+        .await
+        .map_err(|error| error.to_string())?;
+    if known == own {
+        return Ok(());
+    }
+    Err(format!(
+        "{} is not the key that this database is served with: nobody could log in with a password. Nodes that \
+         share a database need the same key: copy the file from the other node, or from the backup that belongs to \
+         this database",
+        path.display()
+    )
+    .into())
 }

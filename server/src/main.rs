@@ -3,10 +3,12 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use entrenous::accounts;
+use entrenous::archive::Passphrase;
 use entrenous::clock::Clock;
-use entrenous::config::{self, Command, Config, LogFormat};
+use entrenous::config::{self, Backup, Command, Config, LogFormat, Move, Restore, Sealed};
+use entrenous::doctor::{self, Level};
 use entrenous::listen::Doors;
+use entrenous::{Failure, accounts, archive};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,8 +18,6 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 fn main() -> ExitCode {
     let cli = match config::parse(std::env::args_os()) {
         Ok(cli) => cli,
@@ -25,6 +25,10 @@ fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Serve(config) => serve(*config),
+        Command::Backup(what) => backup(&what),
+        Command::Restore(what) => restore(&what),
+        Command::Move(what) => carry(&what),
+        Command::Doctor(config) => examine(&config),
         Command::Openapi => print_openapi(),
     };
     match done {
@@ -54,6 +58,112 @@ async fn serve(config: Config) -> Result<(), Failure> {
         }
     };
     entrenous::serve(doors, app, shutdown).await
+}
+
+#[tokio::main]
+async fn backup(what: &Backup) -> Result<(), Failure> {
+    let passphrase = match given_passphrase(&what.sealed)? {
+        None if what.encrypt => Some(asked_passphrase(true)?),
+        given => given,
+    };
+    let now = Clock::default().now();
+    let mut tell = say;
+    let backup = archive::backup(&what.storage, &what.file, passphrase.as_ref(), now, &mut tell);
+    let made = unless_interrupted(backup).await?;
+    let (file, rows) = (what.file.display(), made.rows());
+    say(&format!("{file} holds {rows} rows and the server's key, and was read again: it is whole."));
+    if passphrase.is_none() {
+        say("It is not sealed: whoever has it has the server's key, and all that the server knows.");
+    }
+    Ok(())
+}
+
+#[tokio::main]
+async fn restore(what: &Restore) -> Result<(), Failure> {
+    let passphrase = match archive::is_sealed(&what.file)? {
+        false => None,
+        true => Some(given_passphrase(&what.sealed)?.map_or_else(|| asked_passphrase(false), Ok)?),
+    };
+    let passphrase = passphrase.as_ref();
+    let file = what.file.display();
+    if what.verify {
+        let there = archive::verify(&what.file, passphrase, &mut say).await?;
+        let (program, engine) = (&there.header.program, &there.header.engine);
+        let rows = there.rows();
+        say(&format!(
+            "{file} is whole: {rows} rows and the server's key, by entrenous {program} from {engine}."
+        ));
+        return Ok(());
+    }
+    let mut tell = say;
+    let restore = archive::restore(&what.storage, &what.file, passphrase, &mut tell);
+    let back = unless_interrupted(restore).await?;
+    let (rows, people) = (back.rows(), back.rows_of("accounts"));
+    let key = what.storage.key_file();
+    say(&format!(
+        "Restored and compared: {rows} rows, {people} accounts, and the server's key in {}.",
+        key.display()
+    ));
+    Ok(())
+}
+
+#[tokio::main]
+async fn carry(what: &Move) -> Result<(), Failure> {
+    let from = what.from.clone().unwrap_or_else(|| what.storage.database());
+    let moved = archive::carry(&from, &what.to, &what.storage, what.ignore_connections, &mut say).await?;
+    let rows: u64 = moved.iter().map(|(_, sum)| sum.rows).sum();
+    say(&format!(
+        "Moved: {rows} rows, the same on both sides. Now set `database` to the new one, keep the server's key where it \
+         is, and never serve the old database again."
+    ));
+    Ok(())
+}
+
+#[tokio::main]
+async fn examine(config: &Config) -> Result<(), Failure> {
+    let findings = doctor::examine(config, &Clock::default()).await;
+    for finding in &findings {
+        say(&finding.to_string());
+    }
+    match findings.iter().filter(|finding| finding.level == Level::Fail).count() {
+        0 => Ok(()),
+        wrong => Err(format!("{wrong} of these must be put right").into()),
+    }
+}
+
+/// Whoever presses Ctrl+C leaves nothing half behind.
+async fn unless_interrupted<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        done = work => done,
+        _ = terminate.recv() => Err("stopped; nothing was changed".into()),
+        _ = tokio::signal::ctrl_c() => Err("stopped; nothing was changed".into()),
+    }
+}
+
+/// By the file or the environment.
+fn given_passphrase(sealed: &Sealed) -> Result<Option<Passphrase>, Failure> {
+    let given = match &sealed.passphrase_file {
+        None => std::env::var("ENTRENOUS_PASSPHRASE").ok().filter(|text| !text.is_empty()),
+        Some(path) => {
+            let text =
+                std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            Some(text.lines().next().unwrap_or_default().to_owned())
+        }
+    };
+    given.map(Passphrase::new).transpose()
+}
+
+/// Twice where a slip of the finger would make a file that nobody can open.
+fn asked_passphrase(twice: bool) -> Result<Passphrase, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err("the passphrase is missing: give --passphrase-file, or ENTRENOUS_PASSPHRASE".into());
+    }
+    let text = rpassword::prompt_password("Passphrase: ")?;
+    if twice && rpassword::prompt_password("Once more: ")? != text {
+        return Err("these were two different passphrases".into());
+    }
+    Passphrase::new(text)
 }
 
 /// Each open socket is a file: as many as the system allows. And memory in pages of 4 KiB, since with pages of

@@ -384,7 +384,8 @@ mod tests {
     #[tokio::test]
     async fn a_search_among_a_hundred_thousand_uses_the_index() {
         let folder = tempfile::tempdir().unwrap();
-        let config = Config { data: folder.path().to_owned(), ..Config::default() };
+        let mut config = Config::default();
+        config.storage.data = folder.path().to_owned();
         let db = Db::open(&config).await.unwrap();
         for thousand in 0..100 {
             let people = (0..1_000).map(|n| format!("user{:05}", thousand * 1_000 + n));

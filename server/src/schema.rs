@@ -5,7 +5,33 @@ pub mod tables;
 
 mod m2026_11_28_first;
 
-use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, Statement};
+use sea_orm_migration::{MigrationTrait, MigratorTrait, seaql_migrations};
+
+/// Every table that a migration ever made, by name. What a backup holds and a move carries over.
+pub const TABLES: [&str; 21] = [
+    "accounts",
+    "avatars",
+    "changes",
+    "conversations",
+    "epochs",
+    "expiring",
+    "handshakes",
+    "key_bundles",
+    "keyring",
+    "messages",
+    "outliving",
+    "reactions",
+    "reported_messages",
+    "reports",
+    "scheduled",
+    "search_terms",
+    "sessions",
+    "settings",
+    "slots",
+    "vaults",
+    "versions",
+];
 
 pub struct Migrator;
 
@@ -13,4 +39,33 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![Box::new(m2026_11_28_first::Migration)]
     }
+}
+
+/// The migrations that this program knows.
+pub fn known<M: MigratorTrait>() -> Vec<String> {
+    M::migrations().iter().map(|migration| migration.name().to_owned()).collect()
+}
+
+/// Those that a database has had, in order; none of one that was never ours.
+pub async fn applied(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
+    if !has_table(db, "seaql_migrations").await? {
+        return Ok(Vec::new());
+    }
+    let rows =
+        seaql_migrations::Entity::find().order_by_asc(seaql_migrations::Column::Version).all(db).await?;
+    Ok(rows.into_iter().map(|row| row.version).collect())
+}
+
+/// Whether there is a table of this name, which is one of ours and needs no quoting.
+pub async fn has_table(db: &impl ConnectionTrait, name: &str) -> Result<bool, DbErr> {
+    let backend = db.get_database_backend();
+    let sql = match backend {
+        DbBackend::MySql => "information_schema.tables WHERE table_schema = DATABASE() AND table_name",
+        DbBackend::Postgres => {
+            "information_schema.tables WHERE table_schema = current_schema() AND table_name"
+        }
+        _ => "sqlite_master WHERE type = 'table' AND name",
+    };
+    let asked = Statement::from_string(backend, format!("SELECT 1 FROM {sql} = '{name}'"));
+    Ok(db.query_one_raw(asked).await?.is_some())
 }

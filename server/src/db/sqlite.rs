@@ -16,9 +16,9 @@ use std::thread;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteLockingMode};
 use sea_orm::sqlx::{self, Connection as _, SqliteConnection};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::PATIENCE;
@@ -46,13 +46,7 @@ impl Sqlite {
     /// A file, created where it is missing.
     pub async fn open(path: PathBuf, journal: Journal) -> Result<(DatabaseConnection, Self), DbErr> {
         let failed = |error: &dyn std::fmt::Display| DbErr::Custom(format!("{}: {error}", path.display()));
-        // Made here, so that nobody else may read it; SQLite gives its companions the same rights.
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|error| failed(&error))?;
+        touch(&path).map_err(|error| failed(&error))?;
         let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
         options
             .max_connections(CONNECTIONS)
@@ -102,6 +96,53 @@ impl Sqlite {
         let Turn { writers, committed } = &self.turn;
         Writing { _guard: writers.lock().await, committed }
     }
+}
+
+/// Made before SQLite makes it, so that nobody else may read it; SQLite gives its companions the same rights.
+pub fn touch(path: &Path) -> std::io::Result<()> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
+}
+
+/// One connection to a database that is there, in whichever journal mode it is.
+pub async fn look(path: &Path) -> Result<DatabaseConnection, DbErr> {
+    one(path, |options| options.busy_timeout(PATIENCE)).await
+}
+
+/// One connection that keeps every other program out; with a `journal` the database is made where it is missing.
+pub async fn alone(path: &Path, journal: Option<Journal>) -> Result<DatabaseConnection, DbErr> {
+    if journal.is_some() {
+        touch(path).map_err(|error| DbErr::Custom(format!("{}: {error}", path.display())))?;
+    }
+    let open = async {
+        let set = move |options: SqliteConnectOptions| {
+            let options = options.locking_mode(SqliteLockingMode::Exclusive).busy_timeout(PATIENCE / 5);
+            match journal {
+                Some(journal) => options.pragma("journal_mode", journal.name()).pragma("synchronous", "FULL"),
+                None => options,
+            }
+        };
+        let db = one(path, set).await?;
+        // Taken with the first transaction, and kept.
+        db.execute_unprepared("BEGIN EXCLUSIVE; COMMIT").await?;
+        Ok(db)
+    };
+    open.await.map_err(|error: DbErr| match error.to_string().contains("database is locked") {
+        true => DbErr::Custom(format!("{} is in use: stop the server first", path.display())),
+        false => error,
+    })
+}
+
+async fn one(
+    path: &Path,
+    set: impl Fn(SqliteConnectOptions) -> SqliteConnectOptions + Send + Sync + 'static,
+) -> Result<DatabaseConnection, DbErr> {
+    let failed = |error: &dyn std::fmt::Display| DbErr::Custom(format!("{}: {error}", path.display()));
+    if !path.exists() {
+        return Err(failed(&"there is no database"));
+    }
+    let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rw", path.display()));
+    options.max_connections(1).min_connections(1).sqlx_logging(false).map_sqlx_sqlite_opts(set);
+    Database::connect(options).await.map_err(|error| failed(&error))
 }
 
 /// `cache`: KiB of pages that a connection may keep in memory.

@@ -28,7 +28,7 @@ pub fn open(config: &Config) -> Result<(State, ServerConfig), String> {
     let mut acme = AcmeConfig::new(domains)
         .contact(config.acme_contact.iter().map(|contact| &contact.0))
         .directory(&config.acme_directory)
-        .cache(Folder(config.data.join("acme")));
+        .cache(Folder(config.storage.data.join("acme")));
     if let Some(ca) = &config.acme_ca {
         let client = known_by(ca).map_err(|error| format!("{}: {error}", ca.display()))?;
         acme = acme.client_tls_config(Arc::new(client));

@@ -2,11 +2,13 @@
 //! subject; each test's name is the rule that it holds.
 
 mod accounts;
+mod archive;
 mod blocks;
 mod changes;
 mod clocks;
 mod conversations;
 mod disappearing;
+mod doctor;
 mod epochs;
 mod fallbacks;
 mod followers;

@@ -120,7 +120,7 @@ async fn a_database_whose_key_is_missing_is_not_served_with_a_new_one() {
     let mut app = TestApp::start().await;
     app.person("Alice").await;
     app.stop().await;
-    let key = app.config.data.join("server.key");
+    let key = app.config.storage.data.join("server.key");
     let kept = std::fs::read(&key).unwrap();
     std::fs::remove_file(&key).unwrap();
     let refused = entrenous::open(app.config.clone(), app.clock.clone()).await.err().unwrap().to_string();
@@ -134,10 +134,10 @@ async fn a_database_whose_key_is_missing_is_not_served_with_a_new_one() {
 #[tokio::test]
 async fn nobody_else_on_the_machine_can_read_what_is_stored() {
     use std::os::unix::fs::PermissionsExt;
-    let app = TestApp::start_with(|config| std::fs::create_dir(&config.data).unwrap()).await;
+    let app = TestApp::start_with(|config| std::fs::create_dir(&config.storage.data).unwrap()).await;
     app.person("Alice").await;
-    let files: Vec<_> = std::fs::read_dir(&app.config.data).unwrap().map(Result::unwrap).collect();
-    assert!(files.len() >= if app.config.database.is_none() { 2 } else { 1 });
+    let files: Vec<_> = std::fs::read_dir(&app.config.storage.data).unwrap().map(Result::unwrap).collect();
+    assert!(files.len() >= if app.config.storage.database.is_none() { 2 } else { 1 });
     for file in files {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.path());
     }

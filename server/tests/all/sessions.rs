@@ -51,7 +51,7 @@ async fn the_token_is_stored_hashed_and_shown_once() {
         stored.iter().map(|row| row.token_hash.clone()).collect::<Vec<_>>(),
         [Sha256::digest(alice.token()).to_vec()]
     );
-    for entry in std::fs::read_dir(&app.config.data).unwrap() {
+    for entry in std::fs::read_dir(&app.config.storage.data).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
         assert!(!bytes.windows(43).any(|window| window == alice.token().as_bytes()));
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use client::{Client, Event, Live};
 use entrenous::app::App;
 use entrenous::clock::Clock;
-use entrenous::config::{Config, DatabaseUrl};
+use entrenous::config::{Config, DatabaseUrl, Storage};
 use entrenous::listen::{Doors, Listen};
 use entrenous::tls::Tls;
 use reqwest::{Method, RequestBuilder, Response};
@@ -50,12 +50,12 @@ impl TestApp {
         let listener = listen().await;
         let mut config = Config {
             listen: Listen::Tcp(listener.local_addr().unwrap()),
-            data: data.path().join("data"),
             attempts_per_address: 10_000,
             attempts_per_handle: 10_000,
-            database: database().await,
             ..Config::default()
         };
+        config.storage.data = data.path().join("data");
+        config.storage.database = database().await;
         set(&mut config);
         let clock = Clock::default();
         let url = format!("http://{}", config.listen);
@@ -120,6 +120,12 @@ pub fn refused(status: u16, code: &str) -> Refusal {
 /// As [`refusal`], for the answers of [`Client::raw`].
 pub fn raw_refusal((status, problem): (u16, Value)) -> Refusal {
     (status, problem["code"].as_str().unwrap_or_default().to_owned())
+}
+
+/// An empty place of the kind that the tests run on.
+pub async fn empty_place(folder: &TempDir) -> Storage {
+    let data = folder.path().join("data");
+    Storage { data, database: database().await, ..Config::default().storage }
 }
 
 /// SQLite in the folder, or a new database on the server that `ENTRENOUS_TEST_DATABASE` names.

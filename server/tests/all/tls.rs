@@ -375,7 +375,7 @@ async fn a_certificate_is_got_by_acme_and_kept_where_nobody_else_can_read_it() {
     app.stop().await;
 
     let rights = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    let folder = app.config.data.join("acme");
+    let folder = app.config.storage.data.join("acme");
     assert_eq!(rights(&folder), 0o700);
     let files: Vec<_> = fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
     assert_eq!(files.len(), 2, "account and certificate: {files:?}");
