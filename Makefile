@@ -45,6 +45,8 @@ check: $(wasm-out) web/node_modules/.stamp e2e/node_modules/.stamp
 
 test-rust: $(web-out) target/pebble.stamp
 	cargo test --workspace --all-features
+	# As on the file systems of a network.
+	ENTRENOUS_SQLITE_JOURNAL=delete cargo test --workspace --all-features --test all
 
 test-web: $(wasm-out) web/node_modules/.stamp
 	cd web && npm test

@@ -315,7 +315,8 @@ pub(crate) fn write_secret(path: &Path, secret: &[u8]) -> io::Result<()> {
     file.write_all(secret)?;
     file.sync_all()?;
     fs::rename(&new, path)?;
-    fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// The database remembers which key it is served with. A node with another one would make accounts that nobody
