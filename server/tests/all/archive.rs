@@ -462,8 +462,11 @@ async fn everything_moves_to_another_engine_and_back() {
     let (_, told) = story.told_on(&app).await;
     let here = storage.database();
     let (there, back) = (sqlite(&folder, "there.db"), sqlite(&folder, "back.db"));
-    let busy = carry(&here, &there, &storage).await.unwrap_err();
-    assert!(busy.contains("stop"), "a server is writing to it: {busy}");
+    // Without a write-ahead log an idle server holds nothing by which it could be known.
+    if storage.sqlite_journal == Journal::Wal || storage.database.is_some() {
+        let busy = carry(&here, &there, &storage).await.unwrap_err();
+        assert!(busy.contains("stop"), "a server is writing to it: {busy}");
+    }
     end(app).await;
 
     let rows = carry(&here, &there, &storage).await.unwrap();

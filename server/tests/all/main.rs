@@ -13,6 +13,7 @@ mod epochs;
 mod fallbacks;
 mod followers;
 mod keys;
+mod listening;
 mod live;
 mod manners;
 mod messages;
