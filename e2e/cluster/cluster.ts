@@ -22,20 +22,26 @@ async function nats(port: number): Promise<ChildProcess> {
 test('two people on two nodes write to each other as on one', async ({ browser }) => {
   const port = await freePort();
   const between = await nats(port);
-  const options = [...(await newDatabase()), '--nats', `nats://127.0.0.1:${port}`];
-  const first = await Server.start({ options });
-  const key = ['--key-file', join(first.data, 'server.key')];
-  const second = await Server.start({ options: [...options, ...key] });
-  const at = async ({ url }: Server) => (await browser.newContext({ baseURL: url })).newPage();
+  const nodes: Server[] = [];
+  try {
+    const options = [...(await newDatabase()), '--nats', `nats://127.0.0.1:${port}`];
+    const first = await Server.start({ options });
+    nodes.push(first);
+    const second = await Server.start({
+      options: [...options, '--key-file', join(first.data, 'server.key')],
+    });
+    nodes.push(second);
+    const at = async ({ url }: Server) => (await browser.newContext({ baseURL: url })).newPage();
 
-  const alice = new Person('Éloïse Marchand', await at(first));
-  const bob = new Person('Bob Nkemelu', await at(second));
-  for (const person of [alice, bob]) await person.signUp();
-  await story(alice, bob, await at(second));
-
-  await Promise.all(browser.contexts().map((context) => context.close()));
-  for (const server of [first, second]) await server.remove();
-  const ended = once(between, 'exit');
-  between.kill();
-  await ended;
+    const alice = new Person('Éloïse Marchand', await at(first));
+    const bob = new Person('Bob Nkemelu', await at(second));
+    for (const person of [alice, bob]) await person.signUp();
+    await story(alice, bob, await at(second));
+    await Promise.all(browser.contexts().map((context) => context.close()));
+  } finally {
+    for (const node of nodes) await node.remove();
+    const ended = once(between, 'exit');
+    between.kill();
+    await ended;
+  }
 });
