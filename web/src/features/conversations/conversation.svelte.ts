@@ -290,8 +290,6 @@ export class Conversation {
   /** The latest of one's own. */
   editLast(): void {
     const refused = this.pending.findLast((each) => each.refused !== null);
-    // What is still on its way is the latest, and cannot be changed yet.
-    if (!refused && this.pending.length > 0) return;
     const isMine = ({ message, content }: Shown) =>
       message.sender === this.tools.me && content.type === 'text';
     const last = refused?.id ?? this.view.findLast(isMine)?.message.id;
