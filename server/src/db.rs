@@ -295,6 +295,9 @@ async fn migrate<M: MigratorTrait>(pool: &DatabaseConnection, storage: &Storage)
     };
     if backend == DbBackend::MySql {
         transaction.execute_raw(say("DO RELEASE_LOCK('entrenous migrates')")).await?;
+        // It goes on as one of the pool.
+        let as_others = "SET SESSION wait_timeout = DEFAULT, SESSION net_write_timeout = DEFAULT";
+        transaction.execute_raw(say(as_others)).await?;
     }
     migrated?;
     Ok(transaction.commit().await?)
