@@ -76,7 +76,7 @@ test-postgres: $(for-browsers) target/postgres.stamp
 on-this-database:
 	$(tested) --test all
 	$(tested) --test faults -- engines:: --ignored --test-threads 1
-	cd e2e && npx playwright test story
+	cd e2e && npx playwright test /story.spec
 
 # Several nodes on one MariaDB, with NATS between them.
 test-cluster: $(for-browsers) target/mariadb.stamp target/nats.stamp target/nginx.stamp
