@@ -16,8 +16,10 @@ export async function story(alice: Person, bob: Person, another: Page): Promise<
   await expect(alice.tick(bob, 'read')).toBeVisible();
 
   await alice.write(bob, 'a word to change');
-  await expect(alice.tick(bob, 'read')).toBeVisible();
+  await expect(bob.bubble(alice, 'a word to change')).toBeVisible();
+  await expect(alice.log(bob).getByText(en.thread.ticks.waiting, { exact: true })).toHaveCount(0);
   await alice.composer(bob).press('ArrowUp');
+  await expect(alice.composer(bob)).toHaveValue('a word to change');
   await alice.write(bob, 'a word that was changed');
   await expect(bob.bubble(alice, 'a word that was changed')).toBeVisible();
   await bob.act(alice, 'a word that was changed', 'reply');
@@ -29,7 +31,7 @@ export async function story(alice: Person, bob: Person, another: Page): Promise<
 
   const elsewhere = await alice.logInOn(another);
   await elsewhere.open(bob);
-  for (const text of ['a word that was changed', 'an answer to it']) {
+  for (const text of ['Bonjour Bob 👋, es-tu là ?', 'a word that was changed']) {
     await expect(elsewhere.bubble(bob, text).first()).toBeVisible();
   }
   await expect(elsewhere.bubble(bob, 'Oui. À demain !')).toHaveCount(0);

@@ -290,6 +290,9 @@ export class Conversation {
   /** The latest of one's own. */
   editLast(): void {
     const refused = this.pending.findLast((each) => each.refused !== null);
+    // One that is still on its way is the latest, and cannot be changed yet: rather nothing than the one before it.
+    const stored = new Set(this.view.map(({ message }) => message.id));
+    if (!refused && this.pending.some(({ id }) => !stored.has(id))) return;
     const isMine = ({ message, content }: Shown) =>
       message.sender === this.tools.me && content.type === 'text';
     const last = refused?.id ?? this.view.findLast(isMine)?.message.id;
