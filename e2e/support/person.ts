@@ -117,6 +117,13 @@ export class Person {
     return this.log(other).getByText(text, { exact: true });
   }
 
+  /** Returns when one's own message with these words is stored, as its tick says. */
+  async stored(other: Person, text: string): Promise<void> {
+    const { sent, delivered, read } = this.t.thread.ticks;
+    const message = this.log(other).getByRole('article').filter({ hasText: text }).last();
+    await expect(message.getByText(new RegExp(`^(${sent}|${delivered}|${read})$`))).toHaveCount(1);
+  }
+
   /** What stands under the latest of one's own messages. */
   tick(other: Person, tick: keyof Texts['thread']['ticks']): Locator {
     return this.log(other).getByText(this.t.thread.ticks[tick], { exact: true }).last();

@@ -16,8 +16,7 @@ export async function story(alice: Person, bob: Person, another: Page): Promise<
   await expect(alice.tick(bob, 'read')).toBeVisible();
 
   await alice.write(bob, 'a word to change');
-  await expect(bob.bubble(alice, 'a word to change')).toBeVisible();
-  await expect(alice.log(bob).getByText(en.thread.ticks.waiting, { exact: true })).toHaveCount(0);
+  await alice.stored(bob, 'a word to change');
   await alice.composer(bob).press('ArrowUp');
   await expect(alice.composer(bob)).toHaveValue('a word to change');
   await alice.write(bob, 'a word that was changed');
