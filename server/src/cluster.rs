@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions, ServerAddr, Subscriber};
+use async_nats::{Client, ConnectOptions, Subscriber};
 use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -191,11 +191,12 @@ impl Cluster {
     pub async fn leave(&self) {
         let Some(node) = &self.0 else { return };
         node.tell(&Notice::Leaves { node: node.id });
-        // What waits goes first; without NATS nobody waits for it.
-        while node.outgoing.capacity() < QUEUE && node.is_connected() {
-            tokio::task::yield_now().await;
-        }
-        let _ = timeout(PATIENCE, node.client.flush()).await;
+        // Room for all means that nothing waits any more. Without NATS that is not to be had, and not missed.
+        let sent = async {
+            let _ = node.outgoing.reserve_many(QUEUE).await;
+            let _ = node.client.flush().await;
+        };
+        let _ = timeout(PATIENCE, sent).await;
     }
 }
 
@@ -206,10 +207,6 @@ impl Node {
 
     fn subject_of_nodes(&self) -> String {
         format!("{}.nodes", self.prefix)
-    }
-
-    fn is_connected(&self) -> bool {
-        self.client.connection_state() == async_nats::connection::State::Connected
     }
 
     fn tell(&self, notice: &Notice) {
@@ -350,10 +347,4 @@ async fn stay(app: &App, node: &Node, mut events: mpsc::UnboundedReceiver<async_
             event => tracing::debug!(%event, "NATS"),
         }
     }
-}
-
-/// The servers of a `nats://` URL, or several of them, separated by commas.
-pub fn parse_servers(text: &str) -> Result<Vec<ServerAddr>, String> {
-    let servers = text.split(',').map(|server| server.trim().parse::<ServerAddr>());
-    servers.collect::<Result<_, _>>().map_err(|error| format!("give nats://host:4222 ({error})"))
 }

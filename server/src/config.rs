@@ -10,7 +10,6 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use ipnet::IpNet;
 
-use crate::cluster;
 use crate::listen::Listen;
 use crate::tls::{Contact, Domain};
 
@@ -381,7 +380,9 @@ impl FromStr for NatsUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        cluster::parse_servers(text).map(Self)
+        let servers = text.split(',').map(|server| server.trim().parse());
+        let servers: Result<_, std::io::Error> = servers.collect();
+        servers.map(Self).map_err(|error| format!("give nats://host:4222 ({error})"))
     }
 }
 

@@ -24,7 +24,7 @@ pub enum Transaction<'c> {
 /// A value of a statement. Nulls have a type, which PostgreSQL wants to know.
 #[derive(Clone, Copy)]
 pub enum Param<'v> {
-    Id(Option<Uuid>),
+    Id(Uuid),
     Number(Option<i64>),
     Flag(bool),
     Bytes(&'v [u8]),
@@ -32,7 +32,7 @@ pub enum Param<'v> {
 
 impl From<Uuid> for Param<'_> {
     fn from(id: Uuid) -> Self {
-        Param::Id(Some(id))
+        Param::Id(id)
     }
 }
 
@@ -68,7 +68,7 @@ pub(super) use params;
 impl ToSql for Param<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         match self {
-            Param::Id(id) => id.as_ref().map_or(Null.to_sql(), Uuid::to_sql),
+            Param::Id(id) => id.to_sql(),
             Param::Number(number) => number.as_ref().map_or(Null.to_sql(), i64::to_sql),
             Param::Flag(flag) => flag.to_sql(),
             Param::Bytes(bytes) => bytes.to_sql(),

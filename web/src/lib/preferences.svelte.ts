@@ -142,20 +142,10 @@ export class Preferences {
     return this.settings.get(key)?.value ?? null;
   }
 
-  /** All that is wished under this key: of each wish the later of its own entry and the one they once had together. */
+  /** All that is wished under this key. */
   private wishes<Wishes extends object>(under: string, names: readonly (keyof Wishes & string)[]): Wishes {
-    const together = this.together(under);
-    const wished = names.flatMap((name): [string, unknown][] => {
-      const own = this.settings.get(`${under}/${name}`);
-      const value = together && together.at > (own?.at ?? -1) ? together.value[name] : own?.value;
-      return value === undefined || value === null ? [] : [[name, value]];
-    });
-    return Object.fromEntries(wished) as Wishes;
-  }
-
-  private together(under: string): { at: number; value: Record<string, unknown> } | null {
-    const setting = this.settings.get(under);
-    return setting?.value ? { at: setting.at, value: setting.value as Record<string, unknown> } : null;
+    const wished = names.map((name) => [name, this.value(`${under}/${name}`)]);
+    return Object.fromEntries(wished.filter(([, value]) => value !== null)) as Wishes;
   }
 
   /** Sets what differs: a wish that nobody touched here is not to overrule another browser. */
@@ -169,21 +159,8 @@ export class Preferences {
       JSON.stringify(wishes[name] ?? null) !== JSON.stringify(before[name] ?? null);
     const changed = names.filter((name) => name in wishes && differs(name));
     if (changed.length === 0) return;
-    const at = this.laterThan([under, ...changed.map((name) => `${under}/${name}`)]);
-    const entries: Entries = changed.map((name) => [`${under}/${name}`, { at, value: wishes[name] ?? null }]);
-    const together = this.together(under);
-    if (together) {
-      // The others stand alone from now on, no later than they were.
-      for (const name of names) {
-        const value = before[name];
-        const own = this.settings.get(`${under}/${name}`)?.at ?? -1;
-        if (value !== undefined && !changed.includes(name) && together.at > own) {
-          entries.push([`${under}/${name}`, { at: together.at, value }]);
-        }
-      }
-      entries.push([under, { at, value: null }]);
-    }
-    await this.take(entries);
+    const at = this.laterThan(changed.map((name) => `${under}/${name}`));
+    await this.take(changed.map((name) => [`${under}/${name}`, { at, value: wishes[name] ?? null }]));
   }
 
   // Conversations

@@ -109,25 +109,6 @@ it('loses neither of two wishes that two browsers set at once', async () => {
   }
 });
 
-it('reads wishes that are one entry, and parts them without overruling another browser', async () => {
-  served['conversation/one'] = { at: 10, value: { pinned: true, archived: 7 } };
-  served['notices'] = { at: 10, value: { words: false, sound: true, quiet: null } };
-  const here = browser();
-  const there = browser();
-  await Promise.all([here.restore(), there.restore()]);
-  expect(here.of('one')).toEqual({ pinned: true, archived: 7 });
-  expect(here.notices).toEqual({ words: false, sound: true, quiet: null });
-  await there.change('one', { pinned: false });
-  await here.change('one', { muted: 5 });
-  await Promise.all([here.refresh(), there.refresh()]);
-  expect(here.of('one')).toEqual({ archived: 7, muted: 5 });
-  expect(there.of('one')).toEqual(here.of('one'));
-  // A tab of the version before still writes them as one.
-  served['conversation/one'] = { at: 8e15, value: { pinned: true } };
-  await here.refresh();
-  expect(here.of('one')).toEqual({ pinned: true });
-});
-
 it('lists saved messages, the latest first, and takes no more than there is room for', async () => {
   const here = browser();
   await here.keepMessage('one', 3, true);
