@@ -2,6 +2,7 @@
  * What the server is told of this moment: that somebody is here, that they type, and whose presence they look at. Over
  * the socket in frames; where there is none, by requests, again and again. Nothing is told that the person hides.
  */
+import { untrack } from 'svelte';
 import { api } from './api/client';
 import type { Presence, Privacy } from './api/types';
 import type { Live } from './live';
@@ -37,7 +38,8 @@ export class Attendance {
   ) {
     if (typeof window === 'undefined') return;
     const { signal } = this.leaving;
-    const used = () => this.used();
+    // An effect that moves the focus is in the middle of its run: what is read here is not its own.
+    const used = () => untrack(() => this.used());
     for (const sign of SIGNS_OF_LIFE) addEventListener(sign, used, { signal, passive: true, capture: true });
     document.addEventListener('visibilitychange', used, { signal });
     this.look();
