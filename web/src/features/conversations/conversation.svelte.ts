@@ -403,8 +403,7 @@ export class Conversation {
     const { history } = this;
     const checked = this.checkIdentity();
     await history.inOrder(() => history.loadStored());
-    const fresh = await api.conversation(this.id);
-    this.apply(fresh);
+    const fresh = await this.askAgain();
     await history.inOrder(() => history.loadFrom(fresh));
     await checked;
   }
@@ -441,7 +440,7 @@ export class Conversation {
       if (!theirs) this.clearArrived();
     }
     // What lies between counts as unread or not, and a timer is set or not: the server knows.
-    if (missing) this.apply(await api.conversation(this.id));
+    if (missing) await this.askAgain();
     return news && (this.honest([news])[0]?.content ?? null);
   }
 
@@ -483,7 +482,7 @@ export class Conversation {
     return true;
   }
 
-  /** What the server says of the conversation as a whole; its last message is opened by the list. */
+  /** What the server says of the conversation as a whole. Whoever asked opens its last message, too. */
   apply(fresh: Record): void {
     const newest = fresh.rev >= this.record.rev ? fresh : this.record;
     this.record = {
@@ -505,9 +504,20 @@ export class Conversation {
     return this.loaded && last_message?.sender === this.tools.me && theirs.read < seq;
   }
 
-  /** How the server has it now. */
-  async askAgain(): Promise<void> {
-    this.apply(await api.conversation(this.id));
+  /** How the server has it now, with its last words. */
+  async askAgain(): Promise<Record> {
+    const fresh = await api.conversation(this.id);
+    this.apply(fresh);
+    const last = fresh.last_message ? [fresh.last_message] : [];
+    for (const opened of await openMessages(this.tools, last, () => this.record)) this.previewed(opened);
+    return fresh;
+  }
+
+  /** The last message was opened. */
+  previewed({ message, content }: Shown): void {
+    // A newer one may have come meanwhile.
+    if ((this.record.last_message?.rev ?? 0) <= message.rev) this.preview = content;
+    this.confirmDelivery();
   }
 
   /** The last message is opened, here or in the list: the other person may know. */

@@ -127,6 +127,21 @@ it('counts what disappears unread in a conversation that is not open, down to no
   expect(conversation.unread).toBe(0);
 });
 
+it('says the last words also where the server had to be asked for what lies between', async () => {
+  const { conversation } = opened([], record({ unread: 5, mine: { delivered: 0, read: 0 } }));
+  conversation.history.synced = 0;
+  const said = (seq: number) => ({
+    ...message(seq, 'them'),
+    envelope: JSON.stringify({ type: 'text', body: `${seq}` }),
+  });
+  vi.spyOn(api, 'conversation')
+    .mockReset()
+    .mockResolvedValue(record({ seq: 9, rev: 9, last_message: said(9) }));
+  await conversation.receive(said(7));
+  for (const late of [8, 9]) await conversation.receive(said(late));
+  expect(conversation.latest?.content).toMatchObject({ body: '9' });
+});
+
 it('says why it has no last words', () => {
   const silence = (last_message: Message | null) => opened([], record({ last_message })).conversation.silence;
   const last = message(5, 'them');

@@ -215,13 +215,7 @@ export class Conversations {
     const conversations = ids.flatMap((id) => this.byId.get(id) ?? []);
     const messages = conversations.flatMap((each) => each.record.last_message ?? []);
     const opened = await openMessages(this.tools, messages, (id) => this.byId.get(id)?.record);
-    for (const { message, content } of opened) {
-      const conversation = this.byId.get(message.conversation);
-      if (!conversation) continue;
-      // A newer one may have come while this one was opened.
-      if ((conversation.record.last_message?.rev ?? 0) <= message.rev) conversation.preview = content;
-      conversation.confirmDelivery();
-    }
+    for (const shown of opened) this.byId.get(shown.message.conversation)?.previewed(shown);
   }
 
   add(fresh: Record): Conversation {
