@@ -96,8 +96,15 @@ test('who hides that they are there does not see it either, in each of their bro
   const elsewhere = await alice.logInOn(await browserOf());
   await settings(elsewhere);
   await expect(words(bob, alice, en.thread.online)).toBeVisible();
+  await alice.page.keyboard.press('Control+K');
+  const finder = alice.page.getByRole('combobox');
+  await finder.fill('bo');
   await flip(elsewhere, 'presence', false);
   await expect(words(bob, alice, en.thread.encrypted)).toBeVisible();
+  // What stands open here is not touched by it.
+  await expect(alice.page.getByText(en.thread.encrypted, { exact: true })).toBeVisible();
+  await expect(finder).toBeFocused();
+  await finder.press('Escape');
   await expect(words(alice, bob, en.thread.encrypted)).toBeVisible();
 
   await settings(alice);
@@ -106,6 +113,7 @@ test('who hides that they are there does not see it either, in each of their bro
   // Both are open: what is changed in one is seen in the other.
   await flip(alice, 'presence', true);
   await expect(share(elsewhere, 'presence')).toBeChecked();
+  await expect(share(elsewhere, 'presence')).toBeFocused();
   await expect(words(bob, alice, en.thread.online)).toBeVisible();
   await back(alice, bob);
   await expect(words(alice, bob, en.thread.online)).toBeVisible();
