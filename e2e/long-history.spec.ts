@@ -15,7 +15,7 @@ test('ten thousand messages page back without a jump and stay fluid', async ({ b
   const phil = new Person('Phil Writer', alice.page);
 
   // All of it has come over the line, too: nothing more moves by itself.
-  await expect(alice.row(phil)).toContainText('Message 10000');
+  await expect(alice.row(phil)).toContainText('Message 10000', { timeout: 60_000 });
   await alice.open(phil);
   const log = alice.log(phil);
   await expect(log.getByText(/^Message 10000\b/)).toBeVisible();

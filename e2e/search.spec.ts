@@ -62,7 +62,7 @@ test('what was said long ago is found, and opens where it stands', async ({ brow
   await alice.signUp();
   await promisify(execFile)(FILL, [server.url, alice.handle, '5000', '50000']);
   const phil = new Person('Phil Writer', page);
-  await expect(alice.row(phil)).toContainText('Message 5000');
+  await expect(alice.row(phil)).toContainText('Message 5000', { timeout: 60_000 });
   const asked: string[] = [];
   page.on('request', (request) => asked.push(request.url().slice(server.url.length)));
 

@@ -21,7 +21,7 @@ export interface Way {
   /** With the envelope, unless it travels without. */
   transmit(queued: Queued): Promise<Accepted>;
   /** Its epoch takes no more: the next sealing needs another one. */
-  epochClosed(conversation: string): Promise<void>;
+  epochClosed(conversation: string): Promise<unknown>;
   /** Shown and kept as the server has it, before it leaves the queue. */
   accepted(queued: Queued, answer: Accepted): Promise<void>;
   /** The queue of this conversation is not what it was. */
