@@ -15,7 +15,7 @@ rust-of = $(shell find $(1) -name '*.rs' -o -name Cargo.toml)
 web-sources := $(shell find web/src web/public web/index.html web/vite.config.ts web/emoji-data.ts web/svelte.config.js \
   -type f -not -path 'web/src/generated/*')
 
-.PHONY: run dev test check test-rust test-web e2e test-mariadb test-postgres test-cluster bench bench-search api dist test-dist clean
+.PHONY: run dev test check test-rust test-web e2e test-mariadb test-postgres test-cluster test-pythonanywhere bench bench-search api dist test-dist clean
 
 run: server
 	$(server) serve --listen $(LISTEN) --data $(DATA)
@@ -29,7 +29,7 @@ dev: server
 server: $(web-out)
 	cargo build --package entrenous
 
-test: check test-rust test-web e2e test-mariadb test-postgres test-cluster
+test: check test-rust test-web e2e test-mariadb test-postgres test-cluster test-pythonanywhere
 
 # ── Checks that run nothing ──────────────────────────────────────────────────────────────────────────────────
 
@@ -83,6 +83,11 @@ test-cluster: $(for-browsers) target/mariadb.stamp target/nats.stamp target/ngin
 	$(tested) --no-run --quiet
 	tools/with-database mariadb $(tested) --test faults -- cluster:: --ignored --test-threads 1
 	cd e2e && ../tools/with-database mariadb npx playwright test --config cluster/playwright.config.ts
+
+# What is known of that host, on this machine: deploy/pythonanywhere/README.md.
+test-pythonanywhere: $(for-browsers) target/mariadb.stamp target/nginx.stamp
+	$(tested) --no-run --quiet
+	cd e2e && ../tools/with-database mariadb npx playwright test --config pythonanywhere/playwright.config.ts
 
 # ── Load: docs/performance.md ────────────────────────────────────────────────────────────────────────────────
 

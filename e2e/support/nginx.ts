@@ -27,6 +27,12 @@ const SITES = {
     proxy_ignore_headers X-Accel-Buffering;`,
 };
 
+/** What it speaks https with (PEM). */
+export interface Certificate {
+  certificate: string;
+  key: string;
+}
+
 export type Site = keyof typeof SITES;
 
 /** Debian's nginx in front of a server, with everything of its own in a temporary folder. */
@@ -36,9 +42,12 @@ export class Nginx {
 
   private constructor(
     readonly port: number,
-    site: Site,
-    target: number,
-  ) {
+    private readonly target: string,
+    private readonly tls?: Certificate,
+  ) {}
+
+  private configure(site: Site): void {
+    const { port, target, tls } = this;
     const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
     writeFileSync(
       join(this.folder, 'nginx.conf'),
@@ -53,9 +62,12 @@ export class Nginx {
         ${temporary.map((kind) => `${kind}_temp_path ${kind};`).join('\n')}
         map $http_upgrade $connection_upgrade { default upgrade; '' close; }
         server {
-          listen 127.0.0.1:${port};
+          listen 127.0.0.1:${port}${tls ? ' ssl' : ''};
+          ${tls ? `ssl_certificate ${tls.certificate}; ssl_certificate_key ${tls.key};` : ''}
           location / {
-            proxy_pass http://127.0.0.1:${target};
+            proxy_pass ${target};
+            proxy_set_header X-Real-IP $remote_addr;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             ${SITES[site]}
           }
         }
@@ -63,10 +75,19 @@ export class Nginx {
     );
   }
 
-  static async before(target: number, site: Site): Promise<Nginx> {
-    const nginx = new Nginx(await freePort(), site, target);
+  /** `target`: as `proxy_pass` takes it. */
+  static async before(target: string, site: Site, tls?: Certificate): Promise<Nginx> {
+    const nginx = new Nginx(await freePort(), target, tls);
+    nginx.configure(site);
     await nginx.start();
     return nginx;
+  }
+
+  /** Another configuration from now on, on the same port. All connections end. */
+  async become(site: Site): Promise<void> {
+    await this.stop();
+    this.configure(site);
+    await this.start();
   }
 
   get url(): string {

@@ -25,8 +25,10 @@ export class Person {
     this.handle = `${plain.slice(0, 12)}.${process.pid.toString(36)}${(count++).toString(36)}`;
   }
 
-  async signUp(): Promise<void> {
+  /** With the set-up code where this is the first account of a server that asks for one. */
+  async signUp({ setupCode }: { setupCode?: string } = {}): Promise<void> {
     await this.page.goto('/sign-up');
+    if (setupCode) await this.page.getByLabel(this.t.signUp.setupCode).fill(setupCode);
     await this.fillSignUp();
     this.recoveryCode = await this.readRecoveryCode();
     await this.confirmRecoveryCode();
