@@ -56,7 +56,7 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::future::Future;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::Router;
@@ -70,6 +70,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::app::App;
@@ -293,9 +294,15 @@ fn server_key(path: &Path, has_accounts: bool) -> Result<Zeroizing<Vec<u8>>, Fai
     match fs::read(path) {
         Ok(key) => Ok(Zeroizing::new(key)),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !has_accounts => {
-            let key = Opaque::generate().to_bytes();
-            write_secret(path, &key)?;
-            Ok(key)
+            let new = unnamed_secret(path, &Opaque::generate().to_bytes())?;
+            // A link replaces nothing: of two nodes that come first to one folder, one finds the other's key.
+            let linked = fs::hard_link(&new, path);
+            fs::remove_file(&new)?;
+            match linked {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
+                _ => sync_folder_of(path)?,
+            }
+            Ok(Zeroizing::new(fs::read(path)?))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(format!(
             "{} is missing, and no account of this database can log in without it: restore it from a backup",
@@ -306,15 +313,23 @@ fn server_key(path: &Path, has_accounts: bool) -> Result<Zeroizing<Vec<u8>>, Fai
     }
 }
 
-/// A file that nobody else may read, synced, and whole or not there at all.
+/// A file that nobody else may read, synced, and whole or not there at all. One that is there is replaced.
 pub(crate) fn write_secret(path: &Path, secret: &[u8]) -> io::Result<()> {
+    fs::rename(unnamed_secret(path, secret)?, path)?;
+    sync_folder_of(path)
+}
+
+/// It in a file beside the one that it is for.
+fn unnamed_secret(path: &Path, secret: &[u8]) -> io::Result<PathBuf> {
     let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    new.push(format!(".{}.new", Uuid::now_v7().simple()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
     file.write_all(secret)?;
     file.sync_all()?;
-    fs::rename(&new, path)?;
+    Ok(new.into())
+}
+
+fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }

@@ -2,6 +2,7 @@
 //! of them; and several of our programs begin on it together. For `make test-mariadb` and `make test-postgres`.
 
 use std::env;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use client::{Client, Error};
@@ -11,6 +12,7 @@ use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statemen
 use tokio::process::Command;
 use uuid::Uuid;
 
+use crate::mysql8::Mysql8;
 use crate::people::{PASSWORD, People, in_time};
 use crate::program::{Program, seed};
 
@@ -196,12 +198,10 @@ async fn a_password_has_any_characters() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a database server: make test-mariadb, make test-postgres"]
-async fn programs_that_start_together_make_the_tables_once() {
+async fn programs_that_start_together_make_the_tables_and_the_key_once() {
     let engine = Engine::new().await;
-    // As an administrator of several nodes gives each of them the same key.
-    let mut elsewhere = Program::start().await;
-    let key = elsewhere.data.join("server.key").display().to_string();
-    assert!(elsewhere.stop().await.success());
+    let shared = tempfile::tempdir().unwrap();
+    let key = shared.path().join("server.key").display().to_string();
     let node = |_| Program::new().with(&["--database", &engine.url(), "--key-file", &key]);
     let mut together: Vec<_> = (0..3).map(node).collect();
     join_all(together.iter_mut().map(Program::start_again)).await;
@@ -209,6 +209,7 @@ async fn programs_that_start_together_make_the_tables_once() {
         assert_eq!(server.get("/readyz").await, "ready\n");
         assert_eq!(server.complaints(), [""; 0]);
     }
+    assert_eq!(shared.path().read_dir().unwrap().count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,4 +233,34 @@ async fn a_first_start_that_is_cut_short_is_taken_up_by_the_next() {
         assert_eq!(alice.conversations().await.unwrap().len(), 0);
         assert!(server.stop().await.success());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a database server: make test-mariadb"]
+async fn mysql_8_is_given_the_password_under_its_public_key_where_there_is_no_tls() {
+    const SECRET: &str = "p@ss:w/örd %$'\"";
+    let engine = Engine::new().await;
+    if !engine.is_mysql() {
+        return;
+    }
+    let backend = engine.address.rsplit('@').next().unwrap();
+    let mysql = Mysql8::before(backend, SECRET).await;
+    let url = |password: &str| {
+        let encoded: String = password.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        format!("mysql://alice:{encoded}@{}/{}", mysql.address, engine.name)
+    };
+    let refused = in_time(on(&url("another")).try_to_start()).await.unwrap_err();
+    assert!(!refused.contains("another"));
+    assert!(mysql.log_ins.refused.load(Ordering::SeqCst) > 0);
+
+    let mut server = on(&url(SECRET));
+    server.start_again().await;
+    let alice = Client::register(&server.url(), "alice", "Alice", PASSWORD).await.unwrap();
+    let bob = Client::register(&server.url(), "bob", "Bob", PASSWORD).await.unwrap();
+    let conversation = alice.open_conversation(bob.id()).await.unwrap().id;
+    alice.send(conversation, "hello").await.unwrap();
+    assert!(server.stop().await.success());
+    // The first by its password, the others by what is remembered of it.
+    assert!(mysql.log_ins.full.load(Ordering::SeqCst) > 0);
+    assert!(mysql.log_ins.fast.load(Ordering::SeqCst) > 0);
 }

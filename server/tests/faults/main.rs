@@ -8,6 +8,7 @@ mod disk;
 mod due;
 mod engines;
 mod kill;
+mod mysql8;
 mod people;
 mod program;
 mod proxy;
