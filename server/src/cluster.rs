@@ -23,6 +23,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{interval, timeout};
 use uuid::Uuid;
 
+use crate::Failure;
 use crate::app::App;
 use crate::config::NatsUrl;
 use crate::limits::Attempt;
@@ -137,6 +138,13 @@ impl Cluster {
             followed: Mutex::default(),
             lost: AtomicBool::new(false),
         }))))
+    }
+
+    /// Ask the NATS server once, for whoever wants to know: its version.
+    pub async fn ask(url: &NatsUrl) -> Result<String, Failure> {
+        let client = ConnectOptions::new().name("entrenous doctor").connect(url.0.clone()).await?;
+        client.flush().await?;
+        Ok(client.server_info().version)
     }
 
     pub fn has_others(&self) -> bool {

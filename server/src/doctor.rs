@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 
 use crate::clock::{Clock, MINUTE, Millis, SECOND};
+use crate::cluster::Cluster;
 use crate::config::{Config, DatabaseUrl, Storage, TrustedProxy};
 use crate::listen::Listen;
 use crate::schema::{self, Migrator};
@@ -100,6 +101,15 @@ pub async fn examine(config: &Config, clock: &Clock) -> Vec<Finding> {
         }
         // All was said already.
         let _ = db.close().await;
+    }
+    if let Some(url) = &config.nats {
+        match Cluster::ask(url).await {
+            Ok(version) => report.ok(format!("NATS: {version} answers")),
+            Err(error) => report.fail(
+                format!("NATS: {error}"),
+                "is it running, and are address, user and password right? Meanwhile each node knows only what happens on itself",
+            ),
+        }
     }
     listens(&mut report, config).await;
     public(&mut report, config);

@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 
 use client::{Client, Event, Live};
+use entrenous::clock::Clock;
+use entrenous::config::Config;
+use entrenous::doctor::{self, Level};
 use fastrand::Rng;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -244,4 +247,22 @@ async fn two_people_on_different_nodes_are_as_near_as_on_one() {
     })
     .await;
     assert!(matches!(ended, client::Error::Closed { code: 4401, .. }), "{ended}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs NATS: make test-cluster"]
+async fn the_doctor_says_whether_nats_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut nats = Nats::start().await;
+    let mut config =
+        Config { nats: Some(format!("nats://{}", nats.address).parse().unwrap()), ..Config::default() };
+    config.storage.data = folder.path().to_owned();
+    let found = async || {
+        let all = doctor::examine(&config, &Clock::default()).await;
+        all.into_iter().find(|finding| finding.what.starts_with("NATS")).unwrap()
+    };
+    assert_eq!(found().await.level, Level::Ok);
+    nats.kill().await;
+    let found = found().await;
+    assert!(found.level == Level::Fail && found.advice.is_some(), "{found:?}");
 }
