@@ -118,7 +118,7 @@ dist: $(web-out) target/musl.stamp target/tools/bin/cargo-cyclonedx
 # It, alone in an empty root; then two people in two browsers write to each other through it there.
 test-dist: dist e2e/node_modules/.stamp target/chromium.stamp
 	tools/test-dist $(binary)
-	cd e2e && ENTRENOUS_BINARY=$(abspath tools/in-empty-root) ENTRENOUS_STATIC=$(abspath $(binary)) npx playwright test writing
+	cd e2e && ENTRENOUS_BINARY=$(abspath tools/in-empty-root) ENTRENOUS_STATIC=$(abspath $(binary)) npx playwright test /story.spec
 
 # ── Generated files ──────────────────────────────────────────────────────────────────────────────────────────
 
