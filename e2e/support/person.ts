@@ -135,6 +135,8 @@ export class Person {
   async menuOf(other: Person, text: string): Promise<Locator> {
     const row = this.log(other).getByRole('article').filter({ hasText: text });
     await row.hover();
+    // While it scrolls, the list takes no clicks.
+    await expect(row).not.toHaveCSS('pointer-events', 'none');
     await row.getByRole('button', { name: this.t.message.actions }).click();
     return this.page.getByRole('menu', { name: this.t.message.actions });
   }
