@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::AtomicI64},
 };
 
-use e2ee::{Account, Keychain, Login, RecoveryCode, Registration};
+use e2ee::{Account, Keychain, Login, NewPassword, NewRecoveryCode, RecoveryCode, Registration};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -35,6 +35,30 @@ struct RegisterStarted {
 struct LoginStarted {
     login: Uuid,
     response: Bytes,
+}
+
+#[derive(Deserialize)]
+struct CredentialsStarted {
+    login: Uuid,
+    response: Bytes,
+    registration: Option<Bytes>,
+}
+
+#[derive(Deserialize)]
+struct RecoveryStarted {
+    account: Uuid,
+    response: Bytes,
+    slot: Slot,
+    vault: Vault,
+    key_bundle: SignedBytes,
+}
+
+fn new_password(made: NewPassword) -> Value {
+    json!({"record": Bytes(made.record), "slot": Slot::from(made.slot)})
+}
+
+fn new_code(made: &NewRecoveryCode) -> Value {
+    json!({"verifier": Bytes(made.verifier.to_vec()), "slot": Slot::from(made.slot.clone())})
 }
 
 impl Client {
@@ -82,11 +106,7 @@ impl Client {
         let registered =
             spawn_blocking(move || registration.finish(&name, account, &response.0, time)).await??;
         let material = registered.material;
-        let slots = material.slots.map(|slot| Slot {
-            id: slot.id,
-            kind: Some(slot.kind.name().to_owned()),
-            sealed: Bytes(slot.sealed),
-        });
+        let slots = material.slots.map(Slot::from);
         let mut finish = json!({
             "account": account,
             "display_name": display_name,
@@ -127,6 +147,75 @@ impl Client {
         let client = Self::signed_in(api.with_token(token), session, None, keychain);
         client.load_keyring().await?;
         Ok(client)
+    }
+
+    /// With the recovery code in the place of a password that is forgotten: both are replaced, and every other session
+    /// ends. The new code is in [`Client::recovery_code`].
+    pub async fn recover(base_url: &str, handle: &str, code: &RecoveryCode, password: &str) -> Result<Self> {
+        let api = Api::new(base_url);
+        let registration = Registration::start(password)?;
+        let proof = Bytes(code.proof(handle).to_vec());
+        let request = Bytes(registration.request().to_vec());
+        let start = json!({"handle": handle, "proof": proof, "request": request});
+        let started: RecoveryStarted = api.post("/recovery/start", &start).await?;
+        let account = Account {
+            id: started.account,
+            handle: handle.to_owned(),
+            vault: started.vault.into(),
+            key_bundle: started.key_bundle.into(),
+        };
+        let slot = (started.slot.id, &started.slot.sealed.0[..]);
+        let keychain = Keychain::unlock_with_recovery_code(code, slot, &account)?;
+        let (keychain, made) = spawn_blocking(move || {
+            let made = keychain.replace_password(registration, &started.response.0, now());
+            (keychain, made)
+        })
+        .await?;
+        let (password, recovery) = (made?, keychain.replace_recovery_code(now()));
+        let finish = json!({
+            "handle": handle,
+            "proof": proof,
+            "password": new_password(password),
+            "recovery": new_code(&recovery),
+        });
+        let (token, session) = api.begin_session::<Session>("/recovery/finish", &finish).await?;
+        let client = Self::signed_in(api.with_token(token), session, Some(recovery.code), keychain);
+        client.load_keyring().await?;
+        Ok(client)
+    }
+
+    /// Every other session ends.
+    pub async fn change_password(&self, present: &str, new: &str) -> Result<()> {
+        let registration = Registration::start(new)?;
+        let request = Bytes(registration.request().to_vec());
+        let (mut finish, response) = self.prove(present, Some(request)).await?;
+        let response =
+            response.ok_or_else(|| Error::Connection("no answer to the new password".to_owned()))?;
+        let password = self.keychain().await.replace_password(registration, &response.0, now())?;
+        finish["password"] = new_password(password);
+        self.api().post::<Value>("/credentials/finish", &finish).await.map(drop)
+    }
+
+    pub async fn replace_recovery_code(&self, password: &str) -> Result<RecoveryCode> {
+        let (mut finish, _) = self.prove(password, None).await?;
+        let recovery = self.keychain().await.replace_recovery_code(now());
+        finish["recovery"] = new_code(&recovery);
+        self.api().post::<Value>("/credentials/finish", &finish).await?;
+        Ok(recovery.code)
+    }
+
+    /// The proof of the password, to be sent with what it is for, and the answer to `registration`.
+    async fn prove(&self, password: &str, registration: Option<Bytes>) -> Result<(Value, Option<Bytes>)> {
+        let login = Login::start(password)?;
+        let mut start = json!({"request": Bytes(login.request().to_vec())});
+        if let Some(request) = registration {
+            start["registration"] = json!(request);
+        }
+        let started: CredentialsStarted = self.api().post("/credentials/start", &start).await?;
+        let handle = self.handle().to_owned();
+        let proven = spawn_blocking(move || login.finish(&handle, &started.response.0)).await??;
+        let finish = json!({"login": started.login, "finalization": Bytes(proven.finalization)});
+        Ok((finish, started.registration))
     }
 
     /// Ends the session; its token and its sockets are of no use from then on.

@@ -74,6 +74,10 @@ pub enum Event {
         account: Uuid,
         blocked: bool,
     },
+    /// Somebody has logged in to one's account.
+    SessionBegun {
+        session: Uuid,
+    },
     /// One's own vault was written.
     Vault {
         version: i64,
@@ -228,6 +232,7 @@ impl Live {
                 Event::EpochErased { conversation, epoch }
             }
             Pushed::Block { account, blocked } => Event::Block { account, blocked },
+            Pushed::SessionBegun { session } => Event::SessionBegun { session },
             Pushed::Vault { version } => Event::Vault { version },
             Pushed::Profile { person } => Event::Profile(person),
             Pushed::Error { code, message } => Event::Error { code, message },

@@ -69,6 +69,12 @@ pub struct Slot {
     pub sealed: Bytes,
 }
 
+impl From<e2ee::Slot> for Slot {
+    fn from(slot: e2ee::Slot) -> Self {
+        Slot { id: slot.id, kind: Some(slot.kind.name().to_owned()), sealed: Bytes(slot.sealed) }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Person {
     pub id: Uuid,
@@ -86,6 +92,8 @@ pub struct Me {
     pub role: String,
     pub created_at: u64,
     pub privacy: Privacy,
+    /// When the password was last changed, the recovery code used, or all other sessions ended.
+    pub secured_at: u64,
 }
 
 /// What one shares, and therefore sees of others who share it too.
@@ -377,6 +385,9 @@ pub enum Pushed {
     Block {
         account: Uuid,
         blocked: bool,
+    },
+    SessionBegun {
+        session: Uuid,
     },
     Vault {
         version: i64,

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 pub use contacts::Seen;
 pub use conversations::{Adopted, CreatedEpoch, LoadedKeyring};
-pub use doors::{Login, Material, ProvenLogin, Registered, Registration};
+pub use doors::{Login, Material, NewPassword, NewRecoveryCode, ProvenLogin, Registered, Registration};
 
 use crate::{
     Error, KeyBundle, Result, SealedVault, Signed, boxes, capsules,

@@ -51,8 +51,8 @@ pub use codec::enc;
 pub use epochs::{Grant, Share, conversation_id};
 pub use error::{Error, Result};
 pub use keychain::{
-    Account, Adopted, CreatedEpoch, Keychain, LoadedKeyring, Login, Material, ProvenLogin, Registered,
-    Registration, Seen, new_id,
+    Account, Adopted, CreatedEpoch, Keychain, LoadedKeyring, Login, Material, NewPassword, NewRecoveryCode,
+    ProvenLogin, Registered, Registration, Seen, new_id,
 };
 pub use keyring::{KEYRING_ENTRY_LENGTH, KeyringEntry};
 pub use keys::sha256;

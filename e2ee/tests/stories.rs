@@ -243,6 +243,37 @@ fn the_recovery_code_opens_the_account() {
 }
 
 #[test]
+fn a_new_password_and_a_new_code_open_what_the_old_ones_did() {
+    const OTHER: &str = "another horse, another battery";
+    let server = ServerSetup::generate();
+    let mut alice = register(&server, "alice", PASSWORD);
+    let old_code = alice.recovery_code.clone();
+    let old_slot = alice.stored.material.slots[1].clone();
+
+    let registration = Registration::start(OTHER).unwrap();
+    let response = server.start_registration("alice", registration.request()).unwrap();
+    let password = alice.keychain.replace_password(registration, &response, NOW).unwrap();
+    let recovery = alice.keychain.replace_recovery_code(NOW);
+    alice.stored.record = finish_registration(&password.record).unwrap();
+    alice.stored.material.slots = [password.slot, recovery.slot];
+
+    assert_eq!(log_in(&server, &alice.stored, PASSWORD).err(), Some(Error::WrongCredentials));
+    let keychain = log_in(&server, &alice.stored, OTHER).unwrap();
+    let sealed = alice.keychain.seal_local("note", b"from before");
+    assert_eq!(**keychain.open_local("note", &sealed).unwrap(), *b"from before");
+
+    let Stored { account, material, .. } = &alice.stored;
+    let slot = (material.slots[1].id, &material.slots[1].sealed[..]);
+    assert!(Keychain::unlock_with_recovery_code(&recovery.code, slot, account).is_ok());
+    assert_eq!(recovery::verifier(&*recovery.code.proof("alice")), recovery.verifier);
+    let refused = Keychain::unlock_with_recovery_code(&old_code, slot, account).err();
+    assert_eq!(refused, Some(Error::NotAuthentic));
+    // A server that kept the old slot can give it only to whoever has the old code.
+    let kept = (old_slot.id, &old_slot.sealed[..]);
+    assert!(Keychain::unlock_with_recovery_code(&recovery.code, kept, account).is_err());
+}
+
+#[test]
 fn a_reload_needs_the_share_of_its_session() {
     let server = ServerSetup::generate();
     let alice = register(&server, "alice", PASSWORD);

@@ -22,7 +22,7 @@ use crate::limits::ClientAddress;
 use crate::people::{self, Person};
 use crate::privacy::Privacy;
 use crate::schema::tables::{accounts, handshakes, key_bundles, settings, slots};
-use crate::sessions::{self, Session};
+use crate::sessions::{self, Origin, Session};
 use crate::wire::{Bytes, Json, Path};
 
 /// Between the two requests of a sign-up the person writes down the recovery code.
@@ -43,6 +43,9 @@ pub struct Me {
     pub role: Role,
     pub created_at: Millis,
     pub privacy: Privacy,
+    /// When the password was last changed, the recovery code used, or all other sessions ended; 0 if never. Epochs from
+    /// before are not to be written in any more.
+    pub secured_at: Millis,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
@@ -54,7 +57,13 @@ pub enum Role {
 
 pub fn me(account: accounts::Model) -> Me {
     let role = if account.administrator { Role::Administrator } else { Role::Person };
-    Me { role, created_at: account.created_at, privacy: Privacy::from(&account), person: account.into() }
+    Me {
+        role,
+        created_at: account.created_at,
+        privacy: Privacy::from(&account),
+        secured_at: account.secured_at,
+        person: account.into(),
+    }
 }
 
 /// The account key, boxed under the password.
@@ -145,6 +154,34 @@ impl SlotKind {
     }
 }
 
+impl NewSlot {
+    /// As long as it must be.
+    pub fn is_for(&self, kind: SlotKind) -> bool {
+        self.kind == kind && self.boxed.0.len() == SLOT_BYTES
+    }
+
+    pub async fn insert(&self, tx: &impl ConnectionTrait, account: Uuid) -> Result<()> {
+        let slot = slots::Model {
+            id: self.id,
+            account,
+            kind: self.kind.name().to_owned(),
+            boxed: self.boxed.0.clone(),
+        };
+        slots::Entity::insert(slots::ActiveModel::from(slot)).exec_without_returning(tx).await?;
+        Ok(())
+    }
+
+    /// In the place of those of its kind.
+    pub async fn replace(&self, tx: &impl ConnectionTrait, account: Uuid) -> Result<()> {
+        slots::Entity::delete_many()
+            .filter(slots::Column::Account.eq(account))
+            .filter(slots::Column::Kind.eq(self.kind.name()))
+            .exec(tx)
+            .await?;
+        self.insert(tx, account).await
+    }
+}
+
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterFinish {
@@ -167,6 +204,7 @@ pub struct RegisterFinish {
     (status = 201, body = Session), (status = "default", body = Problem)))]
 pub async fn register_finish(
     address: ClientAddress,
+    origin: Origin,
     State(app): State<App>,
     headers: HeaderMap,
     Json(finish): Json<RegisterFinish>,
@@ -199,18 +237,13 @@ pub async fn register_finish(
                 shares_typing: true,
                 shares_receipts: true,
                 last_seen: None,
+                secured_at: 0,
             };
             insert_account(tx, account.clone()).await?;
             people::index(tx, &account).await?;
             keys::insert_vault(tx, finish.account, finish.vault.clone()).await?;
-            for NewSlot { id, kind, boxed } in &finish.slots {
-                let slot = slots::Model {
-                    id: *id,
-                    account: finish.account,
-                    kind: kind.name().to_owned(),
-                    boxed: boxed.0.clone(),
-                };
-                slots::Entity::insert(slots::ActiveModel::from(slot)).exec_without_returning(tx).await?;
+            for slot in &finish.slots {
+                slot.insert(tx, finish.account).await?;
             }
             let bundle = key_bundles::Model {
                 account: finish.account,
@@ -222,7 +255,7 @@ pub async fn register_finish(
                 .exec_without_returning(tx)
                 .await?;
             handshakes::Entity::delete_by_id(finish.account).exec(tx).await?;
-            sessions::begin(tx, &app, finish.account).await
+            sessions::begin(tx, &app, finish.account, &origin).await
         })
         .await?;
     tracing::info!(account = %finish.account, "account created");
@@ -240,9 +273,9 @@ pub struct LoginStart {
 #[derive(Serialize, ToSchema)]
 pub struct LoginStarted {
     /// Names this log-in in the second request; good once, for a minute.
-    login: Uuid,
+    pub login: Uuid,
     /// OPAQUE KE2.
-    response: Bytes,
+    pub response: Bytes,
 }
 
 /// Begin to log in. A handle that nobody has gets an answer of the same kind, size and cost.
@@ -255,11 +288,22 @@ pub async fn login_start(
 ) -> Result<axum::Json<LoginStarted>> {
     check_handle(&start.handle)?;
     app.limits.attempt_on(&address, &start.handle)?;
-    let record = find(app.db.read(), &start.handle).await?.map(|account| account.opaque_record);
-    let pending =
-        app.opaque.start_login(&start.handle, record.as_deref(), &start.request.0).map_err(refused_opaque)?;
-    let login = remember_handshake(&app, start.handle, Some(pending.state.to_vec()), LOGIN_LIFE).await?;
-    Ok(axum::Json(LoginStarted { login, response: pending.response.into() }))
+    Ok(axum::Json(begin_proof(&app, start.handle, &start.request).await?))
+}
+
+/// Answer the first message of whoever says to know the password of `handle`.
+pub async fn begin_proof(app: &App, handle: String, request: &Bytes) -> Result<LoginStarted> {
+    let record = find(app.db.read(), &handle).await?.map(|account| account.opaque_record);
+    let pending = app.opaque.start_login(&handle, record.as_deref(), &request.0).map_err(refused_opaque)?;
+    let login = remember_handshake(app, handle, Some(pending.state.to_vec()), LOGIN_LIFE).await?;
+    Ok(LoginStarted { login, response: pending.response.into() })
+}
+
+/// The handle whose password was proven.
+pub async fn finish_proof(app: &App, login: Uuid, finalization: &Bytes) -> Result<String> {
+    let (handle, state) = take_login(app, login).await?;
+    e2ee::opaque::server::finish_login(&state, &finalization.0).map_err(|_| Code::WrongCredentials)?;
+    Ok(handle)
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -275,21 +319,21 @@ pub struct LoginFinish {
     (status = 200, body = Session), (status = "default", body = Problem)))]
 pub async fn login_finish(
     address: ClientAddress,
+    origin: Origin,
     State(app): State<App>,
     headers: HeaderMap,
     Json(finish): Json<LoginFinish>,
 ) -> Result<Response> {
     app.limits.look(&address)?;
-    let (handle, state) = take_login(&app, finish.login).await?;
-    e2ee::opaque::server::finish_login(&state, &finish.finalization.0).map_err(|_| Code::WrongCredentials)?;
+    let handle = finish_proof(&app, finish.login, &finish.finalization).await?;
     // Only someone who proved the password comes here, and an unknown handle has none to prove.
     let account = find(app.db.read(), &handle).await?.ok_or(Code::WrongCredentials)?;
-    let session = app.db.write(async |tx| sessions::begin(tx, &app, account.id).await).await?;
+    let session = app.db.write(async |tx| sessions::begin(tx, &app, account.id, &origin).await).await?;
     tracing::info!(account = %account.id, "logged in");
     session.answer(&app, &headers, StatusCode::OK).await
 }
 
-async fn find(db: &impl ConnectionTrait, handle: &str) -> Result<Option<accounts::Model>> {
+pub async fn find(db: &impl ConnectionTrait, handle: &str) -> Result<Option<accounts::Model>> {
     Ok(accounts::Entity::find().filter(accounts::Column::Handle.eq(handle)).one(db).await?)
 }
 
@@ -304,7 +348,7 @@ pub async fn exist(db: &impl ConnectionTrait) -> Result<bool> {
         .is_some())
 }
 
-fn check_handle(handle: &str) -> Result<()> {
+pub fn check_handle(handle: &str) -> Result<()> {
     if e2ee::is_handle(handle) { Ok(()) } else { Err(Code::BadHandle.into()) }
 }
 
@@ -373,7 +417,7 @@ fn refused_opaque(error: e2ee::Error) -> Error {
 }
 
 fn check_key_material(finish: &RegisterFinish, handle: &str) -> Result<()> {
-    let has = |kind| finish.slots.iter().any(|slot| slot.kind == kind && slot.boxed.0.len() == SLOT_BYTES);
+    let has = |kind| finish.slots.iter().any(|slot| slot.is_for(kind));
     let whole = finish.slots.len() == 2
         && has(SlotKind::Password)
         && has(SlotKind::Recovery)

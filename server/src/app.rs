@@ -35,8 +35,8 @@ use crate::live::poll::Shelf;
 use crate::privacy::Agreements;
 use crate::writer::Writer;
 use crate::{
-    accounts, blocks, conversations, event, keys, live, messages, people, privacy, profile, reports,
-    scheduled, sessions, web_files,
+    accounts, blocks, conversations, credentials, event, keys, live, messages, people, privacy, profile,
+    reports, scheduled, sessions, web_files,
 };
 
 /// Enough for the largest vault in base64.
@@ -115,7 +115,14 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(accounts::register_finish))
         .routes(routes!(accounts::login_start))
         .routes(routes!(accounts::login_finish))
+        .routes(routes!(credentials::start))
+        .routes(routes!(credentials::finish))
+        .routes(routes!(credentials::start_recovery))
+        .routes(routes!(credentials::finish_recovery))
+        .routes(routes!(credentials::check_recovery_code))
         .routes(routes!(sessions::session))
+        .routes(routes!(sessions::sessions, sessions::end_other_sessions))
+        .routes(routes!(sessions::end_session))
         .routes(routes!(sessions::logout))
         .routes(routes!(profile::change_profile))
         .routes(routes!(privacy::privacy, privacy::change_privacy))

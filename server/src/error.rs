@@ -49,6 +49,7 @@ refusals! {
     BadRequest BAD_REQUEST "The request could not be understood.";
     SignedOut UNAUTHORIZED "You are signed out.";
     WrongCredentials UNAUTHORIZED "This handle and this password do not go together.";
+    WrongRecoveryCode UNAUTHORIZED "This handle and this recovery code do not go together.";
     BadOrigin FORBIDDEN "This request does not come from the messenger's own page.";
     WrongSetupCode FORBIDDEN "This is not the set-up code that the server printed.";
     NotAdministrator FORBIDDEN "Only administrators may do this.";

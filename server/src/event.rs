@@ -74,6 +74,8 @@ pub enum Event {
     Block { account: Uuid, blocked: bool },
     /// One's own vault was written, by one of one's browsers.
     Vault { version: i64 },
+    /// Somebody has logged in to one's account.
+    SessionBegun { session: Uuid },
     /// A contact, or oneself, changed the profile.
     Profile { person: Person },
     /// A frame that was not understood.

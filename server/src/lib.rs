@@ -6,7 +6,8 @@
 //! stop. [`app`] has the routes on one screen; each leads to a *slice*, a file with the route, the rule and the
 //! SQL of one subject:
 //!
-//! - [`accounts`] sign-up and log-in, [`sessions`] who is asking, [`profile`] one's own page, [`people`] others
+//! - [`accounts`] sign-up and log-in, [`credentials`] what opens an account and how it is replaced, [`sessions`] who is
+//!   asking, [`profile`] one's own page, [`people`] others
 //! - [`privacy`] what each lets the others see
 //! - [`keys`] what the server keeps sealed: key bundles, vaults, keyrings, epochs
 //! - [`conversations`] and [`messages`], [`scheduled`] those that wait for their time
@@ -30,6 +31,7 @@ pub mod clock;
 pub mod cluster;
 pub mod config;
 pub mod conversations;
+pub mod credentials;
 pub mod db;
 pub mod doctor;
 pub mod error;

@@ -4,6 +4,7 @@
 pub mod tables;
 
 mod m2026_11_28_first;
+mod m2026_11_29_sessions;
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, seaql_migrations};
@@ -37,7 +38,7 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m2026_11_28_first::Migration)]
+        vec![Box::new(m2026_11_28_first::Migration), Box::new(m2026_11_29_sessions::Migration)]
     }
 }
 

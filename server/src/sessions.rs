@@ -1,4 +1,4 @@
-//! Sessions: a signed-in browser. The token is random, shown once in a cookie, and stored hashed; the
+//! Sessions: the signed-in browsers of a person, who can end each of them. The token is random, shown once in a cookie, and stored hashed; the
 //! [`CurrentAccount`] extractor is the only way in for every other route.
 
 use axum::Json;
@@ -9,7 +9,9 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
@@ -20,12 +22,16 @@ use crate::app::App;
 use crate::clock::{DAY, HOUR, Millis};
 use crate::config::is_local_host;
 use crate::error::{Code, Error, Problem, Result};
+use crate::event::Event;
 use crate::keys::{SignedBytes, Vault};
+use crate::limits::ClientAddress;
 use crate::schema::tables::{accounts, sessions, slots};
-use crate::wire::Bytes;
+use crate::wire::{Bytes, Path};
 
 /// A session ends after this long without a request.
 pub const ABSENCE: Millis = 30 * DAY;
+/// Characters of what a browser says of itself.
+const MAX_BROWSER: usize = 300;
 
 /// Who is asking. Loading it through the session is the only way to get one.
 #[derive(Clone, Debug)]
@@ -101,12 +107,38 @@ pub struct Session {
 
 /// A session just made, with the only copy of its token.
 pub struct NewSession {
-    pub id: Uuid,
+    id: Uuid,
+    account: Uuid,
     token: String,
 }
 
+/// Where a request comes from, for the owner of a session to recognise it.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    browser: String,
+    address: String,
+}
+
+impl FromRequestParts<App> for Origin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let ClientAddress(address) = ClientAddress::from_request_parts(parts, app).await?;
+        let browser = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        Ok(Self {
+            browser: browser.unwrap_or_default().chars().take(MAX_BROWSER).collect(),
+            address: address.to_string(),
+        })
+    }
+}
+
 /// Begin a session within the transaction that let the person in.
-pub async fn begin(tx: &impl ConnectionTrait, app: &App, account: Uuid) -> Result<NewSession> {
+pub async fn begin(
+    tx: &impl ConnectionTrait,
+    app: &App,
+    account: Uuid,
+    origin: &Origin,
+) -> Result<NewSession> {
     let token = BASE64.encode(random::<32>()?);
     let now = app.clock.now();
     let session = sessions::Model {
@@ -116,15 +148,22 @@ pub async fn begin(tx: &impl ConnectionTrait, app: &App, account: Uuid) -> Resul
         share: random::<32>()?.to_vec(),
         created_at: now,
         seen_at: now,
+        browser: origin.browser.clone(),
+        address: origin.address.clone(),
     };
     let id = session.id;
     sessions::Entity::insert(sessions::ActiveModel::from(session)).exec_without_returning(tx).await?;
-    Ok(NewSession { id, token })
+    Ok(NewSession { id, account, token })
 }
 
 impl NewSession {
-    /// The answer that opens the session in the browser.
+    pub fn account(&self) -> Uuid {
+        self.account
+    }
+
+    /// The answer that opens the session in the browser. The person's other browsers are told.
     pub async fn answer(self, app: &App, headers: &HeaderMap, status: StatusCode) -> Result<Response> {
+        app.live.publish(&[self.account], &Event::SessionBegun { session: self.id });
         let body = Json(load(app, self.id).await?);
         Ok((status, [(header::SET_COOKIE, cookie(headers, app, Some(&self.token))?)], body).into_response())
     }
@@ -155,6 +194,122 @@ pub async fn logout(
     app.db.write(async |tx| Ok(sessions::Entity::delete_by_id(current.session).exec(tx).await?)).await?;
     app.live.close_session(current.account, current.session);
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie(&headers, &app, None)?)]))
+}
+
+/// One of a person's sessions, as they see it.
+#[derive(Serialize, ToSchema)]
+pub struct OwnSession {
+    pub id: Uuid,
+    /// How the browser calls itself (User-Agent).
+    pub browser: String,
+    /// The network address it was begun from; of IPv6 the network.
+    pub address: String,
+    pub created_at: Millis,
+    /// To the hour.
+    pub seen_at: Millis,
+    /// The one that asks.
+    pub current: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct OwnSessions {
+    pub sessions: Vec<OwnSession>,
+}
+
+/// One's sessions, the last used first.
+#[utoipa::path(get, path = "/sessions", tag = "session", responses(
+    (status = 200, body = OwnSessions), (status = "default", body = Problem)))]
+pub async fn sessions(current: CurrentAccount, State(app): State<App>) -> Result<Json<OwnSessions>> {
+    let rows = sessions::Entity::find()
+        .filter(sessions::Column::Account.eq(current.account))
+        .filter(sessions::Column::SeenAt.gt(app.clock.now() - ABSENCE))
+        .order_by_desc(sessions::Column::SeenAt)
+        .order_by_desc(sessions::Column::Id)
+        .all(app.db.read())
+        .await?;
+    let own = |row: sessions::Model| OwnSession {
+        current: row.id == current.session,
+        id: row.id,
+        browser: row.browser,
+        address: row.address,
+        created_at: row.created_at,
+        seen_at: row.seen_at,
+    };
+    Ok(Json(OwnSessions { sessions: rows.into_iter().map(own).collect() }))
+}
+
+/// End one of one's sessions.
+#[utoipa::path(delete, path = "/sessions/{session}", tag = "session", params(("session" = Uuid, Path)), responses(
+    (status = 204), (status = "default", body = Problem)))]
+pub async fn end_session(
+    current: CurrentAccount,
+    State(app): State<App>,
+    Path(session): Path<Uuid>,
+) -> Result<StatusCode> {
+    let ended = app
+        .db
+        .write(async |tx| {
+            let ended = sessions::Entity::delete_by_id(session)
+                .filter(sessions::Column::Account.eq(current.account))
+                .exec(tx)
+                .await?;
+            Ok(ended.rows_affected)
+        })
+        .await?;
+    if ended == 0 {
+        return Err(Code::NotFound.into());
+    }
+    app.live.close_session(current.account, session);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// End all of one's sessions but this one. Conversations go on under new keys.
+#[utoipa::path(delete, path = "/sessions", tag = "session", responses(
+    (status = 200, body = Me), (status = "default", body = Problem)))]
+pub async fn end_other_sessions(current: CurrentAccount, State(app): State<App>) -> Result<Json<Me>> {
+    let (account, ended) = app
+        .db
+        .write(async |tx| {
+            let account = standing(tx, &current).await?;
+            let change = accounts::ActiveModel { secured_at: Set(app.clock.now()), ..account.into() };
+            Ok((change.update(tx).await?, end_all(tx, current.account, Some(current.session)).await?))
+        })
+        .await?;
+    ended.close(&app);
+    tracing::info!(account = %current.account, "all other sessions ended");
+    Ok(Json(me(account)))
+}
+
+/// The account of a session that still stands, within the transaction that changes what lets people in.
+pub async fn standing(tx: &impl ConnectionTrait, current: &CurrentAccount) -> Result<accounts::Model> {
+    sessions::Entity::find_by_id(current.session).one(tx).await?.ok_or(Code::SignedOut)?;
+    Ok(accounts::Entity::find_by_id(current.account).one(tx).await?.ok_or(Code::SignedOut)?)
+}
+
+/// Sessions that were ended in a transaction, whose connections are to be closed when it is done.
+#[must_use]
+pub struct Ended {
+    account: Uuid,
+    sessions: Vec<Uuid>,
+}
+
+impl Ended {
+    pub fn close(self, app: &App) {
+        for session in self.sessions {
+            app.live.close_session(self.account, session);
+        }
+    }
+}
+
+/// End the sessions of an account, perhaps but one.
+pub async fn end_all(tx: &impl ConnectionTrait, account: Uuid, except: Option<Uuid>) -> Result<Ended> {
+    let mut those = Condition::all().add(sessions::Column::Account.eq(account));
+    if let Some(session) = except {
+        those = those.add(sessions::Column::Id.ne(session));
+    }
+    let found = sessions::Entity::find().filter(those.clone()).all(tx).await?;
+    sessions::Entity::delete_many().filter(those).exec(tx).await?;
+    Ok(Ended { account, sessions: found.into_iter().map(|session| session.id).collect() })
 }
 
 async fn load(app: &App, session: Uuid) -> Result<Session> {

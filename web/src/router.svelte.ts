@@ -1,5 +1,6 @@
 /** Where one is. Unknown addresses lead home. */
-export type Route = { page: 'welcome' } | { page: 'sign-up' } | Place | { page: 'settings' };
+export type Route =
+  { page: 'welcome' } | { page: 'sign-up' } | { page: 'recover' } | Place | { page: 'settings' };
 
 /** In a conversation perhaps, and there at a message, by its `seq`. */
 export interface Place {
@@ -15,6 +16,7 @@ export function parse(path: string): Route {
   const parts = path.split('/').filter((part) => part !== '');
   if (parts.length === 1 && parts[0] === 'welcome') return { page: 'welcome' };
   if (parts.length === 1 && parts[0] === 'sign-up') return { page: 'sign-up' };
+  if (parts.length === 1 && parts[0] === 'recover') return { page: 'recover' };
   if (parts.length === 1 && parts[0] === 'settings') return { page: 'settings' };
   const [c, conversation, message] = parts;
   if (c === 'c' && conversation && UUID.test(conversation)) {

@@ -13,7 +13,7 @@ use crate::{
     vault::Vault,
 };
 
-/// A registration that waits for the server's answer.
+/// The registration of a password, of a new account or of one that is there, which waits for the server's answer.
 pub struct Registration {
     request: Vec<u8>,
     state: Registering,
@@ -59,16 +59,10 @@ impl Registration {
         }
         let (record, export_key) = self.state.finish(handle, response)?;
         let account_key = random_key();
-        let recovery_code = RecoveryCode::generate();
-        let slots = [
-            slots::seal(SlotKind::Password, account, new_id(now), &*export_key, &account_key),
-            slots::seal(SlotKind::Recovery, account, new_id(now), recovery_code.secret(), &account_key),
-        ];
         let vault = Vault::generate();
         let key_bundle =
             KeyBundle::first(account, handle, &vault.identity_seed, vault.newest_encryption_seed(), now);
         let vault = vault.seal(&account_key, account, 1);
-        let recovery_verifier = recovery::verifier(&*recovery_code.proof(handle));
         let keychain = Keychain::unlock(
             account_key,
             &Account {
@@ -78,8 +72,51 @@ impl Registration {
                 key_bundle: key_bundle.clone(),
             },
         )?;
-        let material = Material { record, slots, vault, key_bundle, recovery_verifier };
-        Ok(Registered { material, recovery_code, keychain })
+        let recovery = keychain.replace_recovery_code(now);
+        let slots = [keychain.seal_slot(SlotKind::Password, &*export_key, now), recovery.slot];
+        let material = Material { record, slots, vault, key_bundle, recovery_verifier: recovery.verifier };
+        Ok(Registered { material, recovery_code: recovery.code, keychain })
+    }
+}
+
+/// What takes the place of a password.
+pub struct NewPassword {
+    pub record: Vec<u8>,
+    pub slot: Slot,
+}
+
+/// What takes the place of a recovery code.
+pub struct NewRecoveryCode {
+    /// To be shown once; nobody can show it again.
+    pub code: RecoveryCode,
+    pub verifier: [u8; 32],
+    pub slot: Slot,
+}
+
+impl Keychain {
+    /// The account's key under another password. `response`: the server's answer to the registration. Takes the
+    /// time of one Argon2id.
+    pub fn replace_password(
+        &self,
+        registration: Registration,
+        response: &[u8],
+        now: u64,
+    ) -> Result<NewPassword> {
+        let (record, export_key) = registration.state.finish(self.handle(), response)?;
+        let slot = self.seal_slot(SlotKind::Password, &*export_key, now);
+        Ok(NewPassword { record, slot })
+    }
+
+    /// The account's key under another recovery code.
+    pub fn replace_recovery_code(&self, now: u64) -> NewRecoveryCode {
+        let code = RecoveryCode::generate();
+        let verifier = recovery::verifier(&*code.proof(self.handle()));
+        let slot = self.seal_slot(SlotKind::Recovery, code.secret(), now);
+        NewRecoveryCode { code, verifier, slot }
+    }
+
+    fn seal_slot(&self, kind: SlotKind, secret: &[u8], now: u64) -> Slot {
+        slots::seal(kind, self.account(), new_id(now), secret, &self.account_key)
     }
 }
 

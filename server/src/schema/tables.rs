@@ -43,6 +43,9 @@ table! {
         shares_receipts: bool,
         /// To the minute, and only while presence is shared.
         last_seen: Option<i64>,
+        /// When the password was last changed, the recovery code used, or all other sessions ended; 0 if never. Epochs
+        /// from before take no new messages.
+        secured_at: i64,
     }
 }
 
@@ -105,6 +108,10 @@ table! {
         share: Vec<u8>,
         created_at: i64,
         seen_at: i64,
+        /// How the browser calls itself (User-Agent).
+        browser: String,
+        /// Where it was begun.
+        address: String,
     }
 }
 

@@ -7,6 +7,7 @@ mod blocks;
 mod changes;
 mod clocks;
 mod conversations;
+mod credentials;
 mod disappearing;
 mod doctor;
 mod epochs;

@@ -4,7 +4,7 @@ import { Notices } from '../features/conversations/notices.svelte';
 import { Scheduled } from '../features/conversations/scheduled.svelte';
 import type { Indexer } from '../features/search/indexer.svelte';
 import { api } from './api/client';
-import type { Accepted, Person, Privacy, ServerFrame } from './api/types';
+import type { Accepted, Me, Person, Privacy, ServerFrame } from './api/types';
 import { Attendance } from './attendance';
 import { clock } from './clock';
 import { Keys } from './keys';
@@ -13,6 +13,7 @@ import { Outbox, type Way } from './outbox';
 import { Preferences } from './preferences.svelte';
 import { Problem } from './problem';
 import { Receipts } from './receipts';
+import { Sessions } from './sessions.svelte';
 import { askToStay, type Queued, type Storage } from './storage';
 import { vault } from './vault';
 
@@ -37,8 +38,9 @@ export interface Told {
 }
 
 export class Desk {
-  readonly keys = new Keys(vault);
+  readonly keys: Keys;
   readonly preferences: Preferences;
+  readonly sessions = new Sessions();
   readonly notices: Notices;
   readonly conversations: Conversations;
   readonly scheduled: Scheduled;
@@ -51,9 +53,8 @@ export class Desk {
   private stopped = false;
 
   constructor(
-    me: string,
+    me: () => Me,
     private readonly storage: Storage,
-    privacy: () => Privacy,
     private readonly online: () => boolean,
     private readonly told: Told,
   ) {
@@ -64,19 +65,20 @@ export class Desk {
       // Perhaps only the line is refused, as to one tab too many: what is new can still be asked for.
       unreachable: () => void this.refresh(),
     });
+    this.keys = new Keys(vault, () => me().secured_at);
     this.receipts = new Receipts(this.live, storage);
     this.outbox = new Outbox(storage, this.way());
     const changed = () => told.tabs({ type: 'settings' });
     this.preferences = new Preferences({ vault, keys: this.keys, storage, changed });
     this.notices = new Notices(this.preferences);
     this.attendance = new Attendance(this.live, {
-      privacy,
+      privacy: () => me().privacy,
       presence: (conversation, presence) => this.conversations.get(conversation)?.presence.told(presence),
     });
     const { keys, outbox, receipts, attendance, preferences, notices } = this;
     const draftKept = (conversation: string) => told.tabs({ type: 'draft', conversation });
     const tools = {
-      me,
+      me: me().id,
       vault,
       keys,
       storage,
@@ -210,6 +212,7 @@ export class Desk {
       void this.refresh(this.wasReady);
       this.wasReady = true;
       void this.scheduled.refresh();
+      void this.sessions.refresh().catch(ignored);
       void this.receipts.resend();
       void this.preferences.refresh().catch(() => undefined);
       void this.outbox.drainAll().catch(() => undefined);
@@ -220,6 +223,8 @@ export class Desk {
       this.conversations.on(frame);
     } else if (frame.type === 'scheduled' || frame.type === 'unscheduled') {
       this.scheduled.on(frame);
+    } else if (frame.type === 'session_begun') {
+      void this.sessions.refresh().catch(ignored);
     } else if (frame.type === 'privacy') {
       this.told.privacy(frame.privacy);
     } else {

@@ -68,7 +68,11 @@ export class Keys {
   private unsaved = false;
   private saving: Promise<void> = Promise.resolve();
 
-  constructor(private readonly vault: Vault) {}
+  constructor(
+    private readonly vault: Vault,
+    /** Since when others may know what earlier epochs were under, by the server's clock: 0 if never. */
+    private readonly securedAt: () => number = () => 0,
+  ) {}
 
   /** Once a session; after a failure, again at the next call. */
   loadKeyring(): Promise<void> {
@@ -156,7 +160,8 @@ export class Keys {
   /** The epoch to write under now: the current one, or a new one when it is due or does not open. */
   async epochFor(conversation: Conversation, race = 0): Promise<EpochSummary> {
     const { epoch } = conversation;
-    if (!epoch || rotationDue(epoch, conversation, clock.now())) return this.rotate(conversation, race);
+    if (!epoch || rotationDue(epoch, conversation, clock.now()) || epoch.created_at < this.securedAt())
+      return this.rotate(conversation, race);
     await this.pin(conversation.peer);
     const signed = await this.signedOf(conversation, epoch);
     if (!signed || outlived(signed, conversation.timer)) return this.rotate(conversation, race);

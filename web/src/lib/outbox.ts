@@ -99,6 +99,8 @@ const PASSES: Record<ErrorCode | OwnCode, boolean> = {
   not_waiting: false,
   storage_lost: false,
   wrong_credentials: false,
+  wrong_recovery_code: false,
+  bad_recovery_code: false,
   wrong_setup_code: false,
   handle_taken: false,
   registration_expired: false,

@@ -210,6 +210,17 @@ export class Preferences {
   setNotices(wishes: Partial<NoticeWishes>): Promise<void> {
     return this.wish<NoticeWishes>('notices', OF_NOTICES, wishes);
   }
+
+  // The recovery code
+
+  /** From when one is to be asked whether it is still at hand. */
+  remindOfCode(otherwise: number): number {
+    return (this.value('recovery-code') as number | null) ?? otherwise;
+  }
+
+  setReminderOfCode(at: number): Promise<void> {
+    return this.set('recovery-code', at);
+  }
 }
 
 /** Whether the time of day lies between the two, over midnight where they say so. */

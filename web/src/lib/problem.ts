@@ -3,6 +3,7 @@ export type OwnCode =
   | 'offline'
   | 'identity_changed'
   | 'own_identity_mismatch'
+  | 'bad_recovery_code'
   | 'not_kept'
   /** Sent again, or discarded, in another window. */
   | 'not_waiting'

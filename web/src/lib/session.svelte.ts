@@ -6,15 +6,17 @@ import type { Scheduled } from '../features/conversations/scheduled.svelte';
 import type { Indexer } from '../features/search/indexer.svelte';
 import { forgetHabits } from '../features/emoji/habits';
 import { api } from './api/client';
-import type { Me, NewAccount, Person, Privacy, SignedIn } from './api/types';
+import type { Me, Person, Privacy, SignedIn } from './api/types';
 import { clock } from './clock';
 import { Desk, type Word as DeskWord } from './desk';
 import { backOff, type Connection } from './live';
 import { passing } from './outbox';
 import type { Preferences } from './preferences.svelte';
 import { Problem } from './problem';
+import { forgetLogIns, type Sessions } from './sessions.svelte';
 import { Storage } from './storage';
 import { vault, warmUp } from './vault';
+import type { NewRecoveryCode } from '../generated/wasm/wasm.js';
 
 /** What the tabs of one browser tell each other. */
 type Word = { type: 'signed-out' } | { type: 'signed-in'; account: string } | DeskWord;
@@ -31,7 +33,8 @@ export class Session {
   notice: string | null = $state(null);
 
   private desk: Desk | null = $state.raw(null);
-  private newAccount: Omit<NewAccount, 'setup_code'> | null = null;
+  /** What the server does not know of yet: a new account, or one whose recovery code has opened it here. */
+  private begun: ((setupCode?: string) => Promise<SignedIn>) | null = null;
   private signedInElsewhere = false;
   /** The cookie is of a session that nothing here can open any more. */
   private orphaned = false;
@@ -53,6 +56,11 @@ export class Session {
   get notices(): Notices {
     if (!this.desk) throw new Problem('signed_out', 401);
     return this.desk.notices;
+  }
+
+  get sessions(): Sessions {
+    if (!this.desk) throw new Problem('signed_out', 401);
+    return this.desk.sessions;
   }
 
   get scheduled(): Scheduled {
@@ -108,7 +116,7 @@ export class Session {
       () => true,
       () => false,
     );
-    if (!stands || this.phase !== 'signed-out' || this.newAccount) return;
+    if (!stands || this.phase !== 'signed-out' || this.begun) return;
     this.orphaned = true;
     this.notice = 'storage_lost';
   }
@@ -120,24 +128,38 @@ export class Session {
     const request = await vault.startRegistration(f.password);
     const { account, response } = await api.registerStart({ handle: f.handle, request });
     const made = await vault.finishRegistration(f.handle, account, response, clock.now());
-    this.newAccount = { account, display_name: f.displayName, ...made.material };
+    const finish = { account, display_name: f.displayName, ...made.material };
+    this.begun = (setupCode) =>
+      api.registerFinish({ ...finish, ...(setupCode && { setup_code: setupCode }) });
     return made.recoveryCode;
   }
 
-  /** The page was left before the account was made. */
-  abandonSignUp(): void {
-    this.newAccount = null;
+  /** Opens the account by its recovery code, and returns the next one; the server changes nothing yet. */
+  async prepareRecovery(f: { handle: string; code: string; password: string }): Promise<string> {
+    const { handle } = f;
+    const proof = await vault.recoveryProof(f.code, handle);
+    const request = await vault.startRegistration(f.password);
+    const { response, ...account } = await api.recoveryStart({ handle, proof, request });
+    await vault.unlockWithRecoveryCode(f.code, { ...account, handle });
+    const password = await vault.replacePassword(response, clock.now());
+    const { code, ...recovery } = await vault.replaceRecoveryCode(clock.now());
+    this.begun = () => api.recoveryFinish({ handle, proof, password, recovery });
+    return code;
+  }
+
+  /** The page was left before the server knew. */
+  abandon(): void {
+    this.begun = null;
     if (!this.signedInElsewhere) return;
     this.signedInElsewhere = false;
     if (this.phase === 'signed-out') void this.start();
   }
 
-  async finishSignUp({ setupCode }: { setupCode?: string }): Promise<void> {
-    if (!this.newAccount) throw new Problem('bad_opaque');
+  /** What `prepareSignUp` or `prepareRecovery` has begun. */
+  async finish({ setupCode }: { setupCode?: string } = {}): Promise<void> {
+    if (!this.begun) throw new Problem('bad_opaque');
     await this.endWhatIsDue();
-    const code = setupCode ? { setup_code: setupCode } : {};
-    const signedIn = await api.registerFinish({ ...this.newAccount, ...code });
-    await this.settle(signedIn);
+    await this.settle(await this.begun(setupCode));
   }
 
   async logIn(handle: string, password: string): Promise<void> {
@@ -157,7 +179,7 @@ export class Session {
   }
 
   private async settle(signedIn: SignedIn): Promise<void> {
-    this.newAccount = null;
+    this.begun = null;
     // The cookie is the new session's from here on: what is still due must never end this one.
     localStorage.removeItem(LOG_OUT_DUE);
     // A browser that keeps nothing (private windows of some) can still be used until the reload.
@@ -178,15 +200,19 @@ export class Session {
     this.me = me;
     this.notice = null;
     this.orphaned = false;
-    const privacy = () => this.me?.privacy ?? me.privacy;
-    this.desk = new Desk(me.id, this.storage, privacy, () => this.connection === 'online', {
-      connection: (state) => (this.connection = state),
-      ended: () => void this.over(),
-      profile: (person) => this.profileChanged(person),
-      ready: () => void this.refreshPrivacy().catch(() => undefined),
-      privacy: (privacy) => this.privacyChanged(privacy),
-      tabs: (word) => this.tell(word),
-    });
+    this.desk = new Desk(
+      () => this.me ?? me,
+      this.storage,
+      () => this.connection === 'online',
+      {
+        connection: (state) => (this.connection = state),
+        ended: () => void this.over(),
+        profile: (person) => this.profileChanged(person),
+        ready: () => void this.refreshPrivacy().catch(() => undefined),
+        privacy: (privacy) => this.privacyChanged(privacy),
+        tabs: (word) => this.tell(word),
+      },
+    );
     this.phase = 'signed-in';
     void this.desk.start();
   }
@@ -238,6 +264,7 @@ export class Session {
     this.phase = 'starting';
     forgetHabits();
     forgetNotices();
+    forgetLogIns();
     await Promise.allSettled([this.storage.deleteEverything(), vault.forget()]);
     // It was wanted, whatever else was heard of it meanwhile.
     this.notice = null;
@@ -268,8 +295,8 @@ export class Session {
 
   private heard(word: Word): void {
     if (isOfDesk(word)) this.desk?.heard(word);
-    // A sign-up under way has keys and a code that exist nowhere else.
-    else if (this.newAccount) this.signedInElsewhere = word.type === 'signed-in';
+    // A sign-up or recovery under way has keys and a code that exist nowhere else.
+    else if (this.begun) this.signedInElsewhere = word.type === 'signed-in';
     else if (word.type === 'signed-out') void this.forget();
     else if (this.phase !== 'starting' && this.me?.id !== word.account) void this.follow();
   }
@@ -307,6 +334,51 @@ export class Session {
     const privacy = await api.privacy();
     // Changed meanwhile: the answer may be from before that.
     if (this.me?.privacy === before) this.privacyChanged(privacy);
+  }
+
+  // What opens the account
+
+  /** All other sessions end. */
+  async changePassword(present: string, next: string): Promise<void> {
+    const registration = await vault.startRegistration(next);
+    const { proof, response } = await this.prove(present, registration);
+    const password = await vault.replacePassword(response ?? '', clock.now());
+    this.me = await api.credentialsFinish({ ...proof, password });
+    this.sessions.othersEnded();
+  }
+
+  /** Only proves it: throws `wrong_credentials`. */
+  async checkPassword(password: string): Promise<void> {
+    const { proof } = await this.prove(password);
+    await api.credentialsFinish(proof);
+  }
+
+  /** One that does not count yet. */
+  prepareRecoveryCode(): Promise<NewRecoveryCode> {
+    return vault.replaceRecoveryCode(clock.now());
+  }
+
+  async replaceRecoveryCode({ verifier, slot }: NewRecoveryCode, password: string): Promise<void> {
+    const { proof } = await this.prove(password);
+    this.me = await api.credentialsFinish({ ...proof, recovery: { verifier, slot } });
+  }
+
+  /** Throws `bad_recovery_code` or `wrong_recovery_code`. */
+  async checkRecoveryCode(code: string): Promise<void> {
+    const proof = await vault.recoveryProof(code, this.me?.handle ?? '');
+    await api.checkRecoveryCode({ proof });
+  }
+
+  async endOtherSessions(): Promise<void> {
+    this.me = await api.endOtherSessions();
+    this.sessions.othersEnded();
+  }
+
+  private async prove(password: string, registration?: string) {
+    const request = await vault.startLogin(password);
+    const started = await api.credentialsStart({ request, ...(registration && { registration }) });
+    const finalization = await vault.finishLogin(this.me?.handle ?? '', started.response);
+    return { proof: { login: started.login, finalization }, response: started.registration };
   }
 
   async openConversation(account: string): Promise<string> {

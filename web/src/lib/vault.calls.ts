@@ -1,5 +1,5 @@
 /** What the worker does with the keys. Only sealed things, texts and public keys go out. */
-import { Keychain, Login, Registration } from '../generated/wasm/wasm.js';
+import { Keychain, Login, Registration, recovery_proof } from '../generated/wasm/wasm.js';
 import type { KeyringEntry, Message, Signed, Slot, Vault, Version } from './api/types';
 import type { Findings, MessageIndex, Reached } from './message-index';
 import { Problem } from './problem';
@@ -137,6 +137,23 @@ export const vaultCalls = {
     login.free();
     login = null;
   },
+
+  /** What proves to the server that one has the code. Throws `bad_recovery_code` for one that was mistyped. */
+  recoveryProof: (code: string, handle: string): string => recovery_proof(code, handle),
+
+  unlockWithRecoveryCode(code: string, account: Account & { slot: Slot }): void {
+    unlocked(Keychain.unlock_with_recovery_code(code, account));
+  },
+
+  /** The answer to `startRegistration`, of an account that is open: what takes the place of its password. */
+  replacePassword(response: string, now: number) {
+    if (!registration) throw new Problem('bad_opaque');
+    const started = registration;
+    registration = null;
+    return keys().replace_password(started, response, now);
+  },
+
+  replaceRecoveryCode: (now: number) => keys().replace_recovery_code(now),
 
   /** Keeps the account key for a reload, under a key that no script can read and a share that only the server has. */
   async keep(session: string, share: string): Promise<void> {

@@ -1,13 +1,14 @@
 //! The unlocked account.
 
-use e2ee::Context;
+use e2ee::{Context, RecoveryCode};
 use wasm_bindgen::prelude::*;
 
 use crate::{
     edge::{Thrown, bytes, id, json, kind, milliseconds, number, object, text, thrown},
+    registration::Registration,
     types::{
-        JsAdoptedEpoch, JsCreatedEpoch, JsKeyringEntry, JsLoadedKeyring, JsReloadedAccount, JsSeen, JsSigned,
-        JsVault,
+        JsAdoptedEpoch, JsCreatedEpoch, JsKeyringEntry, JsLoadedKeyring, JsLockedAccount, JsNewPassword,
+        JsNewRecoveryCode, JsReloadedAccount, JsSeen, JsSigned, JsSlot, JsVault,
     },
 };
 
@@ -41,6 +42,37 @@ impl Keychain {
         e2ee::Keychain::open_from_reload(session, &share, &sealed, &account.read()?)
             .map(Keychain)
             .map_err(thrown)
+    }
+
+    /// Throws `bad_recovery_code`, and `not_authentic` where it is not this account's. `account`: with its recovery
+    /// slot.
+    pub fn unlock_with_recovery_code(code: &str, account: &JsLockedAccount) -> Thrown<Keychain> {
+        let code = RecoveryCode::parse(code).map_err(thrown)?;
+        let (slot, sealed) = account.slot().read()?;
+        e2ee::Keychain::unlock_with_recovery_code(&code, (slot, &sealed), &account.read()?)
+            .map(Keychain)
+            .map_err(thrown)
+    }
+
+    /// Takes a second or so. `registration` cannot be used afterwards.
+    pub fn replace_password(
+        &self,
+        registration: Registration,
+        response: &str,
+        now: f64,
+    ) -> Thrown<JsNewPassword> {
+        let made = self.0.replace_password(registration.0, &bytes(response)?, milliseconds(now));
+        let made = made.map_err(thrown)?;
+        Ok(object(&[("record", text(&made.record).into()), ("slot", JsSlot::write(&made.slot))]))
+    }
+
+    pub fn replace_recovery_code(&self, now: f64) -> JsNewRecoveryCode {
+        let made = self.0.replace_recovery_code(milliseconds(now));
+        object(&[
+            ("code", made.code.to_string().into()),
+            ("verifier", text(made.verifier).into()),
+            ("slot", JsSlot::write(&made.slot)),
+        ])
     }
 
     /// The vault for the next PUT.

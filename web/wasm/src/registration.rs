@@ -1,15 +1,16 @@
 //! The ways in that need the server's answer in between.
 
+use e2ee::RecoveryCode;
 use wasm_bindgen::prelude::*;
 
 use crate::{
     edge::{Thrown, bytes, id, milliseconds, object, text, thrown},
     keychain::Keychain,
-    types::{JsLockedAccount, JsRegistered, JsSigned, JsVault},
+    types::{JsLockedAccount, JsRegistered, JsSigned, JsSlot, JsVault},
 };
 
 #[wasm_bindgen]
-pub struct Registration(e2ee::Registration);
+pub struct Registration(pub(crate) e2ee::Registration);
 
 #[wasm_bindgen]
 impl Registration {
@@ -28,17 +29,7 @@ impl Registration {
         let registered =
             self.0.finish(handle, id(account)?, &bytes(response)?, milliseconds(now)).map_err(thrown)?;
         let material = &registered.material;
-        let slots: js_sys::Array = material
-            .slots
-            .iter()
-            .map(|slot| {
-                object::<JsValue>(&[
-                    ("id", slot.id.to_string().into()),
-                    ("kind", slot.kind.name().into()),
-                    ("box", text(&slot.sealed).into()),
-                ])
-            })
-            .collect();
+        let slots: js_sys::Array = material.slots.iter().map(JsSlot::write).collect();
         let material = object::<JsValue>(&[
             ("record", text(&material.record).into()),
             ("slots", slots.into()),
@@ -52,6 +43,14 @@ impl Registration {
             ("keychain", Keychain::new(registered.keychain).into()),
         ]))
     }
+}
+
+/// What proves to the server that somebody has the recovery code. Throws `bad_recovery_code` for one that cannot be
+/// any.
+#[wasm_bindgen]
+pub fn recovery_proof(code: &str, handle: &str) -> Thrown<String> {
+    let code = RecoveryCode::parse(code).map_err(thrown)?;
+    Ok(text(*code.proof(handle)))
 }
 
 /// A log-in, from its first message to the keychain.

@@ -13,19 +13,22 @@ const TYPES: &str = r#"
 export interface Signed { body: string; signature: string }
 export interface SealedVault { version: number; box: string }
 export interface Slot { id: string; box: string }
+export interface NewSlot extends Slot { kind: "password" | "recovery" }
 export interface KeyringEntry { conversation: string; epoch: string; box: string }
 /** What the server serves of one's own account. */
 export interface Account { account: string; handle: string; vault: SealedVault; key_bundle: Signed }
-/** An account with its password slot, as a session brings it. */
+/** An account with the slot that the password opens, or the recovery code. */
 export interface LockedAccount extends Account { slot: Slot }
 /** All that the server stores of a new account. */
 export interface Material {
   record: string;
-  slots: { id: string; kind: "password" | "recovery"; box: string }[];
+  slots: NewSlot[];
   vault: SealedVault;
   key_bundle: Signed;
   recovery_verifier: string;
 }
+export interface NewPassword { record: string; slot: NewSlot }
+export interface NewRecoveryCode { code: string; verifier: string; slot: NewSlot }
 export interface Registered { material: Material; recovery_code: string; keychain: Keychain }
 export interface ReloadedAccount extends Account { session: string; share: string; sealed: string }
 export type Seen = "new" | "known" | "changed";
@@ -93,6 +96,10 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub fn sealed(this: &JsReloadedAccount) -> String;
 
+    #[wasm_bindgen(typescript_type = "NewPassword")]
+    pub type JsNewPassword;
+    #[wasm_bindgen(typescript_type = "NewRecoveryCode")]
+    pub type JsNewRecoveryCode;
     #[wasm_bindgen(typescript_type = "Registered")]
     pub type JsRegistered;
     #[wasm_bindgen(typescript_type = "Seen")]
@@ -128,6 +135,14 @@ impl JsVault {
 impl JsSlot {
     pub fn read(&self) -> Thrown<(Uuid, Vec<u8>)> {
         Ok((id(&self.id())?, bytes(&self.sealed())?))
+    }
+
+    pub fn write(slot: &e2ee::Slot) -> JsValue {
+        object(&[
+            ("id", slot.id.to_string().into()),
+            ("kind", slot.kind.name().into()),
+            ("box", text(&slot.sealed).into()),
+        ])
     }
 }
 

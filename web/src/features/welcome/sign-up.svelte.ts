@@ -4,38 +4,30 @@ import { api } from '../../lib/api/client';
 import { organisation } from '../../lib/organisation.svelte';
 import { Problem } from '../../lib/problem';
 import type { Session } from '../../lib/session.svelte';
-import { askFor, confirms, groupsOf } from './recovery';
+import { NewCode } from './new-code.svelte';
 import { displayNameProblem, handleProblem, newPasswordProblem } from './rules';
 
 const PAUSE_MS = 350;
 
-export type Step = 'form' | 'code' | 'confirm';
-
 /**
- * From the form to the account: form → the recovery code → one group of it typed.
- * The account exists only after the last step, so that nobody has one without its code.
+ * From the form to the account, which exists only after the last step, so that nobody has one without its code.
  */
-export class SignUp {
-  step: Step = $state('form');
+export class SignUp extends NewCode {
   displayName = $state('');
   handle = $state('');
   password = $state('');
   setupCode = $state('');
   availability: 'unknown' | 'checking' | 'free' | 'taken' = $state('unknown');
-  code = $state('');
-  asked = $state(0);
-  typedGroup = $state('');
-  busy = $state(false);
-  problem: Problem | null = $state.raw(null);
   setupCodeProblem: Problem | 'missing' | null = $state.raw(null);
   setupCodeRefused = $state(false);
-  private groupWrong = $state(false);
   private tried = $state(false);
   private timer: ReturnType<typeof setTimeout> | undefined;
   private asking: AbortController | undefined;
   private left = false;
 
-  constructor(private readonly session: Session) {}
+  constructor(private readonly session: Session) {
+    super();
+  }
 
   displayNameError = $derived.by(() => (this.tried ? displayNameProblem(this.displayName) : ''));
   passwordError = $derived.by(() => (this.tried ? newPasswordProblem(this.password) : ''));
@@ -49,12 +41,10 @@ export class SignUp {
         : ''
       : '';
   });
-  groupError = $derived.by(() => (this.groupWrong ? t.recovery.wrongGroup(this.asked + 1) : ''));
   setupCodeError = $derived.by(() => {
     if (this.setupCodeProblem === 'missing') return t.fields.setupCodeMissing;
     return this.setupCodeProblem ? problemText(this.setupCodeProblem) : '';
   });
-  groups = $derived(groupsOf(this.code));
 
   /** Asks once the typing pauses; an answer about an older handle is dropped. */
   handleTyped(): void {
@@ -91,27 +81,9 @@ export class SignUp {
         displayName: this.displayName.trim(),
         password: this.password,
       });
-      if (this.left) this.session.abandonSignUp();
+      if (this.left) this.session.abandon();
       this.step = 'code';
     });
-  }
-
-  confirm(): void {
-    this.asked = askFor(this.groups);
-    this.typedGroup = '';
-    this.groupWrong = false;
-    this.problem = null;
-    this.step = 'confirm';
-  }
-
-  /** The browser's Back and Forward. */
-  returnTo(step: Step): void {
-    if (step === 'form' || this.code !== '') this.step = step;
-  }
-
-  /** The form was changed: the keys made from it before are not for it. */
-  changed(): void {
-    this.code = '';
   }
 
   /** The page is left: nothing of it goes on. */
@@ -119,34 +91,15 @@ export class SignUp {
     this.left = true;
     clearTimeout(this.timer);
     this.asking?.abort();
-    this.session.abandonSignUp();
+    this.session.abandon();
   }
 
-  /** The person has shown that the code is kept: now the account may exist. */
-  async finish(): Promise<boolean> {
-    if (this.busy) return true;
-    this.groupWrong = !confirms(this.typedGroup, this.groups[this.asked] ?? '');
-    if (this.groupWrong) return false;
-    this.problem = null;
+  protected async count(): Promise<void> {
     this.setupCodeProblem = null;
-    return this.working(() => this.session.finishSignUp({ setupCode: this.setupCode.trim() || undefined }));
+    await this.session.finish({ setupCode: this.setupCode.trim() || undefined });
   }
 
-  private async working(task: () => Promise<void>): Promise<boolean> {
-    this.busy = true;
-    try {
-      await task();
-      return true;
-    } catch (thrown) {
-      this.explain(Problem.from(thrown));
-      return false;
-    } finally {
-      this.busy = false;
-    }
-  }
-
-  /** Each refusal goes to the field it is about; the code shown stays good where it can. */
-  private explain(problem: Problem): void {
+  protected override explain(problem: Problem): void {
     if (problem.code === 'handle_taken') {
       this.availability = 'taken';
       this.step = 'form';
@@ -157,7 +110,7 @@ export class SignUp {
       this.setupCodeRefused = true;
       this.setupCodeProblem = problem;
     } else {
-      this.problem = problem;
+      super.explain(problem);
     }
   }
 }

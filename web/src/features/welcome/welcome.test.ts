@@ -74,9 +74,9 @@ describe('the recovery code', () => {
 
 describe('signing up', () => {
   const prepareSignUp = vi.fn(async () => CODE);
-  const finishSignUp = vi.fn(async (_: { setupCode?: string }) => {});
-  const abandonSignUp = vi.fn();
-  const session = { prepareSignUp, finishSignUp, abandonSignUp } as unknown as Session;
+  const finish = vi.fn(async (_: { setupCode?: string }) => {});
+  const abandon = vi.fn();
+  const session = { prepareSignUp, finish, abandon } as unknown as Session;
 
   function filled(): SignUp {
     const signUp = new SignUp(session);
@@ -110,10 +110,10 @@ describe('signing up', () => {
     signUp.typedGroup = 'XXXX';
     expect(await signUp.finish()).toBe(false);
     expect(signUp.groupError).toBe(t.recovery.wrongGroup(signUp.asked + 1));
-    expect(finishSignUp).not.toHaveBeenCalled();
+    expect(finish).not.toHaveBeenCalled();
     signUp.typedGroup = signUp.groups[signUp.asked] ?? '';
     expect(await signUp.finish()).toBe(true);
-    expect(finishSignUp).toHaveBeenCalledOnce();
+    expect(finish).toHaveBeenCalledOnce();
   });
 
   it('submitted twice is submitted once', async () => {
@@ -141,13 +141,13 @@ describe('signing up', () => {
     await signUp.prepare();
     signUp.confirm();
     signUp.typedGroup = signUp.groups[signUp.asked] ?? '';
-    finishSignUp.mockRejectedValueOnce(new Problem('wrong_setup_code', 403));
+    finish.mockRejectedValueOnce(new Problem('wrong_setup_code', 403));
     expect(await signUp.finish()).toBe(false);
     expect(signUp.step).toBe('confirm');
     expect(signUp.setupCodeError).toBe(t.errors.wrong_setup_code);
     signUp.setupCode = 'right';
     expect(await signUp.finish()).toBe(true);
-    expect(finishSignUp).toHaveBeenLastCalledWith({ setupCode: 'right' });
+    expect(finish).toHaveBeenLastCalledWith({ setupCode: 'right' });
   });
 
   it('goes back and forth between its steps, until the form is changed', async () => {
@@ -168,9 +168,9 @@ describe('signing up', () => {
     const signUp = filled();
     const preparing = signUp.prepare();
     signUp.leave();
-    abandonSignUp.mockClear();
+    abandon.mockClear();
     await preparing;
-    expect(abandonSignUp).toHaveBeenCalledOnce();
+    expect(abandon).toHaveBeenCalledOnce();
   });
 
   it('says its errors in the language of the moment', async () => {

@@ -2,7 +2,18 @@ import createClient from 'openapi-fetch';
 import { clock } from '../clock';
 import { Problem } from '../problem';
 import type { paths } from './schema';
-import type { KeyringEntry, Marks, NewAccount, NewMessage, NewReport, Privacy, Signed, Vault } from './types';
+import type {
+  CredentialsFinish,
+  KeyringEntry,
+  Marks,
+  NewAccount,
+  NewMessage,
+  NewReport,
+  Privacy,
+  RecoveryFinish,
+  Signed,
+  Vault,
+} from './types';
 
 // Looked up at each call: the page's fetch may be watched or replaced.
 const server = createClient<paths>({ baseUrl: '/api', fetch: (request) => fetch(request) });
@@ -66,6 +77,17 @@ export const api = {
   loginStart: (body: { handle: string; request: string }) => data(server.POST('/login/start', { body })),
   loginFinish: (body: { login: string; finalization: string }) =>
     data(server.POST('/login/finish', { body })),
+  recoveryStart: (body: { handle: string; proof: string; request: string }) =>
+    data(server.POST('/recovery/start', { body })),
+  recoveryFinish: (body: RecoveryFinish) => data(server.POST('/recovery/finish', { body })),
+  checkRecoveryCode: (body: { proof: string }) => data(server.POST('/recovery/check', { body })),
+  credentialsStart: (body: { request: string; registration?: string }) =>
+    data(server.POST('/credentials/start', { body })),
+  credentialsFinish: (body: CredentialsFinish) => data(server.POST('/credentials/finish', { body })),
+  sessions: () => data(server.GET('/sessions')),
+  endSession: (session: string) =>
+    data(server.DELETE('/sessions/{session}', { params: { path: { session } } })),
+  endOtherSessions: () => data(server.DELETE('/sessions')),
   logout: () => data(server.POST('/logout')),
   session: () => data(server.GET('/session')),
 

@@ -304,6 +304,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/credentials/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prove the password, and replace what is given. With a new password all other sessions end, and conversations go on
+         *     under new keys.
+         */
+        post: operations["finish"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/credentials/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin to replace the password or the recovery code. */
+        post: operations["start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/handles/{handle}": {
         parameters: {
             query?: never;
@@ -585,6 +622,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/recovery/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Whether one's recovery code is still the one that counts. */
+        post: operations["check_recovery_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recovery/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prove the recovery code once more, replace it and the password, and open a session. All others end. */
+        post: operations["finish_recovery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recovery/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prove the recovery code, and get what it opens. A handle that nobody has is refused like a wrong code. */
+        post: operations["start_recovery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/register/finish": {
         parameters: {
             query?: never;
@@ -671,6 +759,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's sessions, the last used first. */
+        get: operations["sessions"];
+        put?: never;
+        post?: never;
+        /** End all of one's sessions but this one. Conversations go on under new keys. */
+        delete: operations["end_other_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sessions/{session}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one of one's sessions. */
+        delete: operations["end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/vault": {
         parameters: {
             query?: never;
@@ -731,7 +854,7 @@ export interface components {
          * @description The stable names of all refusals.
          * @enum {string}
          */
-        Code: "bad_request" | "signed_out" | "wrong_credentials" | "bad_origin" | "wrong_setup_code" | "not_administrator" | "not_yours" | "not_found" | "unknown_message" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "already_sent" | "too_many_scheduled" | "message_id_reused" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_opaque" | "bad_key_material" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_time" | "bad_report" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
+        Code: "bad_request" | "signed_out" | "wrong_credentials" | "wrong_recovery_code" | "bad_origin" | "wrong_setup_code" | "not_administrator" | "not_yours" | "not_found" | "unknown_message" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "already_sent" | "too_many_scheduled" | "message_id_reused" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_opaque" | "bad_key_material" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_time" | "bad_report" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
         /** @description A conversation as one of the two sees it. */
         Conversation: {
             /** @description When the last message came; 0 before the first. */
@@ -771,6 +894,29 @@ export interface components {
         Conversations: {
             conversations: components["schemas"]["Conversation"][];
             next?: string | null;
+        };
+        CredentialsFinish: {
+            /** @description OPAQUE KE3. */
+            finalization: components["schemas"]["Bytes"];
+            /** Format: uuid */
+            login: string;
+            password?: components["schemas"]["NewPassword"] | null;
+            recovery?: components["schemas"]["NewRecoveryCode"] | null;
+        };
+        CredentialsStart: {
+            registration?: components["schemas"]["Bytes"] | null;
+            /** @description OPAQUE KE1, with the present password. */
+            request: components["schemas"]["Bytes"];
+        };
+        CredentialsStarted: {
+            /**
+             * Format: uuid
+             * @description Names this proof in the second request; good once, for a minute.
+             */
+            login: string;
+            registration?: components["schemas"]["Bytes"] | null;
+            /** @description OPAQUE KE2. */
+            response: components["schemas"]["Bytes"];
         };
         Edit: {
             at: components["schemas"]["i64"];
@@ -886,6 +1032,11 @@ export interface components {
             type: "vault";
             /** Format: int64 */
             version: number;
+        } | {
+            /** Format: uuid */
+            session: string;
+            /** @enum {string} */
+            type: "session_begun";
         } | {
             person: components["schemas"]["Person"];
             /** @enum {string} */
@@ -1009,6 +1160,11 @@ export interface components {
             created_at: components["schemas"]["i64"];
             privacy: components["schemas"]["Privacy"];
             role: components["schemas"]["Role"];
+            /**
+             * @description When the password was last changed, the recovery code used, or all other sessions ended; 0 if never. Epochs from
+             *     before are not to be written in any more.
+             */
+            secured_at: components["schemas"]["i64"];
         };
         /** @description A message as it is at its `rev`, with all that was done to it. */
         Message: {
@@ -1065,6 +1221,12 @@ export interface components {
             target?: string | null;
             timer?: components["schemas"]["i64"] | null;
         };
+        /** @description What takes the place of a password. */
+        NewPassword: {
+            /** @description OPAQUE RegistrationUpload. */
+            record: components["schemas"]["Bytes"];
+            slot: components["schemas"]["NewSlot"];
+        };
         NewReceipt: {
             /**
              * Format: int64
@@ -1076,6 +1238,12 @@ export interface components {
              * @description Everything up to this message I have read.
              */
             read?: number | null;
+        };
+        /** @description What takes the place of a recovery code. */
+        NewRecoveryCode: {
+            slot: components["schemas"]["NewSlot"];
+            /** @description SHA-256 of the value that the code derives. */
+            verifier: components["schemas"]["Bytes"];
         };
         NewReport: {
             /**
@@ -1105,6 +1273,23 @@ export interface components {
              * @description The other person's account.
              */
             with: string;
+        };
+        /** @description One of a person's sessions, as they see it. */
+        OwnSession: {
+            /** @description The network address it was begun from; of IPv6 the network. */
+            address: string;
+            /** @description How the browser calls itself (User-Agent). */
+            browser: string;
+            created_at: components["schemas"]["i64"];
+            /** @description The one that asks. */
+            current: boolean;
+            /** Format: uuid */
+            id: string;
+            /** @description To the hour. */
+            seen_at: components["schemas"]["i64"];
+        };
+        OwnSessions: {
+            sessions: components["schemas"]["OwnSession"][];
         };
         /** @description A public profile: all that anyone else may see of an account. */
         Person: {
@@ -1184,6 +1369,33 @@ export interface components {
         };
         /** @enum {string} */
         Reason: "spam" | "abuse" | "other";
+        RecoveryCheck: {
+            /** @description What the code derives. */
+            proof: components["schemas"]["Bytes"];
+        };
+        RecoveryFinish: {
+            handle: string;
+            password: components["schemas"]["NewPassword"];
+            proof: components["schemas"]["Bytes"];
+            recovery: components["schemas"]["NewRecoveryCode"];
+        };
+        RecoveryStart: {
+            handle: string;
+            /** @description What the recovery code derives. */
+            proof: components["schemas"]["Bytes"];
+            /** @description OPAQUE RegistrationRequest of the new password. */
+            request: components["schemas"]["Bytes"];
+        };
+        RecoveryStarted: {
+            /** Format: uuid */
+            account: string;
+            key_bundle: components["schemas"]["SignedBytes"];
+            /** @description OPAQUE RegistrationResponse. */
+            response: components["schemas"]["Bytes"];
+            /** @description The account key, boxed under the recovery code. */
+            slot: components["schemas"]["Slot"];
+            vault: components["schemas"]["Vault"];
+        };
         RegisterFinish: {
             /** Format: uuid */
             account: string;
@@ -1986,6 +2198,68 @@ export interface operations {
             };
         };
     };
+    finish: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CredentialsFinish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CredentialsStart"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialsStarted"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     handle_availability: {
         parameters: {
             query?: never;
@@ -2536,6 +2810,97 @@ export interface operations {
             };
         };
     };
+    check_recovery_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecoveryCheck"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finish_recovery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecoveryFinish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_recovery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecoveryStart"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryStarted"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     register_finish: {
         parameters: {
             query?: never;
@@ -2700,6 +3065,87 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Session"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnSessions"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_other_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {

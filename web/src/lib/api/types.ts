@@ -10,6 +10,10 @@ export type Privacy = Schemas['Privacy'];
 export type Presence = Schemas['Presence'];
 export type SignedIn = Schemas['Session'];
 export type NewAccount = Schemas['RegisterFinish'];
+export type CredentialsFinish = Schemas['CredentialsFinish'];
+export type RecoveryFinish = Schemas['RecoveryFinish'];
+/** One of one's signed-in browsers. */
+export type OwnSession = Schemas['OwnSession'];
 export type Slot = Schemas['Slot'];
 export type Vault = Schemas['Vault'];
 /** A signed body: key bundles and epoch grants. */

@@ -1,0 +1,63 @@
+import { t } from '../../i18n/index.svelte';
+import { problemText } from '../../i18n/problem-text';
+import { Problem } from '../../lib/problem';
+import type { Session } from '../../lib/session.svelte';
+import { NewCode } from './new-code.svelte';
+import { handleProblem, newPasswordProblem } from './rules';
+
+/** The way back in with the recovery code: another password, and another code, which count after the last step. */
+export class Recover extends NewCode {
+  handle = $state('');
+  oldCode = $state('');
+  password = $state('');
+  private codeProblem: Problem | null = $state.raw(null);
+  private tried = $state(false);
+  private left = false;
+
+  constructor(private readonly session: Session) {
+    super();
+  }
+
+  handleError = $derived.by(() => (this.tried ? handleProblem(this.handle) : ''));
+  passwordError = $derived.by(() => (this.tried ? newPasswordProblem(this.password) : ''));
+  codeError = $derived.by(() => {
+    if (this.codeProblem) return problemText(this.codeProblem);
+    return this.tried && this.oldCode.trim() === '' ? t.fields.recoveryCodeMissing : '';
+  });
+
+  override changed(): void {
+    super.changed();
+    this.codeProblem = null;
+  }
+
+  /** The form is complete: open the account here, and show the next code. False when something is wrong. */
+  async prepare(): Promise<boolean> {
+    if (this.busy) return true;
+    this.tried = true;
+    this.problem = null;
+    this.codeProblem = null;
+    if (this.handleError || this.codeError || this.passwordError) return false;
+    return this.working(async () => {
+      const { handle, oldCode, password } = this;
+      this.code = await this.session.prepareRecovery({ handle, code: oldCode, password });
+      if (this.left) this.session.abandon();
+      this.step = 'code';
+    });
+  }
+
+  leave(): void {
+    this.left = true;
+    this.session.abandon();
+  }
+
+  protected count(): Promise<void> {
+    return this.session.finish();
+  }
+
+  protected override explain(problem: Problem): void {
+    if (problem.code !== 'bad_recovery_code' && problem.code !== 'wrong_recovery_code')
+      return super.explain(problem);
+    this.codeProblem = problem;
+    this.step = 'form';
+  }
+}
