@@ -110,7 +110,7 @@ test('a new password ends the other sessions, and what is written goes on under 
   await fill(alice.password, 'short');
   await expect(dialog.getByText(en.fields.passwordShort)).toBeVisible();
   await fill('not the password', NEW);
-  await expect(dialog.getByText(en.errors.wrong_credentials)).toBeVisible();
+  await expect(dialog.getByText(en.security.wrongPassword)).toBeVisible();
   await fill(alice.password, NEW);
   await expect(alice.page.getByText(en.security.passwordChanged)).toBeVisible();
   await isSignedOut(elsewhere);
@@ -151,7 +151,7 @@ test('another recovery code takes the place of the old one only when it was type
     await dialog.getByRole('button', { name: en.signUp.submit }).click();
   };
   await begin('not the password');
-  await expect(dialog.getByText(en.errors.wrong_credentials)).toBeVisible();
+  await expect(dialog.getByText(en.security.wrongPassword)).toBeVisible();
   await alice.page.keyboard.press('Escape');
   // Shown, and left.
   await begin(alice.password);
@@ -165,7 +165,7 @@ test('another recovery code takes the place of the old one only when it was type
   await keepCode(alice, en.security.renew);
   await expect(alice.page.getByText(en.security.codeReplaced)).toBeVisible();
   await check(old);
-  await expect(dialog.getByText(en.errors.wrong_recovery_code)).toBeVisible();
+  await expect(dialog.getByText(en.security.wrongCode)).toBeVisible();
   await alice.page.keyboard.press('Escape');
   await check(alice.recoveryCode);
   await expect(alice.page.getByText(en.security.codeGood)).toBeVisible();
@@ -225,4 +225,83 @@ test('after a month one is asked whether the recovery code is still there', asyn
   await expect(asked).toHaveCount(0);
   await context.close();
   await server.remove();
+});
+
+/** The server does what it is asked, and nobody hears of it: once. */
+async function loseAnswer(page: Page, path: string): Promise<void> {
+  await page.route(
+    `**/api/${path}`,
+    async (route) => {
+      await route.fetch();
+      await route.abort();
+    },
+    { times: 1 },
+  );
+}
+
+test('an answer that is lost on the way leaves nobody with a code that does not count', async ({
+  person,
+  browserOf,
+}) => {
+  const alice = await person('Alice Martin');
+  await settings(alice);
+  const dialog = alice.page.getByRole('dialog');
+  await button(alice, en.security.newCode).click();
+  await dialog.getByLabel(en.password.present, { exact: true }).fill(alice.password);
+  await dialog.getByRole('button', { name: en.signUp.submit }).click();
+  await expect(dialog.getByRole('listitem')).toHaveCount(7);
+  await loseAnswer(alice.page, 'credentials/finish');
+  await keepCode(alice, en.security.renew);
+  await expect(dialog.getByText(en.security.unsure)).toBeVisible();
+  await button(alice, en.security.renew).click();
+  await expect(alice.page.getByText(en.security.codeReplaced)).toBeVisible();
+
+  const there = await loggedOut(alice, await browserOf());
+  await there.page.goto('/recover');
+  await fillRecovery(there, alice.recoveryCode, NEW);
+  await expect(there.page.getByRole('list', { name: en.recovery.code }).getByRole('listitem')).toHaveCount(7);
+  await loseAnswer(there.page, 'recovery/finish');
+  await keepCode(there, en.recovery.confirm);
+  await expect(there.page.getByText(en.errors.offline)).toBeVisible();
+  await button(there, en.recovery.confirm).click();
+  await expect(there.page.getByRole('heading', { name: en.conversations.emptyTitle })).toBeVisible();
+  await settings(there);
+  await button(there, en.security.checkCode).click();
+  const check = there.page.getByRole('dialog');
+  await check.getByLabel(en.recovery.code, { exact: true }).fill(there.recoveryCode);
+  await check.getByRole('button', { name: en.security.check, exact: true }).click();
+  await expect(there.page.getByText(en.security.codeGood)).toBeVisible();
+});
+
+test('a recovery that comes to its end after somebody else was let in takes nobody’s place', async ({
+  person,
+  browserOf,
+}) => {
+  const alice = await person('Alice Martin');
+  const bob = await person('Bob Nkemelu');
+  const page = await browserOf();
+  const there = alice.at(page);
+  await page.goto('/recover');
+  let release = () => {};
+  const held = new Promise<void>((resolve) => (release = resolve));
+  await page.route('**/api/recovery/start', async (route) => {
+    await held;
+    await route.continue();
+  });
+  await fillRecovery(there, alice.recoveryCode, NEW);
+  const other = bob.at(await page.context().newPage());
+  await other.page.goto('/');
+  await other.logIn();
+  await expect(other.page.getByRole('heading', { name: en.conversations.emptyTitle })).toBeVisible();
+  // This page follows, and stays with Bob.
+  const follower = bob.at(page);
+  await expect(page.getByRole('heading', { name: en.conversations.emptyTitle })).toBeVisible();
+  const answered = page.waitForResponse('**/api/recovery/start');
+  release();
+  await answered;
+  await follower.find(alice);
+  await follower.write(alice, 'from Bob');
+  await expect(alice.row(bob)).toContainText('from Bob');
+  await page.reload();
+  await expect(follower.bubble(alice, 'from Bob')).toBeVisible();
 });

@@ -216,7 +216,8 @@ impl Client {
         let Some(epoch) = thread.epoch else { return Ok(None) };
         let full = (thread.seq + 1).saturating_sub(epoch.first_seq) >= MESSAGES_AN_EPOCH;
         let old = self.now().saturating_sub(epoch.created_at) >= thread.epoch_life();
-        if full || old || thread.is_of_another_timer(epoch) {
+        let known_to_others = epoch.created_at < self.me().secured_at;
+        if full || old || known_to_others || thread.is_of_another_timer(epoch) {
             return Ok(None);
         }
         let Some(granted) = self.granted(thread, epoch).await? else { return Ok(None) };

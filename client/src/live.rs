@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     Client, Error, Message, Result,
-    wire::{Accepted, Epoch, Frame, NewMessage, Person, Presence, Privacy, Pushed},
+    wire::{Accepted, Epoch, Frame, NewMessage, OwnSession, Person, Presence, Privacy, Pushed},
 };
 
 /// An open socket.
@@ -76,7 +76,11 @@ pub enum Event {
     },
     /// Somebody has logged in to one's account.
     SessionBegun {
-        session: Uuid,
+        session: OwnSession,
+    },
+    /// One's password was changed or recovered, or all other sessions were ended.
+    Secured {
+        secured_at: u64,
     },
     /// One's own vault was written.
     Vault {
@@ -233,6 +237,7 @@ impl Live {
             }
             Pushed::Block { account, blocked } => Event::Block { account, blocked },
             Pushed::SessionBegun { session } => Event::SessionBegun { session },
+            Pushed::Secured { secured_at } => Event::Secured { secured_at },
             Pushed::Vault { version } => Event::Vault { version },
             Pushed::Profile { person } => Event::Profile(person),
             Pushed::Error { code, message } => Event::Error { code, message },

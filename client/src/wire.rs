@@ -60,6 +60,17 @@ impl From<Vault> for SealedVault {
     }
 }
 
+/// One of one's sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct OwnSession {
+    pub id: Uuid,
+    pub browser: String,
+    pub address: String,
+    pub created_at: u64,
+    pub seen_at: u64,
+    pub current: bool,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
     pub id: Uuid,
@@ -387,7 +398,10 @@ pub enum Pushed {
         blocked: bool,
     },
     SessionBegun {
-        session: Uuid,
+        session: OwnSession,
+    },
+    Secured {
+        secured_at: u64,
     },
     Vault {
         version: i64,

@@ -38,8 +38,10 @@ export class Person {
   async fillSignUp(): Promise<void> {
     await this.page.getByLabel(this.t.signUp.displayName).fill(this.displayName);
     await this.page.getByLabel(this.t.signUp.handle, { exact: true }).fill(this.handle);
-    await this.page.getByLabel(this.t.signUp.password, { exact: true }).fill(this.password);
-    await this.page.getByRole('button', { name: this.t.signUp.submit }).click();
+    const password = this.page.getByLabel(this.t.signUp.password, { exact: true });
+    await password.fill(this.password);
+    // What is said of it as it comes moves the button below it.
+    await password.press('Enter');
   }
 
   async readRecoveryCode(): Promise<string> {

@@ -43,8 +43,8 @@ pub struct Me {
     pub role: Role,
     pub created_at: Millis,
     pub privacy: Privacy,
-    /// When the password was last changed, the recovery code used, or all other sessions ended; 0 if never. Epochs from
-    /// before are not to be written in any more.
+    /// When the password was last changed, the recovery code used, or all other sessions ended; 0 if never. One writes in
+    /// no epoch from before.
     pub secured_at: Millis,
 }
 
@@ -295,15 +295,32 @@ pub async fn login_start(
 pub async fn begin_proof(app: &App, handle: String, request: &Bytes) -> Result<LoginStarted> {
     let record = find(app.db.read(), &handle).await?.map(|account| account.opaque_record);
     let pending = app.opaque.start_login(&handle, record.as_deref(), &request.0).map_err(refused_opaque)?;
-    let login = remember_handshake(app, handle, Some(pending.state.to_vec()), LOGIN_LIFE).await?;
+    let of_record: [u8; 32] = Sha256::digest(record.unwrap_or_default()).into();
+    let state = [&of_record[..], &pending.state].concat();
+    let login = remember_handshake(app, handle, Some(state), LOGIN_LIFE).await?;
     Ok(LoginStarted { login, response: pending.response.into() })
 }
 
-/// The handle whose password was proven.
-pub async fn finish_proof(app: &App, login: Uuid, finalization: &Bytes) -> Result<String> {
-    let (handle, state) = take_login(app, login).await?;
+/// A password that was proven, as it was when the proof began.
+pub struct Proof {
+    handle: String,
+    /// SHA-256 of the record it was proven against.
+    of_record: Vec<u8>,
+}
+
+impl Proof {
+    /// Refused where the password has been replaced since. To be asked within the transaction that trusts the proof.
+    pub fn holds_for(&self, account: &accounts::Model) -> Result<()> {
+        let holds =
+            account.handle == self.handle && Sha256::digest(&account.opaque_record)[..] == self.of_record;
+        if holds { Ok(()) } else { Err(Code::WrongCredentials.into()) }
+    }
+}
+
+pub async fn finish_proof(app: &App, login: Uuid, finalization: &Bytes) -> Result<Proof> {
+    let (proof, state) = take_login(app, login).await?;
     e2ee::opaque::server::finish_login(&state, &finalization.0).map_err(|_| Code::WrongCredentials)?;
-    Ok(handle)
+    Ok(proof)
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -325,11 +342,17 @@ pub async fn login_finish(
     Json(finish): Json<LoginFinish>,
 ) -> Result<Response> {
     app.limits.look(&address)?;
-    let handle = finish_proof(&app, finish.login, &finish.finalization).await?;
-    // Only someone who proved the password comes here, and an unknown handle has none to prove.
-    let account = find(app.db.read(), &handle).await?.ok_or(Code::WrongCredentials)?;
-    let session = app.db.write(async |tx| sessions::begin(tx, &app, account.id, &origin).await).await?;
-    tracing::info!(account = %account.id, "logged in");
+    let proof = finish_proof(&app, finish.login, &finish.finalization).await?;
+    let session = app
+        .db
+        .write(async |tx| {
+            // Only someone who proved the password comes here, and an unknown handle has none to prove.
+            let account = find(tx, &proof.handle).await?.ok_or(Code::WrongCredentials)?;
+            proof.holds_for(&account)?;
+            sessions::begin(tx, &app, account.id, &origin).await
+        })
+        .await?;
+    tracing::info!(account = %session.account(), "logged in");
     session.answer(&app, &headers, StatusCode::OK).await
 }
 
@@ -392,7 +415,7 @@ async fn registration_handle(app: &App, account: Uuid) -> Result<String> {
 }
 
 /// Takes a log-in out of the table before it is looked at: whatever comes of it, it cannot be tried twice.
-async fn take_login(app: &App, login: Uuid) -> Result<(String, Vec<u8>)> {
+async fn take_login(app: &App, login: Uuid) -> Result<(Proof, Vec<u8>)> {
     let row = app
         .db
         .write(async |tx| {
@@ -405,7 +428,9 @@ async fn take_login(app: &App, login: Uuid) -> Result<(String, Vec<u8>)> {
         })
         .await?;
     let row = row.filter(|row| app.clock.now() < row.expires_at).ok_or(Code::WrongCredentials)?;
-    Ok((row.handle, row.login_state.ok_or(Code::WrongCredentials)?))
+    let state = row.login_state.ok_or(Code::WrongCredentials)?;
+    let (of_record, state) = state.split_at_checked(32).ok_or(Code::WrongCredentials)?;
+    Ok((Proof { handle: row.handle, of_record: of_record.to_vec() }, state.to_vec()))
 }
 
 /// A damaged record is our own fault, anything else the caller's.

@@ -87,7 +87,7 @@ pub async fn start(
     Json(start): Json<CredentialsStart>,
 ) -> Result<axum::Json<CredentialsStarted>> {
     let handle = handle_of(&app, &current).await?;
-    app.limits.attempt_on(&address, &handle)?;
+    app.limits.attempt_on(&address, &by_the_owner(&handle))?;
     let registration = start.registration.map(|request| register(&app, &handle, &request)).transpose()?;
     let proof = accounts::begin_proof(&app, handle, &start.request).await?;
     Ok(axum::Json(CredentialsStarted { login: proof.login, response: proof.response, registration }))
@@ -103,8 +103,8 @@ pub struct CredentialsFinish {
     recovery: Option<NewRecoveryCode>,
 }
 
-/// Prove the password, and replace what is given. With a new password all other sessions end, and conversations go on
-/// under new keys.
+/// Prove the password, and replace what is given. With a new password all other sessions end, and what one writes goes
+/// on under new keys.
 #[utoipa::path(post, path = "/credentials/finish", tag = "accounts", request_body = CredentialsFinish, responses(
     (status = 200, body = Me), (status = "default", body = Problem)))]
 pub async fn finish(
@@ -114,14 +114,12 @@ pub async fn finish(
 ) -> Result<axum::Json<Me>> {
     let record = finish.password.as_ref().map(NewPassword::check).transpose()?;
     finish.recovery.as_ref().map(NewRecoveryCode::check).transpose()?;
-    let handle = handle_of(&app, &current).await?;
-    if accounts::finish_proof(&app, finish.login, &finish.finalization).await? != handle {
-        return Err(Code::WrongCredentials.into());
-    }
+    let proof = accounts::finish_proof(&app, finish.login, &finish.finalization).await?;
     let (account, ended) = app
         .db
         .write(async |tx| {
             let account = sessions::standing(tx, &current).await?;
+            proof.holds_for(&account)?;
             let mut change = rows::ActiveModel::from(account.clone());
             let mut ended = None;
             if let (Some(password), Some(record)) = (&finish.password, &record) {
@@ -140,6 +138,7 @@ pub async fn finish(
         .await?;
     if let Some(ended) = ended {
         ended.close(&app);
+        sessions::tell_secured(&app, &account);
         tracing::info!(account = %current.account, "password changed");
     }
     if finish.recovery.is_some() {
@@ -165,7 +164,7 @@ pub async fn check_recovery_code(
     Json(check): Json<RecoveryCheck>,
 ) -> Result<StatusCode> {
     let handle = handle_of(&app, &current).await?;
-    app.limits.attempt_on(&address, &handle)?;
+    app.limits.attempt_on(&address, &by_the_owner(&handle))?;
     proven(app.db.read(), &handle, &check.proof).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -202,7 +201,7 @@ pub async fn start_recovery(
     Json(start): Json<RecoveryStart>,
 ) -> Result<axum::Json<RecoveryStarted>> {
     check_handle(&start.handle)?;
-    app.limits.attempt_on(&address, &start.handle)?;
+    app.limits.attempt_on(&address, &by_a_code(&start.handle))?;
     let db = app.db.read();
     let account = proven(db, &start.handle, &start.proof).await?.id;
     let slot = slots::Entity::find()
@@ -240,7 +239,7 @@ pub async fn finish_recovery(
     Json(finish): Json<RecoveryFinish>,
 ) -> Result<Response> {
     check_handle(&finish.handle)?;
-    app.limits.attempt_on(&address, &finish.handle)?;
+    app.limits.attempt_on(&address, &by_a_code(&finish.handle))?;
     let record = finish.password.check()?;
     finish.recovery.check()?;
     let (session, ended) = app
@@ -273,6 +272,16 @@ async fn proven(db: &impl ConnectionTrait, handle: &str, proof: &Bytes) -> Resul
         return Err(Code::WrongRecoveryCode.into());
     }
     Ok(account)
+}
+
+/// Attempts of their own, by names that no handle has: whoever tries log-ins by the dozen must not keep the owner from
+/// changing the password.
+fn by_the_owner(handle: &str) -> String {
+    format!("owner/{handle}")
+}
+
+fn by_a_code(handle: &str) -> String {
+    format!("code/{handle}")
 }
 
 async fn handle_of(app: &App, current: &CurrentAccount) -> Result<String> {

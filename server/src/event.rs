@@ -11,6 +11,7 @@ use crate::messages::{Accepted, Kind, Message};
 use crate::people::Person;
 use crate::privacy::Privacy;
 use crate::scheduled::Scheduled;
+use crate::sessions::OwnSession;
 use crate::wire::Bytes;
 
 /// From the client.
@@ -75,7 +76,9 @@ pub enum Event {
     /// One's own vault was written, by one of one's browsers.
     Vault { version: i64 },
     /// Somebody has logged in to one's account.
-    SessionBegun { session: Uuid },
+    SessionBegun { session: OwnSession },
+    /// One's password was changed or recovered, or all other sessions were ended.
+    Secured { secured_at: Millis },
     /// A contact, or oneself, changed the profile.
     Profile { person: Person },
     /// A frame that was not understood.

@@ -66,7 +66,7 @@ impl Limits {
         Ok(())
     }
 
-    /// One attempt to log in to `handle`, whether or not it exists.
+    /// One attempt to log in to `handle`, whether or not it exists; or to do something else, by another name.
     pub fn attempt_on(&self, address: &ClientAddress, handle: &str) -> Result<()> {
         self.attempt(address)?;
         let handle = handle.to_owned();

@@ -109,6 +109,8 @@ pub struct Session {
 pub struct NewSession {
     id: Uuid,
     account: Uuid,
+    at: Millis,
+    origin: Origin,
     token: String,
 }
 
@@ -153,7 +155,7 @@ pub async fn begin(
     };
     let id = session.id;
     sessions::Entity::insert(sessions::ActiveModel::from(session)).exec_without_returning(tx).await?;
-    Ok(NewSession { id, account, token })
+    Ok(NewSession { id, account, token, at: now, origin: origin.clone() })
 }
 
 impl NewSession {
@@ -163,7 +165,15 @@ impl NewSession {
 
     /// The answer that opens the session in the browser. The person's other browsers are told.
     pub async fn answer(self, app: &App, headers: &HeaderMap, status: StatusCode) -> Result<Response> {
-        app.live.publish(&[self.account], &Event::SessionBegun { session: self.id });
+        let session = OwnSession {
+            id: self.id,
+            browser: self.origin.browser,
+            address: self.origin.address,
+            created_at: self.at,
+            seen_at: self.at,
+            current: false,
+        };
+        app.live.publish(&[self.account], &Event::SessionBegun { session });
         let body = Json(load(app, self.id).await?);
         Ok((status, [(header::SET_COOKIE, cookie(headers, app, Some(&self.token))?)], body).into_response())
     }
@@ -197,7 +207,7 @@ pub async fn logout(
 }
 
 /// One of a person's sessions, as they see it.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct OwnSession {
     pub id: Uuid,
     /// How the browser calls itself (User-Agent).
@@ -214,12 +224,15 @@ pub struct OwnSession {
 #[derive(Serialize, ToSchema)]
 pub struct OwnSessions {
     pub sessions: Vec<OwnSession>,
+    /// As in `Me`.
+    pub secured_at: Millis,
 }
 
 /// One's sessions, the last used first.
 #[utoipa::path(get, path = "/sessions", tag = "session", responses(
     (status = 200, body = OwnSessions), (status = "default", body = Problem)))]
 pub async fn sessions(current: CurrentAccount, State(app): State<App>) -> Result<Json<OwnSessions>> {
+    let account = accounts::Entity::find_by_id(current.account).one(app.db.read()).await?;
     let rows = sessions::Entity::find()
         .filter(sessions::Column::Account.eq(current.account))
         .filter(sessions::Column::SeenAt.gt(app.clock.now() - ABSENCE))
@@ -235,7 +248,8 @@ pub async fn sessions(current: CurrentAccount, State(app): State<App>) -> Result
         created_at: row.created_at,
         seen_at: row.seen_at,
     };
-    Ok(Json(OwnSessions { sessions: rows.into_iter().map(own).collect() }))
+    let secured_at = account.ok_or(Code::SignedOut)?.secured_at;
+    Ok(Json(OwnSessions { sessions: rows.into_iter().map(own).collect(), secured_at }))
 }
 
 /// End one of one's sessions.
@@ -263,7 +277,12 @@ pub async fn end_session(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// End all of one's sessions but this one. Conversations go on under new keys.
+/// To the other pages of the browser that goes on.
+pub fn tell_secured(app: &App, account: &accounts::Model) {
+    app.live.publish(&[account.id], &Event::Secured { secured_at: account.secured_at });
+}
+
+/// End all of one's sessions but this one. What one writes goes on under new keys.
 #[utoipa::path(delete, path = "/sessions", tag = "session", responses(
     (status = 200, body = Me), (status = "default", body = Problem)))]
 pub async fn end_other_sessions(current: CurrentAccount, State(app): State<App>) -> Result<Json<Me>> {
@@ -276,6 +295,7 @@ pub async fn end_other_sessions(current: CurrentAccount, State(app): State<App>)
         })
         .await?;
     ended.close(&app);
+    tell_secured(&app, &account);
     tracing::info!(account = %current.account, "all other sessions ended");
     Ok(Json(me(account)))
 }

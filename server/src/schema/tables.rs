@@ -43,8 +43,8 @@ table! {
         shares_receipts: bool,
         /// To the minute, and only while presence is shared.
         last_seen: Option<i64>,
-        /// When the password was last changed, the recovery code used, or all other sessions ended; 0 if never. Epochs
-        /// from before take no new messages.
+        /// When the password was last changed, the recovery code used, or all other sessions ended; 0 if never. Its
+        /// owner's clients write in no epoch from before.
         secured_at: i64,
     }
 }
@@ -90,7 +90,7 @@ table! {
         #[sea_orm(primary_key, auto_increment = false)]
         id: Uuid,
         handle: String,
-        /// The server's half of an OPAQUE log-in; none for a registration, which needs no state.
+        /// SHA-256 of the record, and the server's half of an OPAQUE log-in; none for a registration, which needs no state.
         login_state: Option<Vec<u8>>,
         expires_at: i64,
     }

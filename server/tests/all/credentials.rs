@@ -2,7 +2,7 @@
 
 use client::wire::Bytes;
 use client::{Client, Error, Event};
-use e2ee::RecoveryCode;
+use e2ee::{Login, RecoveryCode};
 use entrenous::clock::{HOUR, MINUTE};
 use serde_json::{Value, json};
 
@@ -81,6 +81,40 @@ async fn a_new_password_ends_the_other_sessions_and_no_others() {
     assert!(Client::recover(&app.url, alice.handle(), code, PASSWORD).await.is_ok());
 }
 
+/// Begun before, finished after: what was proven is not the password any more.
+#[tokio::test]
+async fn a_log_in_under_way_does_not_outlive_the_password() {
+    let app = TestApp::start().await;
+    let alice = app.person("Alice").await;
+    let begin = async || {
+        let login = Login::start(PASSWORD).unwrap();
+        let request = Bytes(login.request().to_vec());
+        let body = json!({"handle": alice.handle(), "request": request});
+        let (_, started) = alice.raw("POST", "/login/start", Some(&body)).await.unwrap();
+        let response: Bytes = serde_json::from_value(started["response"].clone()).unwrap();
+        let proven = login.finish(alice.handle(), &response.0).unwrap();
+        json!({"login": started["login"], "finalization": Bytes(proven.finalization)})
+    };
+    let (good, late) = (begin().await, begin().await);
+    assert_eq!(alice.raw("POST", "/login/finish", Some(&good)).await.unwrap().0, 200);
+    alice.change_password(PASSWORD, NEW).await.unwrap();
+    let refusal = raw_refusal(alice.raw("POST", "/login/finish", Some(&late)).await.unwrap());
+    assert_eq!(refusal, refused(401, "wrong_credentials"));
+}
+
+#[tokio::test]
+async fn log_ins_tried_by_others_do_not_keep_the_owner_from_changing_the_password() {
+    let app = TestApp::start_with(|config| config.attempts_per_handle = 3).await;
+    let alice = app.person("Alice").await;
+    for _ in 0..3 {
+        assert!(is_refused(log_in(&app, alice.handle(), "a guess at it").await, "wrong_credentials"));
+    }
+    assert!(is_refused(log_in(&app, alice.handle(), PASSWORD).await, "too_many_attempts"));
+    alice.change_password(PASSWORD, NEW).await.unwrap();
+    let code = alice.recovery_code().unwrap();
+    assert!(Client::recover(&app.url, alice.handle(), code, PASSWORD).await.is_ok());
+}
+
 #[tokio::test]
 async fn a_new_recovery_code_takes_the_place_of_the_old_one() {
     let app = TestApp::start().await;
@@ -153,7 +187,8 @@ async fn one_sees_ones_sessions_and_can_end_each() {
     app.clock.advance(2 * HOUR);
     let mut told = alice.events().await.unwrap();
     let elsewhere = log_in(&app, alice.handle(), PASSWORD).await.unwrap();
-    assert_eq!(told.next().await.unwrap(), Event::SessionBegun { session: elsewhere.session() });
+    let Event::SessionBegun { session } = told.next().await.unwrap() else { panic!("a log-in is told") };
+    assert_eq!((session.id, &*session.address), (elsewhere.session(), "127.0.0.1"));
 
     let (_, listed) = alice.raw("GET", "/sessions", None).await.unwrap();
     let listed = listed["sessions"].as_array().unwrap();

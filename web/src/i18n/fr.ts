@@ -425,17 +425,23 @@ export const fr: Texts = {
     changing: 'Changement…',
     passwordChanged: 'Votre mot de passe est changé. Toutes vos autres sessions sont fermées.',
     othersEnd:
-      'Toutes vos autres sessions seront fermées et vos conversations continueront sous de nouvelles clés.',
+      'Toutes vos autres sessions seront fermées et ce que vous écrirez le sera sous de nouvelles clés.',
     code: 'Code de secours',
     codeHint: 'Si vous oubliez votre mot de passe, c’est le seul moyen de retrouver vos messages.',
     checkCode: 'Vérifier le code',
-    checkLead: 'Tapez le code que vous avez gardé. Il est comparé sans quitter cet appareil.',
+    checkLead:
+      'Tapez le code que vous avez gardé. Il est comparé, et le code lui-même ne quitte jamais cet appareil.',
     check: 'Vérifier',
     codeGood: 'C’est bien votre code de secours. Laissez-le où il est.',
     newCode: 'Nouveau code',
     newCodeLead: 'Votre code actuel ne fonctionnera plus dès que vous aurez confirmé le nouveau.',
     renew: 'Utiliser désormais ce code',
     renewing: 'Remplacement du code…',
+    wrongPassword: 'Ce n’est pas votre mot de passe actuel.',
+    wrongCode:
+      'Ce n’est pas votre code de secours. Si vous l’avez perdu, demandez-en un nouveau dans les réglages, sous Sécurité.',
+    unsure:
+      'Gardez pour l’instant les deux codes : aucune réponse n’est venue, et l’on ne sait pas encore lequel est le bon. Veuillez réessayer.',
     codeReplaced: 'Votre nouveau code de secours est désormais le bon. Détruisez l’ancien.',
     sessions: 'Sessions ouvertes',
     sessionsHint: 'Les navigateurs où votre compte est ouvert.',
@@ -445,10 +451,10 @@ export const fr: Texts = {
     from: (address, date) => `Depuis ${address}, le ${date}`,
     lastUsed: (date) => `Dernière utilisation le ${date}`,
     end: 'Fermer',
-    endOf: (browser) => `Fermer la session dans ${browser}`,
+    endOf: (browser, date) => `Fermer la session dans ${browser}, du ${date}`,
     endOthers: 'Fermer toutes les autres',
     endOthersLead:
-      'Il faudra se reconnecter partout, sauf dans ce navigateur. Vos conversations continueront sous de nouvelles clés.',
+      'Il faudra se reconnecter partout, sauf dans ce navigateur. Ce que vous écrirez le sera sous de nouvelles clés.',
     newLogIn: (browser, address, date) =>
       `Quelqu’un s’est connecté à votre compte : ${browser}, depuis ${address}, le ${date}.`,
     wasMe: 'C’était moi',

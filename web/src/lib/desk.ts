@@ -31,6 +31,8 @@ export interface Told {
   profile(person: Person): void;
   /** A line is open; of what was said before nobody here knows. */
   ready(): void;
+  /** The password was changed or recovered, or other sessions were ended, at this time. */
+  secured(secured_at: number): void;
   /** What the person shares was changed, here or in another browser. */
   privacy(privacy: Privacy): void;
   /** For the other tabs. */
@@ -212,7 +214,7 @@ export class Desk {
       void this.refresh(this.wasReady);
       this.wasReady = true;
       void this.scheduled.refresh();
-      void this.sessions.refresh().catch(ignored);
+      void this.sessions.refresh().then((at) => this.told.secured(at), ignored);
       void this.receipts.resend();
       void this.preferences.refresh().catch(() => undefined);
       void this.outbox.drainAll().catch(() => undefined);
@@ -224,7 +226,9 @@ export class Desk {
     } else if (frame.type === 'scheduled' || frame.type === 'unscheduled') {
       this.scheduled.on(frame);
     } else if (frame.type === 'session_begun') {
-      void this.sessions.refresh().catch(ignored);
+      this.sessions.begun(frame.session);
+    } else if (frame.type === 'secured') {
+      this.told.secured(frame.secured_at);
     } else if (frame.type === 'privacy') {
       this.told.privacy(frame.privacy);
     } else {

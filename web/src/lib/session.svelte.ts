@@ -19,7 +19,7 @@ import { vault, warmUp } from './vault';
 import type { NewRecoveryCode } from '../generated/wasm/wasm.js';
 
 /** What the tabs of one browser tell each other. */
-type Word = { type: 'signed-out' } | { type: 'signed-in'; account: string } | DeskWord;
+type Word = { type: 'signed-out' } | { type: 'signed-in'; session: string } | DeskWord;
 
 const isOfDesk = (word: Word): word is DeskWord => word.type !== 'signed-out' && word.type !== 'signed-in';
 
@@ -35,6 +35,8 @@ export class Session {
   private desk: Desk | null = $state.raw(null);
   /** What the server does not know of yet: a new account, or one whose recovery code has opened it here. */
   private begun: ((setupCode?: string) => Promise<SignedIn>) | null = null;
+  /** The one that is open here. */
+  private session: string | null = null;
   private signedInElsewhere = false;
   /** The cookie is of a session that nothing here can open any more. */
   private orphaned = false;
@@ -127,7 +129,7 @@ export class Session {
   async prepareSignUp(f: { handle: string; displayName: string; password: string }): Promise<string> {
     const request = await vault.startRegistration(f.password);
     const { account, response } = await api.registerStart({ handle: f.handle, request });
-    const made = await vault.finishRegistration(f.handle, account, response, clock.now());
+    const made = await vault.finishRegistration(request, f.handle, account, response, clock.now());
     const finish = { account, display_name: f.displayName, ...made.material };
     this.begun = (setupCode) =>
       api.registerFinish({ ...finish, ...(setupCode && { setup_code: setupCode }) });
@@ -140,15 +142,16 @@ export class Session {
     const proof = await vault.recoveryProof(f.code, handle);
     const request = await vault.startRegistration(f.password);
     const { response, ...account } = await api.recoveryStart({ handle, proof, request });
-    await vault.unlockWithRecoveryCode(f.code, { ...account, handle });
-    const password = await vault.replacePassword(response, clock.now());
-    const { code, ...recovery } = await vault.replaceRecoveryCode(clock.now());
+    const made = await vault.prepareRecovery(request, f.code, { ...account, handle }, response, clock.now());
+    const { password } = made;
+    const { code, ...recovery } = made.recovery;
     this.begun = () => api.recoveryFinish({ handle, proof, password, recovery });
     return code;
   }
 
   /** The page was left before the server knew. */
   abandon(): void {
+    if (this.begun) void vault.dropPrepared().catch(() => undefined);
     this.begun = null;
     if (!this.signedInElsewhere) return;
     this.signedInElsewhere = false;
@@ -159,17 +162,19 @@ export class Session {
   async finish({ setupCode }: { setupCode?: string } = {}): Promise<void> {
     if (!this.begun) throw new Problem('bad_opaque');
     await this.endWhatIsDue();
-    await this.settle(await this.begun(setupCode));
+    const signedIn = await this.begun(setupCode);
+    await vault.adoptPrepared();
+    await this.settle(signedIn);
   }
 
   async logIn(handle: string, password: string): Promise<void> {
     await this.endWhatIsDue();
     const request = await vault.startLogin(password);
     const { login, response } = await api.loginStart({ handle, request });
-    const finalization = await vault.finishLogin(handle, response);
+    const finalization = await vault.finishLogin(request, handle, response);
     const signedIn = await api.loginFinish({ login, finalization });
     try {
-      await vault.unlock({ ...account(signedIn), slot: signedIn.slot });
+      await vault.unlock(request, { ...account(signedIn), slot: signedIn.slot });
     } catch (thrown) {
       // Keys that do not fit are an alarm: nobody is signed in with them.
       await this.logOutAtTheServer();
@@ -187,7 +192,7 @@ export class Session {
     await vault.keep(signedIn.session, signedIn.share).catch(() => undefined);
     await this.storage.reloadSecret().catch(() => undefined);
     this.enter(signedIn);
-    this.tell({ type: 'signed-in', account: signedIn.me.id });
+    this.tell({ type: 'signed-in', session: signedIn.session });
   }
 
   private async settleAgain(signedIn: SignedIn): Promise<void> {
@@ -195,9 +200,10 @@ export class Session {
     this.enter(signedIn);
   }
 
-  private enter({ me }: SignedIn): void {
+  private enter({ me, session }: SignedIn): void {
     this.leave();
     this.me = me;
+    this.session = session;
     this.notice = null;
     this.orphaned = false;
     this.desk = new Desk(
@@ -210,6 +216,7 @@ export class Session {
         profile: (person) => this.profileChanged(person),
         ready: () => void this.refreshPrivacy().catch(() => undefined),
         privacy: (privacy) => this.privacyChanged(privacy),
+        secured: (secured_at) => this.secured(secured_at),
         tabs: (word) => this.tell(word),
       },
     );
@@ -220,6 +227,10 @@ export class Session {
   private profileChanged(person: Person): void {
     this.profiles.set(person.id, person);
     if (this.me?.id === person.id) this.me = { ...this.me, ...person };
+  }
+
+  private secured(secured_at: number): void {
+    if (this.me && this.me.secured_at < secured_at) this.me = { ...this.me, secured_at };
   }
 
   private privacyChanged(privacy: Privacy): void {
@@ -274,16 +285,21 @@ export class Session {
   /** The session ended elsewhere. What was written and not sent stays, sealed, for the next log-in. */
   private async over(): Promise<void> {
     if (this.phase === 'signed-out') return;
+    const { session } = this;
     this.leave();
     this.notice = 'signed_out';
     this.phase = 'signed-out';
-    await this.storage.dropReloadSecret().catch(() => undefined);
+    // Another tab may have begun the next one meanwhile.
+    const kept = await this.storage.reloadSecret().catch(() => undefined);
+    if (session === null || kept?.session === session)
+      await this.storage.dropReloadSecret().catch(() => undefined);
     await vault.forget().catch(() => undefined);
   }
 
   private leave(): void {
     this.desk?.stop();
     this.desk = null;
+    this.session = null;
     this.me = null;
     this.connection = 'online';
     this.profiles.clear();
@@ -298,7 +314,7 @@ export class Session {
     // A sign-up or recovery under way has keys and a code that exist nowhere else.
     else if (this.begun) this.signedInElsewhere = word.type === 'signed-in';
     else if (word.type === 'signed-out') void this.forget();
-    else if (this.phase !== 'starting' && this.me?.id !== word.account) void this.follow();
+    else if (this.phase !== 'starting' && this.session !== word.session) void this.follow();
   }
 
   /** Another tab has let somebody in: the cookie of all tabs is theirs now. */
@@ -342,7 +358,7 @@ export class Session {
   async changePassword(present: string, next: string): Promise<void> {
     const registration = await vault.startRegistration(next);
     const { proof, response } = await this.prove(present, registration);
-    const password = await vault.replacePassword(response ?? '', clock.now());
+    const password = await vault.replacePassword(registration, response ?? '', clock.now());
     this.me = await api.credentialsFinish({ ...proof, password });
     this.sessions.othersEnded();
   }
@@ -377,7 +393,7 @@ export class Session {
   private async prove(password: string, registration?: string) {
     const request = await vault.startLogin(password);
     const started = await api.credentialsStart({ request, ...(registration && { registration }) });
-    const finalization = await vault.finishLogin(this.me?.handle ?? '', started.response);
+    const finalization = await vault.prove(request, this.me?.handle ?? '', started.response);
     return { proof: { login: started.login, finalization }, response: started.registration };
   }
 

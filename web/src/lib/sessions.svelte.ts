@@ -10,36 +10,51 @@ export const forgetLogIns = () => localStorage.removeItem(TOLD);
 export class Sessions {
   /** The last used first; null until the server has said. */
   all: OwnSession[] | null = $state.raw(null);
+  /** Heard of as they began, also if they have ended since. */
+  private heard: readonly OwnSession[] = $state.raw([]);
   private told = $state(Number(localStorage.getItem(TOLD) ?? 0));
 
   /** The latest log-in elsewhere since this browser logged in, unless one was told of it. */
   readonly latest: OwnSession | null = $derived.by(() => {
     const here = this.all?.find(({ current }) => current);
     if (!here) return null;
-    const later = (this.all ?? []).filter(
-      ({ current, created_at }) => !current && created_at > Math.max(here.created_at, this.told),
+    const later = [...this.heard, ...(this.all ?? [])].filter(
+      ({ id, current, created_at }) =>
+        id !== here.id && !current && created_at > Math.max(here.created_at, this.told),
     );
     return later.sort((a, b) => b.created_at - a.created_at)[0] ?? null;
   });
 
-  async refresh(): Promise<void> {
-    this.all = (await api.sessions()).sessions;
+  /** Returns when the account was last secured. */
+  async refresh(): Promise<number> {
+    const { sessions, secured_at } = await api.sessions();
+    this.all = sessions;
+    return secured_at;
+  }
+
+  begun(session: OwnSession): void {
+    this.heard = [...this.heard, session];
+    this.all &&= [session, ...this.all.filter(({ id }) => id !== session.id)];
   }
 
   /** One has seen what was told. */
   dismiss(): void {
-    this.told = Math.max(this.told, ...(this.all ?? []).map(({ created_at }) => created_at));
+    const seen = [...this.heard, ...(this.all ?? [])].map(({ created_at }) => created_at);
+    this.told = Math.max(this.told, ...seen);
     localStorage.setItem(TOLD, String(this.told));
   }
 
   async end(session: string): Promise<void> {
     await api.endSession(session);
     this.all = this.all?.filter(({ id }) => id !== session) ?? null;
+    // Whoever has ended it knows of it.
+    this.heard = this.heard.filter(({ id }) => id !== session);
   }
 
   /** Those are ended at the server. */
   othersEnded(): void {
     this.all = this.all?.filter(({ current }) => current) ?? null;
+    this.heard = [];
   }
 }
 

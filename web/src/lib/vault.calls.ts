@@ -36,9 +36,12 @@ const MESSAGE = 1;
 const EDIT = 2;
 const REACTION = 3;
 
-let registration: Registration | null = null;
-let login: Login | null = null;
+/** What waits for the server's answer, each under the request it began with: an answer to another one is not taken. */
+let registration: { request: string; under: Registration } | null = null;
+let login: { request: string; under: Login } | null = null;
 let keychain: Keychain | null = null;
+/** Of an account that the server is still to let in: it takes nobody's place until then. */
+let prepared: Keychain | null = null;
 let index: Promise<MessageIndex> | null = null;
 
 function keys(): Keychain {
@@ -63,6 +66,27 @@ function openVersion(ring: Keychain, of: Message, id: string, envelope: string):
   return id === of.id
     ? ring.open(conversation, sender, envelope, MESSAGE, null, id)
     : ring.open(conversation, sender, envelope, EDIT, of.id, id);
+}
+
+function begun<Step>(step: { request: string; under: Step } | null, request: string): Step {
+  if (step?.request !== request) throw new Problem('bad_opaque');
+  return step.under;
+}
+
+function takeRegistration(request: string): Registration {
+  const under = begun(registration, request);
+  registration = null;
+  return under;
+}
+
+function dropLogin(): void {
+  login?.under.free();
+  login = null;
+}
+
+function prepare(next: Keychain | null): void {
+  prepared?.free();
+  prepared = next;
 }
 
 function unlocked(next: Keychain): void {
@@ -104,54 +128,76 @@ export const vaultCalls = {
   // Ways in
 
   startRegistration(password: string): string {
-    registration?.free();
-    registration = Registration.start(password);
-    return registration.request;
+    registration?.under.free();
+    registration = null;
+    const under = Registration.start(password);
+    registration = { request: under.request, under };
+    return under.request;
   },
 
-  finishRegistration(handle: string, account: string, response: string, now: number) {
-    if (!registration) throw new Problem('bad_opaque');
-    const started = registration;
-    registration = null;
+  finishRegistration(request: string, handle: string, account: string, response: string, now: number) {
+    const started = takeRegistration(request);
     const { material, recovery_code, keychain: made } = started.finish(handle, account, response, now);
-    unlocked(made);
+    prepare(made);
     return { material, recoveryCode: recovery_code };
   },
 
   startLogin(password: string): string {
-    login?.free();
-    login = Login.start(password);
-    const { request } = login;
+    dropLogin();
+    const under = Login.start(password);
+    const { request } = under;
     if (request === undefined) throw new Problem('bad_opaque');
+    login = { request, under };
     return request;
   },
 
-  finishLogin(handle: string, response: string): string {
-    if (!login) throw new Problem('bad_opaque');
-    return login.finish(handle, response);
+  finishLogin: (request: string, handle: string, response: string): string =>
+    begun(login, request).finish(handle, response),
+
+  unlock(request: string, account: Account & { slot: Slot }): void {
+    unlocked(begun(login, request).unlock(account));
+    dropLogin();
   },
 
-  unlock(account: Account & { slot: Slot }): void {
-    if (!login) throw new Problem('bad_opaque');
-    unlocked(login.unlock(account));
-    login.free();
-    login = null;
+  /** As `finishLogin`, where nothing is to be opened. */
+  prove(request: string, handle: string, response: string): string {
+    const finalization = begun(login, request).finish(handle, response);
+    dropLogin();
+    return finalization;
   },
 
   /** What proves to the server that one has the code. Throws `bad_recovery_code` for one that was mistyped. */
   recoveryProof: (code: string, handle: string): string => recovery_proof(code, handle),
 
-  unlockWithRecoveryCode(code: string, account: Account & { slot: Slot }): void {
-    unlocked(Keychain.unlock_with_recovery_code(code, account));
+  /** Opens an account by its recovery code, and makes what takes the place of that and of the password. */
+  prepareRecovery(
+    request: string,
+    code: string,
+    account: Account & { slot: Slot },
+    response: string,
+    now: number,
+  ) {
+    const started = takeRegistration(request);
+    const opened = Keychain.unlock_with_recovery_code(code, account);
+    prepare(opened);
+    return {
+      password: opened.replace_password(started, response, now),
+      recovery: opened.replace_recovery_code(now),
+    };
   },
 
-  /** The answer to `startRegistration`, of an account that is open: what takes the place of its password. */
-  replacePassword(response: string, now: number) {
-    if (!registration) throw new Problem('bad_opaque');
-    const started = registration;
-    registration = null;
-    return keys().replace_password(started, response, now);
+  /** The server has let in whoever was prepared. */
+  adoptPrepared(): void {
+    if (!prepared) throw new Problem('bad_opaque');
+    unlocked(prepared);
+    prepared = null;
   },
+
+  dropPrepared: (): void => prepare(null),
+
+  /** What takes the place of the password. */
+  replacePassword: (request: string, response: string, now: number) =>
+    keys().replace_password(takeRegistration(request), response, now),
 
   replaceRecoveryCode: (now: number) => keys().replace_recovery_code(now),
 
@@ -182,6 +228,10 @@ export const vaultCalls = {
   forget(): void {
     keychain?.free();
     keychain = null;
+    prepare(null);
+    dropLogin();
+    registration?.under.free();
+    registration = null;
     index = null;
     storage.close();
   },

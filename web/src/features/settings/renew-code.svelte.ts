@@ -1,13 +1,18 @@
 import type { NewRecoveryCode } from '../../generated/wasm/wasm.js';
 import { t } from '../../i18n/index.svelte';
+import { clock } from '../../lib/clock';
+import { passing } from '../../lib/outbox';
 import { Problem } from '../../lib/problem';
 import type { Session } from '../../lib/session.svelte';
 import { NewCode } from '../welcome/new-code.svelte';
+import { AFTER_A_CHECK } from './code-reminder';
 
 /** Another recovery code in the place of the one there is: the password → the code → one group of it typed. */
 export class RenewCode extends NewCode {
   handle: string;
   password = $state('');
+  /** An answer was lost: nobody here knows which of the two codes counts. */
+  unsure = $state(false);
   private tried = $state(false);
   private made: NewRecoveryCode | null = null;
 
@@ -37,7 +42,14 @@ export class RenewCode extends NewCode {
 
   protected async count(): Promise<void> {
     if (!this.made) throw new Problem('bad_opaque');
-    await this.session.replaceRecoveryCode(this.made, this.password);
+    try {
+      // Twice is once.
+      await this.session.replaceRecoveryCode(this.made, this.password);
+    } catch (thrown) {
+      this.unsure ||= passing(Problem.from(thrown));
+      throw thrown;
+    }
+    void this.session.preferences.setReminderOfCode(clock.now() + AFTER_A_CHECK).catch(() => undefined);
     this.done();
   }
 }

@@ -1,5 +1,6 @@
 import { t } from '../../i18n/index.svelte';
 import { problemText } from '../../i18n/problem-text';
+import { passing } from '../../lib/outbox';
 import { Problem } from '../../lib/problem';
 import type { Session } from '../../lib/session.svelte';
 import { NewCode } from './new-code.svelte';
@@ -13,6 +14,7 @@ export class Recover extends NewCode {
   private codeProblem: Problem | null = $state.raw(null);
   private tried = $state(false);
   private left = false;
+  private unanswered = false;
 
   constructor(private readonly session: Session) {
     super();
@@ -50,8 +52,17 @@ export class Recover extends NewCode {
     this.session.abandon();
   }
 
-  protected count(): Promise<void> {
-    return this.session.finish();
+  protected async count(): Promise<void> {
+    try {
+      await this.session.finish();
+    } catch (thrown) {
+      const problem = Problem.from(thrown);
+      // What an earlier press asked for was done, and only its answer lost: the code is used up.
+      if (this.unanswered && problem.code === 'wrong_recovery_code')
+        return this.session.logIn(this.handle, this.password);
+      this.unanswered ||= passing(problem);
+      throw thrown;
+    }
   }
 
   protected override explain(problem: Problem): void {

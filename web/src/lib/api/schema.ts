@@ -314,8 +314,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Prove the password, and replace what is given. With a new password all other sessions end, and conversations go on
-         *     under new keys.
+         * Prove the password, and replace what is given. With a new password all other sessions end, and what one writes goes
+         *     on under new keys.
          */
         post: operations["finish"];
         delete?: never;
@@ -770,7 +770,7 @@ export interface paths {
         get: operations["sessions"];
         put?: never;
         post?: never;
-        /** End all of one's sessions but this one. Conversations go on under new keys. */
+        /** End all of one's sessions but this one. What one writes goes on under new keys. */
         delete: operations["end_other_sessions"];
         options?: never;
         head?: never;
@@ -1033,10 +1033,13 @@ export interface components {
             /** Format: int64 */
             version: number;
         } | {
-            /** Format: uuid */
-            session: string;
+            session: components["schemas"]["OwnSession"];
             /** @enum {string} */
             type: "session_begun";
+        } | {
+            secured_at: components["schemas"]["i64"];
+            /** @enum {string} */
+            type: "secured";
         } | {
             person: components["schemas"]["Person"];
             /** @enum {string} */
@@ -1161,8 +1164,8 @@ export interface components {
             privacy: components["schemas"]["Privacy"];
             role: components["schemas"]["Role"];
             /**
-             * @description When the password was last changed, the recovery code used, or all other sessions ended; 0 if never. Epochs from
-             *     before are not to be written in any more.
+             * @description When the password was last changed, the recovery code used, or all other sessions ended; 0 if never. One writes in
+             *     no epoch from before.
              */
             secured_at: components["schemas"]["i64"];
         };
@@ -1289,6 +1292,8 @@ export interface components {
             seen_at: components["schemas"]["i64"];
         };
         OwnSessions: {
+            /** @description As in `Me`. */
+            secured_at: components["schemas"]["i64"];
             sessions: components["schemas"]["OwnSession"][];
         };
         /** @description A public profile: all that anyone else may see of an account. */
