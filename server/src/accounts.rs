@@ -21,16 +21,14 @@ use crate::keys::{self, MAX_VAULT_BYTES, SignedBytes, Vault};
 use crate::limits::ClientAddress;
 use crate::people::{self, Person};
 use crate::privacy::Privacy;
-use crate::schema::tables::{accounts, handshakes, key_bundles, settings, slots};
+use crate::schema::tables::{accounts, handshakes, key_bundles, settings};
 use crate::sessions::{self, Origin, Session};
+use crate::slots::{NewSlot, SlotKind};
 use crate::wire::{Bytes, Json, Path};
 
 /// Between the two requests of a sign-up the person writes down the recovery code.
 const REGISTRATION_LIFE: Millis = HOUR;
 const LOGIN_LIFE: Millis = MINUTE;
-
-/// Version byte, nonce, 32 bytes of account key, tag.
-const SLOT_BYTES: usize = 1 + 24 + 32 + 16;
 
 /// The name under which the set-up code lies in the settings.
 const SETUP_CODE: &str = "setup_code";
@@ -64,14 +62,6 @@ pub fn me(account: accounts::Model) -> Me {
         secured_at: account.secured_at,
         person: account.into(),
     }
-}
-
-/// The account key, boxed under the password.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Slot {
-    pub id: Uuid,
-    #[serde(rename = "box")]
-    pub boxed: Bytes,
 }
 
 #[derive(Deserialize, Serialize, ToSchema)]
@@ -126,60 +116,6 @@ pub async fn register_start(
         app.opaque.start_registration(&start.handle, &start.request.0).map_err(|_| Code::BadOpaque)?;
     let account = remember_handshake(&app, start.handle, None, REGISTRATION_LIFE).await?;
     Ok(axum::Json(RegisterStarted { account, response: response.into() }))
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewSlot {
-    id: Uuid,
-    kind: SlotKind,
-    #[serde(rename = "box")]
-    boxed: Bytes,
-}
-
-/// What opens a slot.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SlotKind {
-    Password,
-    Recovery,
-}
-
-impl SlotKind {
-    pub fn name(self) -> &'static str {
-        match self {
-            SlotKind::Password => "password",
-            SlotKind::Recovery => "recovery",
-        }
-    }
-}
-
-impl NewSlot {
-    /// As long as it must be.
-    pub fn is_for(&self, kind: SlotKind) -> bool {
-        self.kind == kind && self.boxed.0.len() == SLOT_BYTES
-    }
-
-    pub async fn insert(&self, tx: &impl ConnectionTrait, account: Uuid) -> Result<()> {
-        let slot = slots::Model {
-            id: self.id,
-            account,
-            kind: self.kind.name().to_owned(),
-            boxed: self.boxed.0.clone(),
-        };
-        slots::Entity::insert(slots::ActiveModel::from(slot)).exec_without_returning(tx).await?;
-        Ok(())
-    }
-
-    /// In the place of those of its kind.
-    pub async fn replace(&self, tx: &impl ConnectionTrait, account: Uuid) -> Result<()> {
-        slots::Entity::delete_many()
-            .filter(slots::Column::Account.eq(account))
-            .filter(slots::Column::Kind.eq(self.kind.name()))
-            .exec(tx)
-            .await?;
-        self.insert(tx, account).await
-    }
 }
 
 #[derive(Deserialize, ToSchema)]

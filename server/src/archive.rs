@@ -29,9 +29,10 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Clock, Millis};
 use crate::config::{DatabaseUrl, Storage};
+use crate::files::{self, write_secret};
 use crate::schema::tables::settings;
 use crate::schema::{self, Migrator};
-use crate::{Failure, SERVER_KEY, db, write_secret};
+use crate::{Failure, SERVER_KEY, db};
 
 pub use carry::{carry, refuse_half_moved};
 pub use format::{Passphrase, is_sealed};
@@ -152,7 +153,7 @@ impl Looked {
         }
         tell("Copying the database, since this journal mode has readers and writers wait for each other");
         // One that is there was left behind by a backup that was killed: two do not write the same file.
-        let copy = Temporary(format::beside(file, ".copy"));
+        let copy = Temporary(files::beside(file, ".copy"));
         let _ = fs::remove_file(&copy.0);
         copy_sqlite(&db, &copy.0).await?;
         db.close().await?;
@@ -382,7 +383,7 @@ impl Place {
             && !path.exists()
         {
             made.push(path.clone());
-            made.extend(["-journal", "-shm", "-wal"].map(|suffix| format::beside(&path, suffix)));
+            made.extend(["-journal", "-shm", "-wal"].map(|suffix| files::beside(&path, suffix)));
         }
         Ok(Self { made, key_file, is_good: false })
     }
@@ -468,11 +469,11 @@ pub async fn keep_before_upgrade(pool: &DatabaseConnection, storage: &Storage) -
     let suffix = if is_sqlite { ".db" } else { ".backup" };
     let path = storage.data.join(name + suffix);
     if is_sqlite {
-        let part = Temporary(format::beside(&path, ".part"));
+        let part = Temporary(files::beside(&path, ".part"));
         copy_sqlite(pool, &part.0).await?;
         format::refuse_existing(&path)?;
         fs::rename(&part.0, &path)?;
-        format::sync_folder_of(&path)?;
+        files::sync_folder_of(&path)?;
     } else {
         let writer = Writer::create(&path, None)?;
         write(pool, &read_key(storage)?, writer, now, &mut |_| ()).await?.keep()?;

@@ -6,18 +6,19 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::accounts::{self, Me, NewSlot, Slot, SlotKind, check_handle, me};
+use crate::accounts::{self, Me, check_handle, me};
 use crate::app::App;
-use crate::error::{Code, Error, Problem, Result};
+use crate::error::{Code, Problem, Result};
 use crate::keys::{self, SignedBytes, Vault};
 use crate::limits::ClientAddress;
-use crate::schema::tables::{accounts as rows, slots};
+use crate::schema::tables::accounts as rows;
 use crate::sessions::{self, CurrentAccount, Origin, Session};
+use crate::slots::{NewSlot, Slot, SlotKind};
 use crate::wire::{Bytes, Json};
 
 /// What takes the place of a password.
@@ -204,16 +205,10 @@ pub async fn start_recovery(
     app.limits.attempt_on(&address, &by_a_code(&start.handle))?;
     let db = app.db.read();
     let account = proven(db, &start.handle, &start.proof).await?.id;
-    let slot = slots::Entity::find()
-        .filter(slots::Column::Account.eq(account))
-        .filter(slots::Column::Kind.eq(SlotKind::Recovery.name()))
-        .one(db)
-        .await?
-        .ok_or_else(|| Error::internal("an account without a recovery slot"))?;
     Ok(axum::Json(RecoveryStarted {
         account,
         response: register(&app, &start.handle, &start.request)?,
-        slot: Slot { id: slot.id, boxed: slot.boxed.into() },
+        slot: Slot::of(db, account, SlotKind::Recovery).await?,
         vault: keys::own_vault(db, account).await?,
         key_bundle: keys::current_bundle(db, account).await?,
     }))

@@ -6,8 +6,8 @@
 //! stop. [`app`] has the routes on one screen; each leads to a *slice*, a file with the route, the rule and the
 //! SQL of one subject:
 //!
-//! - [`accounts`] sign-up and log-in, [`credentials`] what opens an account and how it is replaced, [`sessions`] who is
-//!   asking, [`profile`] one's own page, [`people`] others
+//! - [`accounts`] sign-up and log-in, [`slots`] what opens an account and [`credentials`] how its owner replaces that,
+//!   [`sessions`] who is asking, [`profile`] one's own page, [`people`] others
 //! - [`privacy`] what each lets the others see
 //! - [`keys`] what the server keeps sealed: key bundles, vaults, keyrings, epochs
 //! - [`conversations`] and [`messages`], [`scheduled`] those that wait for their time
@@ -36,6 +36,7 @@ pub mod db;
 pub mod doctor;
 pub mod error;
 pub mod event;
+pub mod files;
 pub mod keys;
 pub mod limits;
 pub mod listen;
@@ -49,16 +50,17 @@ pub mod reports;
 pub mod scheduled;
 pub mod schema;
 pub mod sessions;
+pub mod slots;
 pub mod tls;
 pub mod web_files;
 pub mod wire;
 pub mod writer;
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder};
 use std::future::Future;
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::time::Duration;
 
 use axum::Router;
@@ -72,7 +74,6 @@ use sha2::{Digest, Sha256};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::app::App;
@@ -80,6 +81,7 @@ use crate::clock::Clock;
 use crate::cluster::{Cluster, Notice};
 use crate::config::Config;
 use crate::db::Db;
+use crate::files::make_secret;
 use crate::listen::{Doors, Listener, Peer, Stream};
 use crate::live::presence;
 use crate::schema::tables::settings;
@@ -296,14 +298,8 @@ fn server_key(path: &Path, has_accounts: bool) -> Result<Zeroizing<Vec<u8>>, Fai
     match fs::read(path) {
         Ok(key) => Ok(Zeroizing::new(key)),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !has_accounts => {
-            let new = unnamed_secret(path, &Opaque::generate().to_bytes())?;
-            // A link replaces nothing: of two nodes that come first to one folder, one finds the other's key.
-            let linked = fs::hard_link(&new, path);
-            fs::remove_file(&new)?;
-            match linked {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
-                _ => sync_folder_of(path)?,
-            }
+            // Of two nodes that come first to one folder, one finds the other's key.
+            make_secret(path, &Opaque::generate().to_bytes())?;
             Ok(Zeroizing::new(fs::read(path)?))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(format!(
@@ -313,27 +309,6 @@ fn server_key(path: &Path, has_accounts: bool) -> Result<Zeroizing<Vec<u8>>, Fai
         .into()),
         Err(error) => Err(format!("{}: {error}", path.display()).into()),
     }
-}
-
-/// A file that nobody else may read, synced, and whole or not there at all. One that is there is replaced.
-pub(crate) fn write_secret(path: &Path, secret: &[u8]) -> io::Result<()> {
-    fs::rename(unnamed_secret(path, secret)?, path)?;
-    sync_folder_of(path)
-}
-
-/// It in a file beside the one that it is for.
-fn unnamed_secret(path: &Path, secret: &[u8]) -> io::Result<PathBuf> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(format!(".{}.new", Uuid::now_v7().simple()));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    file.write_all(secret)?;
-    file.sync_all()?;
-    Ok(new.into())
-}
-
-fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// The database remembers which key it is served with. A node with another one would make accounts that nobody

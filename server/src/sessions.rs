@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::accounts::{Me, Slot, me};
+use crate::accounts::{Me, me};
 use crate::app::App;
 use crate::clock::{DAY, HOUR, Millis};
 use crate::config::is_local_host;
@@ -25,7 +25,8 @@ use crate::error::{Code, Error, Problem, Result};
 use crate::event::Event;
 use crate::keys::{SignedBytes, Vault};
 use crate::limits::ClientAddress;
-use crate::schema::tables::{accounts, sessions, slots};
+use crate::schema::tables::{accounts, sessions};
+use crate::slots::{Slot, SlotKind};
 use crate::wire::{Bytes, Path};
 
 /// A session ends after this long without a request.
@@ -107,10 +108,7 @@ pub struct Session {
 
 /// A session just made, with the only copy of its token.
 pub struct NewSession {
-    id: Uuid,
-    account: Uuid,
-    at: Millis,
-    origin: Origin,
+    row: sessions::Model,
     token: String,
 }
 
@@ -143,7 +141,7 @@ pub async fn begin(
 ) -> Result<NewSession> {
     let token = BASE64.encode(random::<32>()?);
     let now = app.clock.now();
-    let session = sessions::Model {
+    let row = sessions::Model {
         id: app.clock.new_id(),
         account,
         token_hash: hash(&token),
@@ -153,28 +151,20 @@ pub async fn begin(
         browser: origin.browser.clone(),
         address: origin.address.clone(),
     };
-    let id = session.id;
-    sessions::Entity::insert(sessions::ActiveModel::from(session)).exec_without_returning(tx).await?;
-    Ok(NewSession { id, account, token, at: now, origin: origin.clone() })
+    sessions::Entity::insert(sessions::ActiveModel::from(row.clone())).exec_without_returning(tx).await?;
+    Ok(NewSession { row, token })
 }
 
 impl NewSession {
     pub fn account(&self) -> Uuid {
-        self.account
+        self.row.account
     }
 
     /// The answer that opens the session in the browser. The person's other browsers are told.
     pub async fn answer(self, app: &App, headers: &HeaderMap, status: StatusCode) -> Result<Response> {
-        let session = OwnSession {
-            id: self.id,
-            browser: self.origin.browser,
-            address: self.origin.address,
-            created_at: self.at,
-            seen_at: self.at,
-            current: false,
-        };
-        app.live.publish(&[self.account], &Event::SessionBegun { session });
-        let body = Json(load(app, self.id).await?);
+        let (id, account) = (self.row.id, self.row.account);
+        app.live.publish(&[account], &Event::SessionBegun { session: OwnSession::of(self.row, None) });
+        let body = Json(load(app, id).await?);
         Ok((status, [(header::SET_COOKIE, cookie(headers, app, Some(&self.token))?)], body).into_response())
     }
 }
@@ -221,6 +211,20 @@ pub struct OwnSession {
     pub current: bool,
 }
 
+impl OwnSession {
+    /// `asking`: the session that is told of it.
+    fn of(row: sessions::Model, asking: Option<Uuid>) -> Self {
+        Self {
+            current: Some(row.id) == asking,
+            id: row.id,
+            browser: row.browser,
+            address: row.address,
+            created_at: row.created_at,
+            seen_at: row.seen_at,
+        }
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 pub struct OwnSessions {
     pub sessions: Vec<OwnSession>,
@@ -240,14 +244,7 @@ pub async fn sessions(current: CurrentAccount, State(app): State<App>) -> Result
         .order_by_desc(sessions::Column::Id)
         .all(app.db.read())
         .await?;
-    let own = |row: sessions::Model| OwnSession {
-        current: row.id == current.session,
-        id: row.id,
-        browser: row.browser,
-        address: row.address,
-        created_at: row.created_at,
-        seen_at: row.seen_at,
-    };
+    let own = |row| OwnSession::of(row, Some(current.session));
     let secured_at = account.ok_or(Code::SignedOut)?.secured_at;
     Ok(Json(OwnSessions { sessions: rows.into_iter().map(own).collect(), secured_at }))
 }
@@ -336,16 +333,10 @@ async fn load(app: &App, session: Uuid) -> Result<Session> {
     let db = app.db.read();
     let session = sessions::Entity::find_by_id(session).one(db).await?.ok_or(Code::SignedOut)?;
     let account = accounts::Entity::find_by_id(session.account).one(db).await?.ok_or(Code::SignedOut)?;
-    let slot = slots::Entity::find()
-        .filter(slots::Column::Account.eq(account.id))
-        .filter(slots::Column::Kind.eq("password"))
-        .one(db)
-        .await?
-        .ok_or_else(|| Error::internal("an account without a password slot"))?;
     Ok(Session {
         session: session.id,
         share: session.share.into(),
-        slot: Slot { id: slot.id, boxed: slot.boxed.into() },
+        slot: Slot::of(db, account.id, SlotKind::Password).await?,
         vault: crate::keys::own_vault(db, account.id).await?,
         key_bundle: crate::keys::current_bundle(db, account.id).await?,
         me: me(account),

@@ -30,6 +30,7 @@ use zeroize::Zeroizing;
 
 use super::rows::{Sum, Table};
 use crate::Failure;
+use crate::files::{beside, sync_folder_of};
 
 const MAGIC: &[u8; 16] = b"entrenous backup";
 /// Raised when a reader of before would misunderstand the file.
@@ -192,7 +193,7 @@ impl Whole {
     pub fn keep(self) -> Result<(), Failure> {
         refuse_existing(&self.path)?;
         fs::rename(&self.part.0, &self.path)?;
-        sync_folder_of(&self.path)
+        Ok(sync_folder_of(&self.path)?)
     }
 }
 
@@ -223,24 +224,12 @@ impl Drop for Part {
     }
 }
 
-/// The same name with something behind it.
-pub fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
 pub fn refuse_existing(path: &Path) -> Result<(), Failure> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(format!("{}: {error}", path.display()).into()),
         Ok(_) => Err(format!("{} exists, and is not overwritten: name another file", path.display()).into()),
     }
-}
-
-pub fn sync_folder_of(path: &Path) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Ok(File::open(folder)?.sync_all()?)
 }
 
 struct Sealer {

@@ -89,7 +89,7 @@ impl Folder {
 
     fn store(&self, kind: &str, of: &[String], directory: &str, secret: &[u8]) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
-        crate::write_secret(&self.file(kind, of, directory), secret)
+        crate::files::write_secret(&self.file(kind, of, directory), secret)
     }
 }
 

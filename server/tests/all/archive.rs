@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use client::{Client, Message};
+use e2ee::opaque::server::ServerSetup;
 use entrenous::archive::{self, Passphrase};
 use entrenous::clock::{Clock, DAY, HOUR};
 use entrenous::config::{DatabaseUrl, Journal, Storage};
 use entrenous::db::{self, Db};
-use entrenous::schema::{self, Migrator, tables::settings};
+use entrenous::schema::tables::{accounts, sessions, settings};
+use entrenous::schema::{self, Migrator};
 use reqwest::Method;
+use sea_orm::ActiveValue::Set;
 use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, Statement};
 use sea_orm_migration::{DbErr, MigrationName, MigrationTrait, MigratorTrait, SchemaManager, async_trait};
 use serde_json::{Value, json};
@@ -153,6 +156,62 @@ async fn rows(db: &DatabaseConnection) -> i64 {
         }
     }
     rows
+}
+
+/// The first version of this program's tables.
+struct First;
+
+impl MigratorTrait for First {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        Migrator::migrations().into_iter().take(1).collect()
+    }
+}
+
+#[tokio::test]
+async fn who_was_signed_in_before_an_upgrade_still_is() {
+    let folder = TempDir::new().unwrap();
+    let storage = empty_place(&folder).await;
+    fs::create_dir(&storage.data).unwrap();
+    // It goes into the copy that is made before.
+    fs::write(storage.key_file(), ServerSetup::generate().to_bytes()).unwrap();
+    let id = Uuid::now_v7();
+    let row = sessions::ActiveModel {
+        id: Set(id),
+        account: Set(id),
+        token_hash: Set(vec![1; 32]),
+        share: Set(vec![2; 32]),
+        created_at: Set(3),
+        seen_at: Set(4),
+        ..Default::default()
+    };
+    let account = accounts::ActiveModel {
+        id: Set(id),
+        handle: Set("alice".to_owned()),
+        display_name: Set("Alice".to_owned()),
+        status: Set(String::new()),
+        bio: Set(String::new()),
+        administrator: Set(true),
+        opaque_record: Set(vec![5]),
+        recovery_verifier: Set(vec![6; 32]),
+        created_at: Set(7),
+        ..Default::default()
+    };
+    let before = Db::open_as::<First>(&storage).await.unwrap();
+    before
+        .write(async |tx| {
+            accounts::Entity::insert(account.clone()).exec_without_returning(tx).await?;
+            Ok(sessions::Entity::insert(row.clone()).exec_without_returning(tx).await?)
+        })
+        .await
+        .unwrap();
+    before.close().await.unwrap();
+
+    let after = Db::open_as::<Migrator>(&storage).await.unwrap();
+    let session = sessions::Entity::find_by_id(id).one(after.read()).await.unwrap().unwrap();
+    assert_eq!((session.seen_at, &*session.browser, &*session.address), (4, "", ""));
+    let account = accounts::Entity::find_by_id(id).one(after.read()).await.unwrap().unwrap();
+    assert_eq!((account.created_at, account.secured_at), (7, 0));
+    after.close().await.unwrap();
 }
 
 /// A later version of this program, with one table more.

@@ -1264,6 +1264,7 @@ export interface components {
             /** @description Of a message with the id in the path. */
             envelope: components["schemas"]["Bytes"];
         };
+        /** @description A slot as its owner's client has made it. */
         NewSlot: {
             box: components["schemas"]["Bytes"];
             /** Format: uuid */
@@ -1500,7 +1501,7 @@ export interface components {
             body: components["schemas"]["Bytes"];
             signature: components["schemas"]["Bytes"];
         };
-        /** @description The account key, boxed under the password. */
+        /** @description The account key, boxed under what opens this slot. */
         Slot: {
             box: components["schemas"]["Bytes"];
             /** Format: uuid */
