@@ -2,7 +2,6 @@
 //! of them; and several of our programs begin on it together. For `make test-mariadb` and `make test-postgres`.
 
 use std::env;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use client::{Client, Error};
@@ -12,7 +11,6 @@ use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statemen
 use tokio::process::Command;
 use uuid::Uuid;
 
-use crate::mysql8::Mysql8;
 use crate::people::{PASSWORD, People, in_time};
 use crate::program::{Program, seed};
 
@@ -21,8 +19,8 @@ const NEEDS: &str = "needs a database server: make test-mariadb, make test-postg
 /// The server beside this test, with a new database on it.
 pub struct Engine {
     /// `mysql://root@127.0.0.1:20000`
-    address: String,
-    name: String,
+    pub address: String,
+    pub name: String,
     /// As its administrator.
     connection: DatabaseConnection,
 }
@@ -92,7 +90,7 @@ impl Engine {
     }
 }
 
-fn on(url: &str) -> Program {
+pub fn on(url: &str) -> Program {
     Program::new().with(&["--database", url])
 }
 
@@ -233,34 +231,4 @@ async fn a_first_start_that_is_cut_short_is_taken_up_by_the_next() {
         assert_eq!(alice.conversations().await.unwrap().len(), 0);
         assert!(server.stop().await.success());
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a database server: make test-mariadb"]
-async fn mysql_8_is_given_the_password_under_its_public_key_where_there_is_no_tls() {
-    const SECRET: &str = "p@ss:w/örd %$'\"";
-    let engine = Engine::new().await;
-    if !engine.is_mysql() {
-        return;
-    }
-    let backend = engine.address.rsplit('@').next().unwrap();
-    let mysql = Mysql8::before(backend, SECRET).await;
-    let url = |password: &str| {
-        let encoded: String = password.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        format!("mysql://alice:{encoded}@{}/{}", mysql.address, engine.name)
-    };
-    let refused = in_time(on(&url("another")).try_to_start()).await.unwrap_err();
-    assert!(!refused.contains("another"));
-    assert!(mysql.log_ins.refused.load(Ordering::SeqCst) > 0);
-
-    let mut server = on(&url(SECRET));
-    server.start_again().await;
-    let alice = Client::register(&server.url(), "alice", "Alice", PASSWORD).await.unwrap();
-    let bob = Client::register(&server.url(), "bob", "Bob", PASSWORD).await.unwrap();
-    let conversation = alice.open_conversation(bob.id()).await.unwrap().id;
-    alice.send(conversation, "hello").await.unwrap();
-    assert!(server.stop().await.success());
-    // The first by its password, the others by what is remembered of it.
-    assert!(mysql.log_ins.full.load(Ordering::SeqCst) > 0);
-    assert!(mysql.log_ins.fast.load(Ordering::SeqCst) > 0);
 }

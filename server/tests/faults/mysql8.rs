@@ -10,9 +10,40 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use client::Client;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::engines::{Engine, on};
+use crate::people::{PASSWORD, in_time};
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a database server: make test-mariadb"]
+async fn mysql_8_is_given_the_password_under_its_public_key_where_there_is_no_tls() {
+    const SECRET: &str = "p@ss:w/örd %$'\"";
+    let engine = Engine::new().await;
+    let backend = engine.address.rsplit('@').next().unwrap();
+    let mysql = Mysql8::before(backend, SECRET).await;
+    let url = |password: &str| {
+        let encoded: String = password.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        format!("mysql://alice:{encoded}@{}/{}", mysql.address, engine.name)
+    };
+    let refused = in_time(on(&url("another")).try_to_start()).await.unwrap_err();
+    assert!(!refused.contains("another"));
+    assert!(mysql.log_ins.refused.load(Ordering::SeqCst) > 0);
+
+    let mut server = on(&url(SECRET));
+    server.start_again().await;
+    let alice = Client::register(&server.url(), "alice", "Alice", PASSWORD).await.unwrap();
+    let bob = Client::register(&server.url(), "bob", "Bob", PASSWORD).await.unwrap();
+    let conversation = alice.open_conversation(bob.id()).await.unwrap().id;
+    alice.send(conversation, "hello").await.unwrap();
+    assert!(server.stop().await.success());
+    // The first by its password, the others by what is remembered of it.
+    assert!(mysql.log_ins.full.load(Ordering::SeqCst) > 0);
+    assert!(mysql.log_ins.fast.load(Ordering::SeqCst) > 0);
+}
 
 const CONNECT_WITH_DATABASE: u32 = 1 << 3;
 const TLS: u32 = 1 << 11;
@@ -26,23 +57,23 @@ const PUBLIC_KEY: u8 = 2;
 
 /// How its one account has logged in.
 #[derive(Default)]
-pub struct LogIns {
+struct LogIns {
     /// By the password itself, sealed to the server's public key.
-    pub full: AtomicUsize,
+    full: AtomicUsize,
     /// By a hash that the server remembers from a full one.
-    pub fast: AtomicUsize,
-    pub refused: AtomicUsize,
+    fast: AtomicUsize,
+    refused: AtomicUsize,
 }
 
-pub struct Mysql8 {
-    pub address: SocketAddr,
-    pub log_ins: Arc<LogIns>,
+struct Mysql8 {
+    address: SocketAddr,
+    log_ins: Arc<LogIns>,
     _folder: tempfile::TempDir,
 }
 
 impl Mysql8 {
     /// Until the test ends; `backend` is `host:port` of a MariaDB whose root has no password.
-    pub async fn before(backend: &str, password: &'static str) -> Self {
+    async fn before(backend: &str, password: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("key.pem");
         openssl(
