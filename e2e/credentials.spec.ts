@@ -14,12 +14,7 @@ const button = ({ page }: Person, name: string) => page.getByRole('button', { na
 /** Takes the code that is shown, and shows that it is kept. */
 async function keepCode(of: Person, confirm: string): Promise<void> {
   of.recoveryCode = await of.readRecoveryCode();
-  await button(of, of.t.recovery.kept).click();
-  for (const [index, group] of of.recoveryCode.split('-').entries()) {
-    const field = of.page.getByLabel(of.t.recovery.group(index + 1), { exact: true });
-    if (await field.isVisible()) await field.fill(group);
-  }
-  await button(of, confirm).click();
+  await of.confirmRecoveryCode(confirm);
 }
 
 async function fillRecovery(of: Person, code: string, password: string): Promise<void> {

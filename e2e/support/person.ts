@@ -51,14 +51,14 @@ export class Person {
   }
 
   /** Types the group that is asked for, as the person kept it. */
-  async confirmRecoveryCode(): Promise<void> {
+  async confirmRecoveryCode(confirm = this.t.recovery.confirm): Promise<void> {
     await this.page.getByRole('button', { name: this.t.recovery.kept }).click();
     const groups = this.recoveryCode.split('-');
     for (const [index, group] of groups.entries()) {
       const field = this.page.getByLabel(this.t.recovery.group(index + 1), { exact: true });
       if (await field.isVisible()) await field.fill(group);
     }
-    await this.page.getByRole('button', { name: this.t.recovery.confirm }).click();
+    await this.page.getByRole('button', { name: confirm }).click();
   }
 
   async logIn(password = this.password): Promise<void> {

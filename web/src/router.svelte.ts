@@ -1,6 +1,8 @@
 /** Where one is. Unknown addresses lead home. */
-export type Route =
-  { page: 'welcome' } | { page: 'sign-up' } | { page: 'recover' } | Place | { page: 'settings' };
+export type Route = { page: Page } | Place;
+
+const PAGES = ['welcome', 'sign-up', 'recover', 'settings'] as const;
+type Page = (typeof PAGES)[number];
 
 /** In a conversation perhaps, and there at a message, by its `seq`. */
 export interface Place {
@@ -14,10 +16,8 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 export function parse(path: string): Route {
   const parts = path.split('/').filter((part) => part !== '');
-  if (parts.length === 1 && parts[0] === 'welcome') return { page: 'welcome' };
-  if (parts.length === 1 && parts[0] === 'sign-up') return { page: 'sign-up' };
-  if (parts.length === 1 && parts[0] === 'recover') return { page: 'recover' };
-  if (parts.length === 1 && parts[0] === 'settings') return { page: 'settings' };
+  const page = PAGES.find((each) => each === parts[0]);
+  if (parts.length === 1 && page) return { page };
   const [c, conversation, message] = parts;
   if (c === 'c' && conversation && UUID.test(conversation)) {
     if (parts.length === 2) return { page: 'conversations', conversation };

@@ -47,6 +47,13 @@ export const ALWAYS = 8.64e15;
 /** More saved messages than anybody looks through, and far from filling the vault. */
 export const MAX_SAVED = 1_000;
 
+/** When to ask next whether the recovery code is still at hand. */
+const CODE_REMINDER = 'recovery-code';
+const DAY = 24 * 3_600_000;
+const CODE_AFTER_SIGN_UP = 30 * DAY;
+const CODE_AFTER_A_CHECK = 180 * DAY;
+const CODE_AFTER_NOT_NOW = 7 * DAY;
+
 const NOTICES: NoticeWishes = { words: true, sound: true, quiet: null };
 
 // Each wish is an entry of its own, so that two browsers that set two of them at once lose neither.
@@ -213,13 +220,19 @@ export class Preferences {
 
   // The recovery code
 
-  /** From when one is to be asked whether it is still at hand. */
-  remindOfCode(otherwise: number): number {
-    return (this.value('recovery-code') as number | null) ?? otherwise;
+  /** From when one is to be asked whether it is still at hand. `signedUpAt`: milliseconds since 1970. */
+  remindOfCodeAt(signedUpAt: number): number {
+    return (this.value(CODE_REMINDER) as number | null) ?? signedUpAt + CODE_AFTER_SIGN_UP;
   }
 
-  setReminderOfCode(at: number): Promise<void> {
-    return this.set('recovery-code', at);
+  /** It was, just now. */
+  codeSeen(): void {
+    void this.set(CODE_REMINDER, clock.now() + CODE_AFTER_A_CHECK).catch(() => undefined);
+  }
+
+  /** It was no good moment to ask. */
+  postponeCode(): void {
+    void this.set(CODE_REMINDER, clock.now() + CODE_AFTER_NOT_NOW).catch(() => undefined);
   }
 }
 

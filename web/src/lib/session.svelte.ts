@@ -8,6 +8,7 @@ import { forgetHabits } from '../features/emoji/habits';
 import { api } from './api/client';
 import type { Me, Person, Privacy, SignedIn } from './api/types';
 import { clock } from './clock';
+import { Credentials } from './credentials';
 import { Desk, type Word as DeskWord } from './desk';
 import { backOff, type Connection } from './live';
 import { passing } from './outbox';
@@ -16,7 +17,6 @@ import { Problem } from './problem';
 import { forgetLogIns, type Sessions } from './sessions.svelte';
 import { Storage } from './storage';
 import { vault, warmUp } from './vault';
-import type { NewRecoveryCode } from '../generated/wasm/wasm.js';
 
 /** What the tabs of one browser tell each other. */
 type Word = { type: 'signed-out' } | { type: 'signed-in'; session: string } | DeskWord;
@@ -43,6 +43,11 @@ export class Session {
   private readonly profiles = new SvelteMap<string, Person>();
   private readonly storage = new Storage();
   private readonly tabs = new BroadcastChannel('entrenous');
+
+  readonly credentials = new Credentials(
+    () => this.me?.handle ?? '',
+    ({ secured_at }) => this.secured(secured_at),
+  );
 
   constructor() {
     this.tabs.onmessage = ({ data }: MessageEvent<Word>) => this.heard(data);
@@ -229,8 +234,11 @@ export class Session {
     if (this.me?.id === person.id) this.me = { ...this.me, ...person };
   }
 
+  /** Here, or in another page of this browser: the other sessions are ended. */
   private secured(secured_at: number): void {
-    if (this.me && this.me.secured_at < secured_at) this.me = { ...this.me, secured_at };
+    if (!this.me || secured_at <= this.me.secured_at) return;
+    this.me = { ...this.me, secured_at };
+    this.sessions.othersEnded();
   }
 
   private privacyChanged(privacy: Privacy): void {
@@ -350,51 +358,6 @@ export class Session {
     const privacy = await api.privacy();
     // Changed meanwhile: the answer may be from before that.
     if (this.me?.privacy === before) this.privacyChanged(privacy);
-  }
-
-  // What opens the account
-
-  /** All other sessions end. */
-  async changePassword(present: string, next: string): Promise<void> {
-    const registration = await vault.startRegistration(next);
-    const { proof, response } = await this.prove(present, registration);
-    const password = await vault.replacePassword(registration, response ?? '', clock.now());
-    this.me = await api.credentialsFinish({ ...proof, password });
-    this.sessions.othersEnded();
-  }
-
-  /** Only proves it: throws `wrong_credentials`. */
-  async checkPassword(password: string): Promise<void> {
-    const { proof } = await this.prove(password);
-    await api.credentialsFinish(proof);
-  }
-
-  /** One that does not count yet. */
-  prepareRecoveryCode(): Promise<NewRecoveryCode> {
-    return vault.replaceRecoveryCode(clock.now());
-  }
-
-  async replaceRecoveryCode({ verifier, slot }: NewRecoveryCode, password: string): Promise<void> {
-    const { proof } = await this.prove(password);
-    this.me = await api.credentialsFinish({ ...proof, recovery: { verifier, slot } });
-  }
-
-  /** Throws `bad_recovery_code` or `wrong_recovery_code`. */
-  async checkRecoveryCode(code: string): Promise<void> {
-    const proof = await vault.recoveryProof(code, this.me?.handle ?? '');
-    await api.checkRecoveryCode({ proof });
-  }
-
-  async endOtherSessions(): Promise<void> {
-    this.me = await api.endOtherSessions();
-    this.sessions.othersEnded();
-  }
-
-  private async prove(password: string, registration?: string) {
-    const request = await vault.startLogin(password);
-    const started = await api.credentialsStart({ request, ...(registration && { registration }) });
-    const finalization = await vault.prove(request, this.me?.handle ?? '', started.response);
-    return { proof: { login: started.login, finalization }, response: started.registration };
   }
 
   async openConversation(account: string): Promise<string> {

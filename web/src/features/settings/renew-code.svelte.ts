@@ -1,11 +1,9 @@
 import type { NewRecoveryCode } from '../../generated/wasm/wasm.js';
 import { t } from '../../i18n/index.svelte';
-import { clock } from '../../lib/clock';
 import { passing } from '../../lib/outbox';
 import { Problem } from '../../lib/problem';
 import type { Session } from '../../lib/session.svelte';
 import { NewCode } from '../welcome/new-code.svelte';
-import { AFTER_A_CHECK } from './code-reminder';
 
 /** Another recovery code in the place of the one there is: the password → the code → one group of it typed. */
 export class RenewCode extends NewCode {
@@ -33,8 +31,8 @@ export class RenewCode extends NewCode {
     this.problem = null;
     if (this.passwordError) return false;
     return this.working(async () => {
-      await this.session.checkPassword(this.password);
-      this.made = await this.session.prepareRecoveryCode();
+      await this.session.credentials.checkPassword(this.password);
+      this.made = await this.session.credentials.prepareCode();
       this.code = this.made.code;
       this.step = 'code';
     });
@@ -44,12 +42,12 @@ export class RenewCode extends NewCode {
     if (!this.made) throw new Problem('bad_opaque');
     try {
       // Twice is once.
-      await this.session.replaceRecoveryCode(this.made, this.password);
+      await this.session.credentials.replaceCode(this.made, this.password);
     } catch (thrown) {
       this.unsure ||= passing(Problem.from(thrown));
       throw thrown;
     }
-    void this.session.preferences.setReminderOfCode(clock.now() + AFTER_A_CHECK).catch(() => undefined);
+    this.session.preferences.codeSeen();
     this.done();
   }
 }

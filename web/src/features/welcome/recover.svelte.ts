@@ -55,6 +55,7 @@ export class Recover extends NewCode {
   protected async count(): Promise<void> {
     try {
       await this.session.finish();
+      this.session.preferences.codeSeen();
     } catch (thrown) {
       const problem = Problem.from(thrown);
       // What an earlier press asked for was done, and only its answer lost: the code is used up.

@@ -1,0 +1,57 @@
+/** What lets one in, and how one who is signed in replaces it: the password, the recovery code, the other sessions. */
+import type { NewRecoveryCode } from '../generated/wasm/wasm.js';
+import { api } from './api/client';
+import type { Me } from './api/types';
+import { clock } from './clock';
+import { Problem } from './problem';
+import { vault } from './vault';
+
+export class Credentials {
+  constructor(
+    private readonly handle: () => string,
+    private readonly changed: (me: Me) => void,
+  ) {}
+
+  /** All other sessions end. */
+  async changePassword(present: string, next: string): Promise<void> {
+    const registration = await vault.startRegistration(next);
+    const { proof, response } = await this.prove(present, registration);
+    if (!response) throw new Problem('bad_opaque');
+    const password = await vault.replacePassword(registration, response, clock.now());
+    this.changed(await api.credentialsFinish({ ...proof, password }));
+  }
+
+  /** Only proves it: throws `wrong_credentials`. */
+  async checkPassword(password: string): Promise<void> {
+    const { proof } = await this.prove(password);
+    await api.credentialsFinish(proof);
+  }
+
+  /** A recovery code that does not count yet. */
+  prepareCode(): Promise<NewRecoveryCode> {
+    return vault.replaceRecoveryCode(clock.now());
+  }
+
+  /** Twice is once. */
+  async replaceCode({ verifier, slot }: NewRecoveryCode, password: string): Promise<void> {
+    const { proof } = await this.prove(password);
+    this.changed(await api.credentialsFinish({ ...proof, recovery: { verifier, slot } }));
+  }
+
+  /** Throws `bad_recovery_code` or `wrong_recovery_code`. */
+  async checkCode(code: string): Promise<void> {
+    const proof = await vault.recoveryProof(code, this.handle());
+    await api.checkRecoveryCode({ proof });
+  }
+
+  async endOtherSessions(): Promise<void> {
+    this.changed(await api.endOtherSessions());
+  }
+
+  private async prove(password: string, registration?: string) {
+    const request = await vault.startLogin(password);
+    const started = await api.credentialsStart({ request, ...(registration && { registration }) });
+    const finalization = await vault.prove(request, this.handle(), started.response);
+    return { proof: { login: started.login, finalization }, response: started.registration };
+  }
+}
