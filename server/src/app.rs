@@ -35,8 +35,8 @@ use crate::live::poll::Shelf;
 use crate::privacy::Agreements;
 use crate::writer::Writer;
 use crate::{
-    accounts, blocks, conversations, credentials, event, keys, live, messages, people, privacy, profile,
-    reports, scheduled, sessions, web_files,
+    accounts, audit, blocks, conversations, credentials, event, keys, live, messages, people, privacy,
+    profile, reports, scheduled, sessions, web_files,
 };
 
 /// Enough for the largest vault in base64.
@@ -147,6 +147,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(scheduled::scheduled_messages))
         .routes(routes!(scheduled::schedule, scheduled::withdraw))
         .routes(routes!(scheduled::send_now))
+        .routes(routes!(audit::audit))
+        .routes(routes!(audit::own_audit))
         .routes(routes!(live::presence::attending))
         .routes(routes!(live::presence::presence))
         .routes(routes!(live::presence::typing))

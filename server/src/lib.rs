@@ -12,6 +12,7 @@
 //! - [`keys`] what the server keeps sealed: key bundles, vaults, keyrings, epochs
 //! - [`conversations`] and [`messages`], [`scheduled`] those that wait for their time
 //! - [`blocks`] and [`reports`]
+//! - [`audit`] what administrators did
 //!
 //! For whoever looks after the server: [`archive`] has backups, restoring and moving, [`doctor`] looks for what is
 //! wrong.
@@ -26,6 +27,7 @@
 pub mod accounts;
 pub mod app;
 pub mod archive;
+pub mod audit;
 pub mod blocks;
 pub mod clock;
 pub mod cluster;

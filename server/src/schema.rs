@@ -3,15 +3,18 @@
 
 pub mod tables;
 
+mod engine;
 mod m2026_11_28_first;
+mod m2026_11_29_administration;
 mod m2026_11_29_sessions;
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, seaql_migrations};
 
 /// Every table that a migration ever made, by name. What a backup holds and a move carries over.
-pub const TABLES: [&str; 21] = [
+pub const TABLES: [&str; 22] = [
     "accounts",
+    "audit",
     "avatars",
     "changes",
     "conversations",
@@ -38,7 +41,11 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m2026_11_28_first::Migration), Box::new(m2026_11_29_sessions::Migration)]
+        vec![
+            Box::new(m2026_11_28_first::Migration),
+            Box::new(m2026_11_29_sessions::Migration),
+            Box::new(m2026_11_29_administration::Migration),
+        ]
     }
 }
 

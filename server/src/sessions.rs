@@ -64,6 +64,23 @@ impl FromRequestParts<App> for CurrentAccount {
     }
 }
 
+/// Whoever is asking looks after this server. As with [`CurrentAccount`], loading it is the only way to get one.
+#[derive(Clone, Debug)]
+pub struct Administrator(pub CurrentAccount);
+
+impl FromRequestParts<App> for Administrator {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let current = CurrentAccount::from_request_parts(parts, app).await?;
+        let account = accounts::Entity::find_by_id(current.account).one(app.db.read()).await?;
+        match account.ok_or(Code::SignedOut)?.administrator {
+            true => Ok(Self(current)),
+            false => Err(Code::NotAdministrator.into()),
+        }
+    }
+}
+
 /// Note that a session is in use.
 pub async fn touch(app: &App, session: Uuid) -> Result<()> {
     let seen =

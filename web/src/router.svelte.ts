@@ -1,8 +1,17 @@
 /** Where one is. Unknown addresses lead home. */
-export type Route = { page: Page } | Place;
+export type Route = { page: Page } | Administration | Place;
 
 const PAGES = ['welcome', 'sign-up', 'recover', 'settings'] as const;
 type Page = (typeof PAGES)[number];
+
+/** For administrators: what each section shows is in `features/administration/sections.ts`. */
+export const SECTIONS = ['reports', 'journal'] as const;
+export type Section = (typeof SECTIONS)[number];
+
+export interface Administration {
+  page: 'administration';
+  section: Section;
+}
 
 /** In a conversation perhaps, and there at a message, by its `seq`. */
 export interface Place {
@@ -18,6 +27,10 @@ export function parse(path: string): Route {
   const parts = path.split('/').filter((part) => part !== '');
   const page = PAGES.find((each) => each === parts[0]);
   if (parts.length === 1 && page) return { page };
+  if (parts[0] === 'administration' && parts.length <= 2) {
+    const section = SECTIONS.find((each) => each === parts[1]) ?? SECTIONS[0];
+    return { page: 'administration', section };
+  }
   const [c, conversation, message] = parts;
   if (c === 'c' && conversation && UUID.test(conversation)) {
     if (parts.length === 2) return { page: 'conversations', conversation };
@@ -29,6 +42,7 @@ export function parse(path: string): Route {
 }
 
 export function address(route: Route): string {
+  if (route.page === 'administration') return `/administration/${route.section}`;
   if (route.page !== 'conversations') return `/${route.page}`;
   if (!route.conversation) return '/';
   return `/c/${route.conversation}${route.message ? `/${route.message}` : ''}`;

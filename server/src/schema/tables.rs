@@ -344,6 +344,22 @@ table! {
 }
 
 table! {
+    /// What administrators did, in the order of time. Rows are added, never changed.
+    audit = "audit" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: Uuid,
+        /// None for the command line of the machine.
+        administrator: Option<Uuid>,
+        act: String,
+        /// Whose account it was done to.
+        account: Option<Uuid>,
+        /// What else there is to know, in words or as JSON: never a secret.
+        detail: String,
+        at: i64,
+    }
+}
+
+table! {
     /// What the server remembers about itself.
     settings = "settings" {
         #[sea_orm(primary_key, auto_increment = false)]

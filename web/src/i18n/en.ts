@@ -378,6 +378,8 @@ export const en = {
     more: 'More emoji',
   },
   settings: {
+    administration: 'Administration',
+    administrationHint: 'People, sign-up, journal',
     title: 'Settings',
     open: 'Profile and settings',
     profile: 'Profile',

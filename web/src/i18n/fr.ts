@@ -374,6 +374,8 @@ export const fr: Texts = {
     more: 'Plus d’émojis',
   },
   settings: {
+    administration: 'Administration',
+    administrationHint: 'Personnes, inscription, journal',
     title: 'Réglages',
     open: 'Profil et réglages',
     profile: 'Profil',

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { Problem } from '../lib/problem';
 import { en } from './en';
 import { fr } from './fr';
+import { en as enAdministration } from '../features/administration/words/en';
+import { fr as frAdministration } from '../features/administration/words/fr';
 import { language, preferred, t } from './index.svelte';
 import { problemText } from './problem-text';
 
@@ -21,10 +23,11 @@ function flatten(node: unknown, path = ''): [string, string][] {
   );
 }
 
-const english = new Map(flatten(en));
-const french = new Map(flatten(fr));
+const english = new Map(flatten({ ...en, administration: enAdministration }));
+const french = new Map(flatten({ ...fr, administration: frAdministration }));
 /** Said alike in both languages. */
-const ALIKE = /^(search\.(shortcut|messages$)|conversations\.title$|notices\.title$)/;
+const ALIKE =
+  /^(search\.(shortcut|messages$)|conversations\.title$|notices\.title$|settings\.administration$|administration\.page\.title$)/;
 
 describe('the French texts', () => {
   it('are as many as the English ones, under the same names', () => {

@@ -32,7 +32,12 @@ class Language {
 
 export const language = new Language();
 
-/** The texts of the chosen language: `t.signUp.title`. Reading follows every change of language. */
-export const t: Texts = new Proxy(en, {
-  get: (_, group: keyof Texts) => texts[language.code][group],
-});
+/** Reading follows every change of language. */
+export function speaking<Words extends object>(words: Record<LanguageCode, Words>): Words {
+  return new Proxy(words.en, {
+    get: (_, group) => words[language.code][group as keyof Words],
+  });
+}
+
+/** The texts of the chosen language: `t.signUp.title`. */
+export const t: Texts = speaking(texts);

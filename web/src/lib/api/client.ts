@@ -16,7 +16,7 @@ import type {
 } from './types';
 
 // Looked up at each call: the page's fetch may be watched or replaced.
-const server = createClient<paths>({ baseUrl: '/api', fetch: (request) => fetch(request) });
+export const server = createClient<paths>({ baseUrl: '/api', fetch: (request) => fetch(request) });
 
 let signedOut: () => void = () => undefined;
 
@@ -40,7 +40,7 @@ function problemOf({ error, response }: Answer<unknown>): Problem {
 }
 
 /** The data; whatever goes wrong is a `Problem`, save an abort, which stays an abort. */
-async function data<Data>(answer: Promise<Answer<Data>>): Promise<Data> {
+export async function data<Data>(answer: Promise<Answer<Data>>): Promise<Data> {
   const arrived = await answer.catch((thrown: unknown) => {
     if (thrown instanceof DOMException && thrown.name === 'AbortError') throw thrown;
     throw new Problem('offline', 0, String(thrown));

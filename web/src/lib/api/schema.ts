@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/administration/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What administrators did, the latest first. */
+        get: operations["audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/attending": {
         parameters: {
             query?: never;
@@ -15,6 +32,23 @@ export interface paths {
         put?: never;
         /** Say that one is there, for the next minute. Over a WebSocket the frame `attending` says it better. */
         post: operations["attending"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What administrators did to one's own account, the latest first. */
+        get: operations["own_audit"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -839,6 +873,29 @@ export interface components {
              */
             seq: number;
         };
+        /**
+         * @description What administrators do.
+         * @enum {string}
+         */
+        Act: "settings_changed" | "made_administrator" | "made_person" | "suspended" | "resumed" | "sessions_ended" | "other";
+        AuditEntries: {
+            entries: components["schemas"]["AuditEntry"][];
+            /**
+             * Format: uuid
+             * @description For the next page.
+             */
+            next?: string | null;
+        };
+        AuditEntry: {
+            account?: components["schemas"]["Person"] | null;
+            act: components["schemas"]["Act"];
+            administrator?: components["schemas"]["Person"] | null;
+            at: components["schemas"]["i64"];
+            by_command_line: boolean;
+            detail: string;
+            /** Format: uuid */
+            id: string;
+        };
         Availability: {
             available: boolean;
         };
@@ -1540,6 +1597,36 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    audit: {
+        parameters: {
+            query?: {
+                /** @description The last page's `next`. */
+                before?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditEntries"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     attending: {
         parameters: {
             query?: never;
@@ -1554,6 +1641,36 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    own_audit: {
+        parameters: {
+            query?: {
+                /** @description The last page's `next`. */
+                before?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditEntries"];
+                };
             };
             default: {
                 headers: {

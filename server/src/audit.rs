@@ -1,0 +1,161 @@
+//! The journal of what administrators did: written in the transaction that does it, only ever added to. Whoever's
+//! account it was done to can read that part of it.
+
+use axum::extract::State;
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::clock::Millis;
+use crate::error::{Error, Problem, Result};
+use crate::people::{self, Person};
+use crate::schema::tables::audit as table;
+use crate::sessions::{Administrator, CurrentAccount};
+use crate::wire::Query;
+
+const PAGE: u64 = 50;
+
+/// What administrators do.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// `detail`: what was changed.
+    SettingsChanged,
+    MadeAdministrator,
+    MadePerson,
+    Suspended,
+    Resumed,
+    SessionsEnded,
+    /// What a newer version has written.
+    #[serde(other)]
+    Other,
+}
+
+impl Act {
+    /// As it is stored and sent.
+    fn name(self) -> Result<String> {
+        let named = serde_json::to_value(self).map_err(Error::internal)?;
+        Ok(named.as_str().unwrap_or_default().to_owned())
+    }
+
+    fn named(name: &str) -> Self {
+        serde_json::from_value(name.into()).unwrap_or(Act::Other)
+    }
+}
+
+/// Who does it.
+#[derive(Clone, Copy, Debug)]
+pub enum Actor {
+    Administrator(Uuid),
+    /// Whoever may use the machine's command line.
+    CommandLine,
+}
+
+impl From<&Administrator> for Actor {
+    fn from(Administrator(current): &Administrator) -> Self {
+        Actor::Administrator(current.account)
+    }
+}
+
+/// Write down an act, within the transaction that does it.
+pub async fn record(
+    tx: &impl ConnectionTrait,
+    app: &App,
+    actor: Actor,
+    act: Act,
+    account: Option<Uuid>,
+    detail: &str,
+) -> Result<()> {
+    let administrator = match actor {
+        Actor::Administrator(account) => Some(account),
+        Actor::CommandLine => None,
+    };
+    let row = table::Model {
+        id: app.clock.new_id(),
+        administrator,
+        act: act.name()?,
+        account,
+        detail: detail.to_owned(),
+        at: app.clock.now(),
+    };
+    table::Entity::insert(table::ActiveModel::from(row)).exec_without_returning(tx).await?;
+    tracing::info!(?act, ?account, ?administrator, "an administrator acted");
+    Ok(())
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct AuditEntry {
+    id: Uuid,
+    act: Act,
+    /// None for the command line, and for an account that is gone.
+    administrator: Option<Person>,
+    by_command_line: bool,
+    /// Whose account it was done to; none if it was nobody's, or is gone.
+    account: Option<Person>,
+    detail: String,
+    at: Millis,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct AuditEntries {
+    entries: Vec<AuditEntry>,
+    /// For the next page.
+    next: Option<Uuid>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct AuditPage {
+    /// The last page's `next`.
+    before: Option<Uuid>,
+}
+
+/// What administrators did, the latest first.
+#[utoipa::path(get, path = "/administration/audit", tag = "administration", params(AuditPage), responses(
+    (status = 200, body = AuditEntries), (status = "default", body = Problem)))]
+pub async fn audit(
+    _: Administrator,
+    State(app): State<App>,
+    Query(page): Query<AuditPage>,
+) -> Result<axum::Json<AuditEntries>> {
+    read(&app, Condition::all(), page).await
+}
+
+/// What administrators did to one's own account, the latest first.
+#[utoipa::path(get, path = "/audit", tag = "accounts", params(AuditPage), responses(
+    (status = 200, body = AuditEntries), (status = "default", body = Problem)))]
+pub async fn own_audit(
+    current: CurrentAccount,
+    State(app): State<App>,
+    Query(page): Query<AuditPage>,
+) -> Result<axum::Json<AuditEntries>> {
+    read(&app, Condition::all().add(table::Column::Account.eq(current.account)), page).await
+}
+
+async fn read(app: &App, those: Condition, page: AuditPage) -> Result<axum::Json<AuditEntries>> {
+    let db = app.db.read();
+    // Ids are in the order of time.
+    let before = page.before.map(|before| table::Column::Id.lt(before));
+    let rows = table::Entity::find()
+        .filter(those.add_option(before))
+        .order_by_desc(table::Column::Id)
+        .limit(PAGE)
+        .all(db)
+        .await?;
+    let next = rows.last().filter(|_| rows.len() as u64 == PAGE).map(|row| row.id);
+    let named = rows.iter().flat_map(|row| row.administrator.into_iter().chain(row.account));
+    let people = people::by_id(db, named).await?;
+    let person = |id: Option<Uuid>| people.get(&id?).cloned();
+    let entries = rows.into_iter().map(|row| AuditEntry {
+        id: row.id,
+        act: Act::named(&row.act),
+        by_command_line: row.administrator.is_none(),
+        administrator: person(row.administrator),
+        account: person(row.account),
+        detail: row.detail,
+        at: row.at,
+    });
+    Ok(axum::Json(AuditEntries { entries: entries.collect(), next }))
+}

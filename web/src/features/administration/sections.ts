@@ -1,0 +1,8 @@
+import type { Component } from 'svelte';
+import type { Section } from '../../router.svelte';
+
+/** Each is fetched when it is first shown. */
+export const sections: Record<Section, () => Promise<{ default: Component }>> = {
+  reports: () => import('./ReportsSection.svelte'),
+  journal: () => import('./JournalSection.svelte'),
+};
