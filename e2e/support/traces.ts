@@ -59,10 +59,13 @@ export function filesOf(folder: string): Buffer {
   return Buffer.concat(readdirSync(folder).map((name) => readFileSync(join(folder, name))));
 }
 
-/** Whether a word stands somewhere: as it is, in UTF-16, in hexadecimal, or inside base64 at any alignment. */
-export function contains(haystack: Buffer, word: string): boolean {
-  const bytes = Buffer.from(word);
-  const forms = [bytes, Buffer.from(word, 'utf16le'), Buffer.from(bytes.toString('hex'))];
+/**
+ * Where some words stand: as they are, in UTF-16, in hexadecimal, or inside base64 at any alignment; with what stands around
+ * them. Null for nowhere. Fewer than eight letters could be found by chance in a megabyte of base64.
+ */
+export function traceOf(haystack: Buffer, words: string): string | null {
+  const bytes = Buffer.from(words);
+  const forms = [bytes, Buffer.from(words, 'utf16le'), Buffer.from(bytes.toString('hex'))];
   for (const shift of [0, 1, 2]) {
     // The first and last characters of base64 also carry bits of their neighbours.
     const inside = Buffer.concat([Buffer.alloc(shift), bytes])
@@ -71,5 +74,9 @@ export function contains(haystack: Buffer, word: string): boolean {
     const sure = inside.slice(shift === 0 ? 0 : shift + 1, -1);
     forms.push(Buffer.from(sure), Buffer.from(sure.replaceAll('+', '-').replaceAll('/', '_')));
   }
-  return forms.some((form) => haystack.includes(form));
+  for (const form of forms) {
+    const at = haystack.indexOf(form);
+    if (at >= 0) return haystack.toString('latin1', Math.max(0, at - 60), at + form.length + 60);
+  }
+  return null;
 }
