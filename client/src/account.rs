@@ -61,45 +61,36 @@ fn new_code(made: &NewRecoveryCode) -> Value {
     json!({"verifier": Bytes(made.verifier.to_vec()), "slot": Slot::from(made.slot.clone())})
 }
 
+/// What a sign-up may need besides names and a password.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SignUp<'a> {
+    /// The code that a server on the network wants from its first account.
+    pub setup_code: Option<&'a str>,
+    /// The token of an invitation.
+    pub invitation: Option<&'a str>,
+    /// The machine's clock is off by so many milliseconds.
+    pub off_by: i64,
+}
+
 impl Client {
     /// Creates an account. `base_url`: `http://host:port`.
     pub async fn register(base_url: &str, handle: &str, display_name: &str, password: &str) -> Result<Self> {
-        Self::register_with(base_url, handle, display_name, password, None).await
+        Self::register_with(base_url, handle, display_name, password, SignUp::default()).await
     }
 
-    /// As [`Client::register`], with the code that a server on the network wants from its first account.
+    /// As [`Client::register`], where more is needed.
     pub async fn register_with(
         base_url: &str,
         handle: &str,
         display_name: &str,
         password: &str,
-        setup_code: Option<&str>,
-    ) -> Result<Self> {
-        Self::sign_up(base_url, [handle, display_name, password], setup_code, 0).await
-    }
-
-    /// As [`Client::register`], on a machine whose clock is off by so many milliseconds.
-    pub async fn register_by_clock(
-        base_url: &str,
-        handle: &str,
-        display_name: &str,
-        password: &str,
-        off_by: i64,
-    ) -> Result<Self> {
-        Self::sign_up(base_url, [handle, display_name, password], None, off_by).await
-    }
-
-    async fn sign_up(
-        base_url: &str,
-        [handle, display_name, password]: [&str; 3],
-        setup_code: Option<&str>,
-        off_by: i64,
+        SignUp { setup_code, invitation, off_by }: SignUp<'_>,
     ) -> Result<Self> {
         let api = Api::new(base_url);
         let registration = Registration::start(password)?;
         let request = Bytes(registration.request().to_vec());
-        let started: RegisterStarted =
-            api.post("/register/start", &json!({"handle": handle, "request": request})).await?;
+        let start = json!({"handle": handle, "request": request, "invitation": invitation});
+        let started: RegisterStarted = api.post("/register/start", &start).await?;
         let RegisterStarted { account, response } = started;
         let name = handle.to_owned();
         let time = now().saturating_add_signed(off_by);
@@ -116,9 +107,8 @@ impl Client {
             "key_bundle": SignedBytes::from(material.key_bundle),
             "recovery_verifier": Bytes(material.recovery_verifier.to_vec()),
         });
-        if let Some(code) = setup_code {
-            finish["setup_code"] = code.into();
-        }
+        finish["setup_code"] = setup_code.into();
+        finish["invitation"] = invitation.into();
         let (token, session) = api.begin_session::<Session>("/register/finish", &finish).await?;
         let recovery_code = Some(registered.recovery_code);
         let client = Self::signed_in(api.with_token(token), session, recovery_code, registered.keychain);

@@ -148,6 +148,8 @@ pub struct Config {
     pub name: String,
     pub version: String,
     pub setup_code_needed: bool,
+    pub sign_up: String,
+    pub welcome: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

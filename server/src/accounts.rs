@@ -17,8 +17,10 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::clock::{HOUR, MINUTE, Millis};
 use crate::error::{Code, Error, Problem, Result, is_duplicate};
+use crate::invitations;
 use crate::keys::{self, MAX_VAULT_BYTES, SignedBytes, Vault};
 use crate::limits::ClientAddress;
+use crate::organisation::{Organisation, SignUp};
 use crate::people::{self, Person};
 use crate::privacy::Privacy;
 use crate::schema::tables::{accounts, handshakes, key_bundles, settings};
@@ -46,17 +48,22 @@ pub struct Me {
     pub secured_at: Millis,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     Person,
     Administrator,
 }
 
+impl Role {
+    pub fn of(account: &accounts::Model) -> Self {
+        if account.administrator { Role::Administrator } else { Role::Person }
+    }
+}
+
 pub fn me(account: accounts::Model) -> Me {
-    let role = if account.administrator { Role::Administrator } else { Role::Person };
     Me {
-        role,
+        role: Role::of(&account),
         created_at: account.created_at,
         privacy: Privacy::from(&account),
         secured_at: account.secured_at,
@@ -89,6 +96,8 @@ pub struct RegisterStart {
     handle: String,
     /// OPAQUE RegistrationRequest.
     request: Bytes,
+    /// The token of an invitation, where one is needed.
+    invitation: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -109,6 +118,8 @@ pub async fn register_start(
 ) -> Result<axum::Json<RegisterStarted>> {
     app.limits.attempt(&address)?;
     check_handle(&start.handle)?;
+    // Before a recovery code is written down in vain.
+    refuse_unless_welcome(app.db.read(), &app, start.invitation.as_deref()).await?;
     if find(app.db.read(), &start.handle).await?.is_some() {
         return Err(Code::HandleTaken.into());
     }
@@ -133,6 +144,8 @@ pub struct RegisterFinish {
     recovery_verifier: Bytes,
     /// For the first account of a server that others can reach.
     setup_code: Option<String>,
+    /// As at the start.
+    invitation: Option<String>,
 }
 
 /// Create the account and open its first session.
@@ -158,6 +171,7 @@ pub async fn register_finish(
         .db
         .write(async |tx| {
             let administrator = is_first && may_administer(tx, &app, finish.setup_code.as_deref()).await?;
+            let invitation = take_in(tx, &app, finish.invitation.as_deref()).await?;
             let account = accounts::Model {
                 id: finish.account,
                 handle: handle.clone(),
@@ -174,6 +188,8 @@ pub async fn register_finish(
                 shares_receipts: true,
                 last_seen: None,
                 secured_at: 0,
+                suspended_at: None,
+                invitation,
             };
             insert_account(tx, account.clone()).await?;
             people::index(tx, &account).await?;
@@ -402,6 +418,28 @@ async fn insert_account(tx: &impl ConnectionTrait, account: accounts::Model) -> 
         },
     )?;
     Ok(())
+}
+
+/// Whether somebody may sign up. The first account always may: it has the set-up code.
+async fn refuse_unless_welcome(db: &impl ConnectionTrait, app: &App, invitation: Option<&str>) -> Result<()> {
+    let sign_up = Organisation::load(db).await?.sign_up;
+    match sign_up {
+        SignUp::Open => Ok(()),
+        _ if !exist(db).await? => Ok(()),
+        SignUp::Invited => invitations::standing(db, app, invitation).await.map(drop),
+        SignUp::Closed => Err(Code::SignUpClosed.into()),
+    }
+}
+
+/// The same, within the transaction that makes the account. The invitation that was used, also where none was needed.
+async fn take_in(tx: &impl ConnectionTrait, app: &App, invitation: Option<&str>) -> Result<Option<Uuid>> {
+    refuse_unless_welcome(tx, app, invitation).await?;
+    match invitations::consume(tx, app, invitation).await {
+        Ok(invitation) => Ok(Some(invitation)),
+        // Welcome without one.
+        Err(Error::Refused(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The first account administers; on a server that others can reach, only with the code that it printed.

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -24,7 +24,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Millis};
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::db::Db;
@@ -32,11 +32,13 @@ use crate::error::{Code, Error, Problem, Result};
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::live::poll::Shelf;
+use crate::meters::Meters;
+use crate::organisation::{Language, Organisation, SignUp};
 use crate::privacy::Agreements;
 use crate::writer::Writer;
 use crate::{
-    accounts, audit, blocks, conversations, credentials, event, keys, live, messages, people, privacy,
-    profile, reports, scheduled, sessions, web_files,
+    accounts, administration, audit, blocks, conversations, credentials, event, invitations, keys, live,
+    messages, monitoring, organisation, people, privacy, profile, reports, scheduled, sessions, web_files,
 };
 
 /// Enough for the largest vault in base64.
@@ -57,6 +59,8 @@ pub struct Parts {
     pub db: Db,
     pub opaque: Opaque,
     pub limits: Limits,
+    pub meters: Arc<Meters>,
+    pub started_at: Millis,
     pub live: Live,
     pub shelf: Shelf,
     pub writer: Writer,
@@ -81,9 +85,12 @@ impl Deref for App {
 impl App {
     pub fn new(config: Config, clock: Clock, db: Db, opaque: Opaque, cluster: Cluster) -> Result<Self> {
         let live = Live::new(clock.clone(), cluster.clone());
+        let meters = Arc::new(Meters::default());
         Ok(Self(Arc::new(Parts {
             limits: Limits::new(&config, clock.clone(), cluster),
-            writer: Writer::start(&db, live.clone(), clock.clone())?,
+            writer: Writer::start(&db, live.clone(), meters.clone(), clock.clone())?,
+            started_at: clock.now(),
+            meters,
             schedule: Notify::new(),
             tasks: TaskTracker::new(),
             members: Cache::new(REMEMBERED),
@@ -147,6 +154,15 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(scheduled::scheduled_messages))
         .routes(routes!(scheduled::schedule, scheduled::withdraw))
         .routes(routes!(scheduled::send_now))
+        .routes(routes!(organisation::organisation, organisation::change_organisation))
+        .routes(routes!(invitations::invitations, invitations::invite))
+        .routes(routes!(invitations::revoke_invitation))
+        .routes(routes!(administration::accounts))
+        .routes(routes!(administration::change_role))
+        .routes(routes!(administration::suspend, administration::resume))
+        .routes(routes!(administration::end_sessions))
+        .routes(routes!(monitoring::monitoring))
+        .routes(routes!(monitoring::log))
         .routes(routes!(audit::audit))
         .routes(routes!(audit::own_audit))
         .routes(routes!(live::presence::attending))
@@ -170,7 +186,7 @@ fn reported() -> OpenApiRouter<App> {
 
 /// For whoever watches over the process; not under `/api`.
 fn health() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz))
+    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(monitoring::metrics))
 }
 
 /// The description of the API, as in `openapi.json`.
@@ -202,6 +218,7 @@ pub fn router(app: App) -> Router {
         .fallback(web_files::serve)
         .method_not_allowed_fallback(async || Error::from(Code::MethodNotAllowed))
         .layer(from_fn_with_state(app.clone(), web_files::strict_headers))
+        .layer(from_fn_with_state(app.clone(), count))
         .layer(CatchPanicLayer::custom(|_| Error::internal("a handler panicked").into_response()))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_failure(()).on_response(log))
         .layer(PropagateRequestIdLayer::x_request_id())
@@ -220,17 +237,27 @@ pub struct PublicConfig {
     version: &'static str,
     /// The next sign-up needs the code that the server printed.
     setup_code_needed: bool,
+    sign_up: SignUp,
+    /// For browsers that speak none of our languages.
+    language: Option<Language>,
+    /// Plain text of the organisation's own, for the pages to log in and to sign up; perhaps empty.
+    welcome: String,
 }
 
 /// How this server is set up.
 #[utoipa::path(get, path = "/config", tag = "accounts", responses(
     (status = 200, body = PublicConfig), (status = "default", body = Problem)))]
 async fn config(State(app): State<App>) -> Result<axum::Json<PublicConfig>> {
+    let decided = Organisation::load(app.db.read()).await?;
+    let accent = app.config.accent.as_ref().map(|accent| accent.0.clone());
     Ok(axum::Json(PublicConfig {
-        name: app.config.name.clone(),
-        accent: app.config.accent.as_ref().map(|accent| accent.0.clone()),
+        name: decided.name.unwrap_or_else(|| app.config.name.clone()),
+        accent: decided.accent.or(accent),
         version: env!("CARGO_PKG_VERSION"),
         setup_code_needed: accounts::setup_code(&app).await?.is_some(),
+        sign_up: decided.sign_up,
+        language: decided.language,
+        welcome: decided.welcome,
     }))
 }
 
@@ -253,6 +280,23 @@ async fn readyz(State(app): State<App>) -> Result<&'static str> {
     } else {
         "ready to be read; nothing can be stored: see the log\n"
     })
+}
+
+/// What is answered, how fast, and whether a log-in led in. Connections that stay open are no requests.
+async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let path = request.uri().path();
+    let logs_in = path == "/api/login/finish";
+    let stays_open = path.starts_with("/api/live");
+    let response = next.run(request).await;
+    let status = response.status();
+    if !stays_open {
+        app.meters.answered(status.as_u16(), began.elapsed());
+    }
+    if logs_in && (status.is_success() || status.is_client_error()) {
+        app.meters.tried_to_sign_in(status.is_success());
+    }
+    response
 }
 
 async fn in_time(request: Request, next: Next) -> Response {

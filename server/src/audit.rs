@@ -28,6 +28,10 @@ pub enum Act {
     Suspended,
     Resumed,
     SessionsEnded,
+    /// `detail`: how many links, for how many, how long.
+    Invited,
+    /// `detail`: what the invitation was noted for.
+    InvitationRevoked,
     /// What a newer version has written.
     #[serde(other)]
     Other,
@@ -53,6 +57,16 @@ pub enum Actor {
     CommandLine,
 }
 
+impl Actor {
+    /// None for the command line.
+    pub fn account(self) -> Option<Uuid> {
+        match self {
+            Actor::Administrator(account) => Some(account),
+            Actor::CommandLine => None,
+        }
+    }
+}
+
 impl From<&Administrator> for Actor {
     fn from(Administrator(current): &Administrator) -> Self {
         Actor::Administrator(current.account)
@@ -68,10 +82,7 @@ pub async fn record(
     account: Option<Uuid>,
     detail: &str,
 ) -> Result<()> {
-    let administrator = match actor {
-        Actor::Administrator(account) => Some(account),
-        Actor::CommandLine => None,
-    };
+    let administrator = actor.account();
     let row = table::Model {
         id: app.clock.new_id(),
         administrator,
@@ -132,6 +143,12 @@ pub async fn own_audit(
     Query(page): Query<AuditPage>,
 ) -> Result<axum::Json<AuditEntries>> {
     read(&app, Condition::all().add(table::Column::Account.eq(current.account)), page).await
+}
+
+/// The latest of what administrators did.
+pub async fn latest(app: &App) -> Result<AuditEntries> {
+    let axum::Json(entries) = read(app, Condition::all(), AuditPage { before: None }).await?;
+    Ok(entries)
 }
 
 async fn read(app: &App, those: Condition, page: AuditPage) -> Result<axum::Json<AuditEntries>> {

@@ -147,6 +147,12 @@ impl Cluster {
         Ok(client.server_info().version)
     }
 
+    /// None without NATS.
+    pub fn is_connected(&self) -> Option<bool> {
+        let node = self.0.as_ref()?;
+        Some(node.client.connection_state() == async_nats::connection::State::Connected)
+    }
+
     pub fn has_others(&self) -> bool {
         self.0.is_some()
     }

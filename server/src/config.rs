@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use ipnet::IpNet;
 
+use crate::command_line::Admin;
 use crate::listen::Listen;
 use crate::tls::{Contact, Domain};
 
@@ -31,6 +32,8 @@ pub enum Command {
     Restore(Restore),
     /// Carry everything over into another database, while the server does not run
     Move(Move),
+    /// Do what administrators do, by the server that runs here; answers are JSON
+    Admin(Admin),
     /// Look whether everything is as the server needs it, and say what to do
     Doctor(Box<Config>),
     /// Print the description of the HTTP API (OpenAPI 3.1, JSON)
@@ -213,6 +216,10 @@ pub struct Config {
     /// How to write the log
     #[arg(long, env = "ENTRENOUS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+
+    /// Who asks for `/metrics` with this as its bearer token is answered; without it, nobody is
+    #[arg(long, env = "ENTRENOUS_METRICS_TOKEN", hide_env_values = true)]
+    pub metrics_token: Option<Secret>,
 
     /// Log-ins and sign-ups that one network address may try in a minute
     #[arg(long, env = "ENTRENOUS_ATTEMPTS_PER_ADDRESS", default_value = "30",
@@ -465,6 +472,27 @@ impl FromStr for Accent {
     }
 }
 
+/// What is not to be shown. At least 16 characters, so that nobody guesses it.
+#[derive(Clone)]
+pub struct Secret(pub String);
+
+impl FromStr for Secret {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.len() {
+            ..16 => Err("give at least 16 characters".to_owned()),
+            _ => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub enum LogFormat {
     Text,
@@ -660,15 +688,20 @@ mod tests {
     #[test]
     fn every_command_reads_the_same_file() {
         let (_folder, path) = file("data = '/srv/entrenous'\nname = 'Ours'\nlisten = '127.0.0.1:9'");
-        for command in
-            [&["backup", "a"][..], &["restore", "a"], &["move", "--to", "sqlite:///b"], &["doctor"]]
-        {
+        for command in [
+            &["backup", "a"][..],
+            &["restore", "a"],
+            &["move", "--to", "sqlite:///b"],
+            &["doctor"],
+            &["admin", "journal"],
+        ] {
             let (verb, rest) = command.split_first().unwrap();
             let all = ["entrenous", verb, "--config", &path].into_iter().chain(rest.iter().copied());
             let storage = match parse(all.map(OsString::from)).unwrap().command {
                 Command::Backup(of) => of.storage,
                 Command::Restore(of) => of.storage,
                 Command::Move(of) => of.storage,
+                Command::Admin(of) => of.storage,
                 Command::Doctor(of) => {
                     assert_eq!((of.name.as_str(), of.listen.to_string().as_str()), ("Ours", "127.0.0.1:9"));
                     of.storage

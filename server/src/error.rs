@@ -52,6 +52,10 @@ refusals! {
     WrongRecoveryCode UNAUTHORIZED "This handle and this recovery code do not go together.";
     BadOrigin FORBIDDEN "This request does not come from the messenger's own page.";
     WrongSetupCode FORBIDDEN "This is not the set-up code that the server printed.";
+    Suspended FORBIDDEN "This account is suspended. Please ask an administrator.";
+    SignUpClosed FORBIDDEN "Nobody can sign up here at the moment.";
+    InvitationNeeded FORBIDDEN "An invitation is needed to sign up here.";
+    InvitationOver FORBIDDEN "This invitation is used up, over, or was withdrawn.";
     NotAdministrator FORBIDDEN "Only administrators may do this.";
     NotYours FORBIDDEN "Only who sent a message may change it.";
     NotFound NOT_FOUND "There is nothing here.";
@@ -67,6 +71,7 @@ refusals! {
     AlreadySent CONFLICT "This message has been sent already.";
     TooManyScheduled CONFLICT "No more than 100 messages can wait for their time.";
     MessageIdReused CONFLICT "This message id stands for another message.";
+    LastAdministrator CONFLICT "Somebody must administer this server: first make somebody else an administrator.";
     TooLarge PAYLOAD_TOO_LARGE "The request is too large.";
     MessageTooLarge PAYLOAD_TOO_LARGE "The message is too long.";
     BadHandle UNPROCESSABLE_ENTITY "A handle has 3 to 32 of a-z, 0-9, dot, hyphen and underscore.";
@@ -83,6 +88,8 @@ refusals! {
     BadTimer UNPROCESSABLE_ENTITY "Messages stay for ever, a day, a week, or four weeks.";
     BadTime UNPROCESSABLE_ENTITY "A message can be sent at a time to come, within a year.";
     BadReport UNPROCESSABLE_ENTITY "A report has a note of up to 1,000 characters, and up to 50 texts of the other person.";
+    BadOrganisation UNPROCESSABLE_ENTITY "The name has up to 40 characters, the welcome up to 2,000; the colour is written #rrggbb.";
+    BadInvitation UNPROCESSABLE_ENTITY "Up to 500 invitations with notes of up to 200 characters, for 1 to 365 days and 1 to 10,000 people each.";
     BadReceipt UNPROCESSABLE_ENTITY "A receipt names a message that exists.";
     ConversationWithOneself UNPROCESSABLE_ENTITY "A conversation is between two people.";
     NotAnImage UNPROCESSABLE_ENTITY "The picture is not a JPEG, PNG or WebP that can be read.";

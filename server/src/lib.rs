@@ -12,9 +12,10 @@
 //! - [`keys`] what the server keeps sealed: key bundles, vaults, keyrings, epochs
 //! - [`conversations`] and [`messages`], [`scheduled`] those that wait for their time
 //! - [`blocks`] and [`reports`]
-//! - [`audit`] what administrators did
+//! - [`organisation`] what was decided for all, [`invitations`] who may sign up, [`administration`] what administrators do
+//!   with accounts, [`audit`] the journal of it
 //!
-//! For whoever looks after the server: [`archive`] has backups, restoring and moving, [`doctor`] looks for what is
+//! For whoever looks after the server: [`monitoring`] shows what the [`meters`] count and what the [`log_book`] keeps, [`command_line`] answers `entrenous admin`, [`archive`] has backups, restoring and moving, [`doctor`] looks for what is
 //! wrong.
 //!
 //! Under them lie two rooms that hide much: [`writer`], which stores everything that waits in one synced
@@ -25,12 +26,14 @@
 //! The server never has a key that opens anything: what people write reaches it sealed (docs/e2ee.md).
 
 pub mod accounts;
+pub mod administration;
 pub mod app;
 pub mod archive;
 pub mod audit;
 pub mod blocks;
 pub mod clock;
 pub mod cluster;
+pub mod command_line;
 pub mod config;
 pub mod conversations;
 pub mod credentials;
@@ -39,11 +42,16 @@ pub mod doctor;
 pub mod error;
 pub mod event;
 pub mod files;
+pub mod invitations;
 pub mod keys;
 pub mod limits;
 pub mod listen;
 pub mod live;
+pub mod log_book;
 pub mod messages;
+pub mod meters;
+pub mod monitoring;
+pub mod organisation;
 pub mod people;
 pub mod privacy;
 pub mod profile;
@@ -156,6 +164,8 @@ pub async fn serve(
         app.tasks.spawn(stopping.clone().run_until_cancelled_owned(tls.clone().keep()));
     }
     app.tasks.spawn(take_in(doors.listener, doors.tls, router, app.clone(), stopping.clone()));
+    app.tasks.spawn(command_line::answer(app.clone(), stopping.clone()));
+    let counting = tokio::spawn(monitoring::keep(app.clone()));
     let housekeeping = tokio::spawn(housekeep(app.clone()));
     let presence = tokio::spawn(presence::keep(app.clone()));
     let schedule = tokio::spawn(scheduled::keep(app.clone()));
@@ -164,6 +174,7 @@ pub async fn serve(
     shutdown.await;
     tracing::info!("shutting down");
     housekeeping.abort();
+    counting.abort();
     schedule.abort();
     doubts.abort();
     stopping.cancel();

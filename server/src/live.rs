@@ -110,6 +110,12 @@ impl Live {
         mailboxes.for_each(|mailbox| mailbox.push(event.clone()));
     }
 
+    /// How many there are to this node.
+    pub fn connections(&self) -> u64 {
+        let connected = self.connected.read().unwrap_or_else(PoisonError::into_inner);
+        connected.mailboxes.values().map(|of_account| of_account.len() as u64).sum()
+    }
+
     /// Close the connections of a session that has ended, wherever they are.
     pub fn close_session(&self, account: Uuid, session: Uuid) {
         self.close_session_here(account, session);

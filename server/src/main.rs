@@ -5,14 +5,17 @@ use std::process::ExitCode;
 
 use entrenous::archive::Passphrase;
 use entrenous::clock::Clock;
+use entrenous::command_line::{self, Admin};
 use entrenous::config::{self, Backup, Command, Config, LogFormat, Move, Restore, Sealed};
 use entrenous::doctor::{self, Level};
 use entrenous::listen::Doors;
-use entrenous::{Failure, accounts, archive};
+use entrenous::{Failure, accounts, archive, log_book};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 #[cfg(target_env = "musl")]
 #[global_allocator]
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
         Command::Backup(what) => backup(&what),
         Command::Restore(what) => restore(&what),
         Command::Move(what) => carry(&what),
+        Command::Admin(what) => administer(&what),
         Command::Doctor(config) => examine(&config),
         Command::Openapi => print_openapi(),
     };
@@ -120,6 +124,12 @@ async fn carry(what: &Move) -> Result<(), Failure> {
 }
 
 #[tokio::main]
+async fn administer(what: &Admin) -> Result<(), Failure> {
+    say(&serde_json::to_string_pretty(&command_line::ask(what).await?)?);
+    Ok(())
+}
+
+#[tokio::main]
 async fn examine(config: &Config) -> Result<(), Failure> {
     let findings = doctor::examine(config, &Clock::default()).await;
     for finding in &findings {
@@ -195,15 +205,19 @@ fn say(text: &str) {
     println!("{text}");
 }
 
+/// And what goes there also goes into the book that administrators read.
 fn log_to_stderr(config: &Config) -> Result<(), Failure> {
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(&config.log)?)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    match config.log_format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
-    }
+    let to_stderr = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let to_stderr = match config.log_format {
+        LogFormat::Text => to_stderr.boxed(),
+        LogFormat::Json => to_stderr.json().boxed(),
+    };
+    let to_book = fmt::layer().json().with_span_list(false).with_writer(log_book::Writer);
+    tracing_subscriber::registry()
+        .with(EnvFilter::try_new(&config.log)?)
+        .with(to_stderr)
+        .with(to_book)
+        .init();
     Ok(())
 }
 

@@ -5,9 +5,10 @@
 //! primary key a weight, read in order and no further than the page needs, however many accounts there are.
 
 use axum::extract::State;
+use sea_orm::sea_query::SelectStatement;
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    QuerySelect, QueryTrait,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -251,6 +252,19 @@ fn matches(
         select = select.filter(Column::Term.gte(term.as_str())).filter(later);
     }
     select
+}
+
+/// The ids of the accounts that a word finds, as a part of another query; None where there is nothing to look for.
+pub fn found_by(query: &str) -> Option<SelectStatement> {
+    let word = words_of(query).into_iter().max_by_key(String::len)?;
+    let end = format!("{word}\u{10FFFF}");
+    let found = search_terms::Entity::find()
+        .select_only()
+        .column(search_terms::Column::Account)
+        .filter(search_terms::Column::Weight.is_in(WEIGHTS.map(|weight| weight as i16)))
+        .filter(search_terms::Column::Term.gte(word))
+        .filter(search_terms::Column::Term.lt(end));
+    Some(found.into_query())
 }
 
 /// All terms an account is found by, each with the best weight it has.

@@ -12,7 +12,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, Statem
 use sea_orm_migration::{MigrationTrait, MigratorTrait, seaql_migrations};
 
 /// Every table that a migration ever made, by name. What a backup holds and a move carries over.
-pub const TABLES: [&str; 22] = [
+pub const TABLES: [&str; 24] = [
     "accounts",
     "audit",
     "avatars",
@@ -21,6 +21,7 @@ pub const TABLES: [&str; 22] = [
     "epochs",
     "expiring",
     "handshakes",
+    "invitations",
     "key_bundles",
     "keyring",
     "messages",
@@ -28,6 +29,7 @@ pub const TABLES: [&str; 22] = [
     "reactions",
     "reported_messages",
     "reports",
+    "samples",
     "scheduled",
     "search_terms",
     "sessions",

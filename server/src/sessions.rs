@@ -149,13 +149,18 @@ impl FromRequestParts<App> for Origin {
     }
 }
 
-/// Begin a session within the transaction that let the person in.
+/// Begin a session within the transaction that let the person in. Refused while the account is suspended: whoever comes
+/// here has proven to be its owner, who may know.
 pub async fn begin(
     tx: &impl ConnectionTrait,
     app: &App,
     account: Uuid,
     origin: &Origin,
 ) -> Result<NewSession> {
+    let suspended = accounts::Entity::find_by_id(account).one(tx).await?.and_then(|row| row.suspended_at);
+    if suspended.is_some() {
+        return Err(Code::Suspended.into());
+    }
     let token = BASE64.encode(random::<32>()?);
     let now = app.clock.now();
     let row = sessions::Model {

@@ -13,7 +13,9 @@ mod health;
 mod ledger;
 mod sql;
 
+use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -26,6 +28,7 @@ use crate::error::{Code, Error, Result};
 use crate::event::Event;
 use crate::live::{ConnectionId, Live};
 use crate::messages::{Accepted, Message};
+use crate::meters::Meters;
 
 use health::Health;
 use ledger::{Ledger, Outcome};
@@ -142,7 +145,7 @@ pub struct NewReceipt {
 
 impl Writer {
     /// Starts the thread and its task, within a runtime; they end when the last `Writer` is gone.
-    pub fn start(db: &Db, live: Live, clock: Clock) -> Result<Self> {
+    pub fn start(db: &Db, live: Live, meters: Arc<Meters>, clock: Clock) -> Result<Self> {
         let health = Health::default();
         let (queue, mut waiting) = mpsc::channel(QUEUE);
         let (stored, mut settlements) = mpsc::channel::<Settlement>(SETTLEMENTS);
@@ -152,7 +155,12 @@ impl Writer {
             // Connections go back to their pool within it.
             let _within = runtime.enter();
             while let Some(work) = batch(&mut waiting) {
+                let began = Instant::now();
                 let outcomes = ledger.store(&work, clock.now());
+                if outcomes.is_some() {
+                    let messages = work.iter().filter(|work| matches!(work, Work::Message(_))).count();
+                    meters.stored(messages, began.elapsed());
+                }
                 if stored.blocking_send(Settlement { work, outcomes }).is_err() {
                     return;
                 }
@@ -210,6 +218,11 @@ impl Writer {
     /// Whether the last batch with something new in it could be stored.
     pub fn is_storing(&self) -> bool {
         self.health.is_good()
+    }
+
+    /// How much waits.
+    pub fn waiting(&self) -> u64 {
+        (self.queue.max_capacity() - self.queue.capacity()) as u64
     }
 
     async fn put(&self, work: Work) -> Result<()> {

@@ -43,6 +43,10 @@ table! {
         shares_receipts: bool,
         /// To the minute, and only while presence is shared.
         last_seen: Option<i64>,
+        /// Since when its owner is kept out.
+        suspended_at: Option<i64>,
+        /// The one it was made with.
+        invitation: Option<Uuid>,
         /// When the password was last changed, the recovery code used, or all other sessions ended; 0 if never. Its
         /// owner's clients write in no epoch from before.
         secured_at: i64,
@@ -344,6 +348,25 @@ table! {
 }
 
 table! {
+    /// What lets somebody sign up where not everybody may.
+    invitations = "invitations" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: Uuid,
+        /// SHA-256 of the token; the token itself is nowhere here.
+        token_hash: Vec<u8>,
+        note: String,
+        /// None for the command line of the machine.
+        inviter: Option<Uuid>,
+        /// How many may use it, and how many have.
+        uses: i64,
+        used: i64,
+        created_at: i64,
+        expires_at: i64,
+        revoked: bool,
+    }
+}
+
+table! {
     /// What administrators did, in the order of time. Rows are added, never changed.
     audit = "audit" {
         #[sea_orm(primary_key, auto_increment = false)]
@@ -356,6 +379,20 @@ table! {
         /// What else there is to know, in words or as JSON: never a secret.
         detail: String,
         at: i64,
+    }
+}
+
+table! {
+    /// What each node counted, over a minute or half an hour: numbers of nobody in particular.
+    samples = "samples" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        span: i16,
+        #[sea_orm(primary_key, auto_increment = false)]
+        at: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        node: Uuid,
+        /// JSON of `meters::Sample`.
+        data: String,
     }
 }
 

@@ -1,6 +1,6 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
-use client::Client;
+use client::{Client, SignUp};
 use e2ee::{Login, Registration};
 use entrenous::clock::{HOUR, MINUTE};
 use reqwest::Method;
@@ -61,7 +61,8 @@ async fn a_server_that_others_reach_wants_its_set_up_code_from_the_first_account
     let code = entrenous::accounts::setup_code(&app.app).await.unwrap().unwrap();
     assert!(Client::config(&app.url).await.unwrap().setup_code_needed);
     for wrong in [None, Some(""), Some("0000000000000000")] {
-        let refused = Client::register_with(&app.url, "alice", "Alice", PASSWORD, wrong).await.unwrap_err();
+        let code = SignUp { setup_code: wrong, ..SignUp::default() };
+        let refused = Client::register_with(&app.url, "alice", "Alice", PASSWORD, code).await.unwrap_err();
         assert_eq!(refused.code(), Some("wrong_setup_code"), "{wrong:?}");
     }
     // The refusal did not use up the sign-up.

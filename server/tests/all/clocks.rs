@@ -1,6 +1,6 @@
 //! Clocks that are wrong by days, on either side.
 
-use client::Client;
+use client::{Client, SignUp};
 use entrenous::clock::{DAY, HOUR, MINUTE};
 
 use crate::support::{PASSWORD, TestApp};
@@ -9,7 +9,8 @@ use crate::support::{PASSWORD, TestApp};
 async fn people_whose_clocks_are_wrong_by_a_month_write_to_each_other_as_others_do() {
     let app = TestApp::start().await;
     let register = async |handle: &str, off_by: i64| {
-        Client::register_by_clock(&app.url, handle, handle, PASSWORD, off_by).await.unwrap()
+        let by_clock = SignUp { off_by, ..SignUp::default() };
+        Client::register_with(&app.url, handle, handle, PASSWORD, by_clock).await.unwrap()
     };
     let (ahead, behind) = (register("ahead", 30 * DAY).await, register("behind", -30 * DAY).await);
     let right = register("right", 0).await;

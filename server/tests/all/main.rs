@@ -2,10 +2,12 @@
 //! subject; each test's name is the rule that it holds.
 
 mod accounts;
+mod administration;
 mod archive;
 mod blocks;
 mod changes;
 mod clocks;
+mod command_line;
 mod conversations;
 mod credentials;
 mod disappearing;
@@ -18,6 +20,7 @@ mod listening;
 mod live;
 mod manners;
 mod messages;
+mod monitoring;
 mod people;
 mod presence;
 mod profiles;

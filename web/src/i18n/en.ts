@@ -378,6 +378,10 @@ export const en = {
     more: 'More emoji',
   },
   settings: {
+    acts: 'What administrators did',
+    actsHint:
+      'Each act on your account by somebody who looks after this server. They can never read your messages.',
+    showActs: 'Show',
     administration: 'Administration',
     administrationHint: 'People, sign-up, journal',
     title: 'Settings',
@@ -551,6 +555,14 @@ export const en = {
     too_many_scheduled: '100 messages wait for their time already. Withdraw one first.',
     bad_time: 'Please choose a time to come, within a year.',
     bad_report: 'This report cannot be sent: its note or one of its messages is too long.',
+    suspended: 'This account is suspended. Please ask an administrator.',
+    sign_up_closed: 'Nobody can sign up here at the moment.',
+    invitation_needed: 'Signing up here needs an invitation. Please ask an administrator for a link.',
+    invitation_over: 'This invitation is used up, over, or was withdrawn. Please ask for another one.',
+    last_administrator: 'Somebody must administer this server: first make somebody else an administrator.',
+    bad_organisation: 'The name has up to 40 characters, the welcome up to 2,000.',
+    bad_invitation:
+      'Up to 500 invitations with notes of up to 200 characters, for 1 to 365 days and 1 to 10,000 people each.',
     not_administrator: 'Only administrators may do this.',
     bad_receipt: 'Something went wrong on our side. Please try again.',
     method_not_allowed: 'The server did not understand this. Please reload the page.',

@@ -374,6 +374,10 @@ export const fr: Texts = {
     more: 'Plus d’émojis',
   },
   settings: {
+    acts: 'Ce que les administrateurs ont fait',
+    actsHint:
+      'Chaque acte sur votre compte de la part de qui s’occupe de ce serveur. Personne d’entre eux ne peut lire vos messages.',
+    showActs: 'Afficher',
     administration: 'Administration',
     administrationHint: 'Personnes, inscription, journal',
     title: 'Réglages',
@@ -552,6 +556,14 @@ export const fr: Texts = {
     too_many_scheduled: '100 messages attendent déjà leur heure. Retirez-en un d’abord.',
     bad_time: 'Choisissez une heure à venir, d’ici un an.',
     bad_report: 'Ce signalement ne peut pas être envoyé : sa note ou un de ses messages est trop long.',
+    suspended: 'Ce compte est suspendu. Adressez-vous à un administrateur.',
+    sign_up_closed: 'L’inscription est fermée pour le moment.',
+    invitation_needed: 'Il faut une invitation pour s’inscrire ici. Demandez un lien à un administrateur.',
+    invitation_over: 'Cette invitation est épuisée, expirée ou retirée. Demandez-en une autre.',
+    last_administrator: 'Ce serveur doit garder un administrateur : nommez d’abord quelqu’un d’autre.',
+    bad_organisation: 'Le nom compte 40 caractères au plus, le mot d’accueil 2 000.',
+    bad_invitation:
+      'Au plus 500 invitations, avec des notes de 200 caractères au plus, pour 1 à 365 jours et 1 à 10 000 personnes chacune.',
     not_administrator: 'Réservé aux administrateurs.',
     bad_receipt: 'Une erreur s’est produite de notre côté. Réessayez.',
     method_not_allowed: 'Le serveur n’a pas compris cette demande. Rechargez la page.',

@@ -27,7 +27,7 @@ const english = new Map(flatten({ ...en, administration: enAdministration }));
 const french = new Map(flatten({ ...fr, administration: frAdministration }));
 /** Said alike in both languages. */
 const ALIKE =
-  /^(search\.(shortcut|messages$)|conversations\.title$|notices\.title$|settings\.administration$|administration\.page\.title$)/;
+  /^(search\.(shortcut|messages$)|conversations\.title$|notices\.title$|settings\.administration$|administration\.(page\.title|entry\.invitations)$)/;
 
 describe('the French texts', () => {
   it('are as many as the English ones, under the same names', () => {

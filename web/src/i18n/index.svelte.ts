@@ -7,11 +7,13 @@ export type LanguageCode = keyof typeof languages;
 const texts: Record<LanguageCode, Texts> = { en, fr };
 const KEY = 'language';
 
+const languageOf = (tag: string) => tag.toLowerCase().split('-')[0] ?? '';
+const speaks = (tag: string) => languageOf(tag) in languages;
+
 /** The first of the person's languages that we speak. */
 export function preferred(wanted: readonly string[], remembered: string | null): LanguageCode {
   for (const tag of [remembered ?? '', ...wanted]) {
-    const code = tag.toLowerCase().split('-')[0] ?? '';
-    if (code in languages) return code as LanguageCode;
+    if (speaks(tag)) return languageOf(tag) as LanguageCode;
   }
   return 'en';
 }
@@ -21,6 +23,13 @@ class Language {
 
   constructor() {
     document.documentElement.lang = this.code;
+  }
+
+  /** The organisation's, for whoever has chosen none and speaks none of ours. */
+  suggest(code: LanguageCode): void {
+    if (localStorage.getItem(KEY) || navigator.languages.some((tag) => speaks(tag))) return;
+    this.code = code;
+    document.documentElement.lang = code;
   }
 
   choose(code: LanguageCode): void {

@@ -1,10 +1,16 @@
+import { language } from '../i18n/index.svelte';
 import { appearance } from '../ui/appearance.svelte';
 import { api } from './api/client';
+import type { Config } from './api/types';
+import { invitation } from './invitation';
 
-/** Whose server this is: its name and its colour. Ours until the server has told. */
+/** Whose server this is: its name, its colour, and whom it lets in. Ours until the server has told. */
 class Organisation {
   name = $state('Entre Nous');
   setupCodeNeeded = $state(false);
+  /** Plain text of its own, for whoever is not signed in. */
+  welcome = $state('');
+  private signUp: Config['sign_up'] = $state('open');
   // The server's limits, known here so that nothing too large sets out; it checks again.
   readonly messageBytes = 16 * 1024;
   readonly avatarBytes = 8 * 1024 * 1024;
@@ -14,7 +20,17 @@ class Organisation {
     const config = await api.config();
     this.name = config.name;
     this.setupCodeNeeded = config.setup_code_needed;
+    this.welcome = config.welcome;
+    this.signUp = config.sign_up;
     appearance.wear(config.accent ?? null);
+    if (config.language) language.suggest(config.language);
+  }
+
+  /** Why nobody can sign up here as they come; null if they can. */
+  get closed(): 'sign_up_closed' | 'invitation_needed' | null {
+    if (this.setupCodeNeeded || this.signUp === 'open') return null;
+    if (this.signUp === 'closed') return 'sign_up_closed';
+    return invitation ? null : 'invitation_needed';
   }
 }
 

@@ -27,9 +27,14 @@ class Appearance {
 
   /** A colour that is not `#rrggbb` leaves ours in place. */
   wear(accent: string | null): void {
-    if (!accent || contrast(accent, '#ffffff') === 0) return;
-    document.documentElement.style.setProperty('--brand', accent);
-    document.documentElement.style.setProperty('--brand-ink', inkOn(accent));
+    const { style } = document.documentElement;
+    if (!accent || contrast(accent, '#ffffff') === 0) {
+      style.removeProperty('--brand');
+      style.removeProperty('--brand-ink');
+    } else {
+      style.setProperty('--brand', accent);
+      style.setProperty('--brand-ink', inkOn(accent));
+    }
   }
 }
 

@@ -5,7 +5,42 @@ import type { components } from '../../lib/api/schema';
 export type AuditEntry = components['schemas']['AuditEntry'];
 export type Report = components['schemas']['Report'];
 
+export type Account = components['schemas']['Account'];
+export type Which = components['schemas']['Which'];
+export type Invitation = components['schemas']['Invitation'];
+export type NewInvitation = components['schemas']['NewInvitation'];
+export type Organisation = components['schemas']['Organisation'];
+
+export type Monitoring = components['schemas']['Monitoring'];
+export type Range = components['schemas']['Range'];
+export type LogLine = components['schemas']['LogLine'];
+
+const of = (account: string) => ({ params: { path: { account } } });
+
 export const administration = {
+  people: (query: { q?: string; which?: Which; before?: string }) =>
+    data(server.GET('/administration/people', { params: { query } })),
+  changeRole: (account: string, role: Account['role']) =>
+    data(server.PUT('/administration/people/{account}/role', { ...of(account), body: { role } })),
+  suspend: (account: string) => data(server.PUT('/administration/people/{account}/suspension', of(account))),
+  resume: (account: string) =>
+    data(server.DELETE('/administration/people/{account}/suspension', of(account))),
+  endSessions: (account: string) =>
+    data(server.DELETE('/administration/people/{account}/sessions', of(account))),
+  monitoring: (range: Range) =>
+    data(server.GET('/administration/monitoring', { params: { query: { range } } })),
+  log: (query: { after: number; level: string; q: string }) =>
+    data(server.GET('/administration/log', { params: { query } })),
+  organisation: () => data(server.GET('/administration/organisation')),
+  changeOrganisation: (body: Organisation) => data(server.PUT('/administration/organisation', { body })),
+  invitations: (before?: string) =>
+    data(server.GET('/administration/invitations', { params: { query: { before } } })),
+  invite: (body: { notes: string[]; uses: number; days: number }) =>
+    data(server.POST('/administration/invitations', { body })),
+  revoke: (invitation: string) =>
+    data(server.DELETE('/administration/invitations/{invitation}', { params: { path: { invitation } } })),
   audit: (before?: string) => data(server.GET('/administration/audit', { params: { query: { before } } })),
+  /** To one's own account: for everybody. */
+  ownAudit: (before?: string) => data(server.GET('/audit', { params: { query: { before } } })),
   reports: (before?: string) => data(server.GET('/reports', { params: { query: { before } } })),
 };

@@ -3,6 +3,10 @@ import type { Section } from '../../router.svelte';
 
 /** Each is fetched when it is first shown. */
 export const sections: Record<Section, () => Promise<{ default: Component }>> = {
+  people: () => import('./PeopleSection.svelte'),
+  entry: () => import('./EntrySection.svelte'),
+  presentation: () => import('./PresentationSection.svelte'),
+  monitoring: () => import('./MonitoringSection.svelte'),
   reports: () => import('./ReportsSection.svelte'),
   journal: () => import('./JournalSection.svelte'),
 };

@@ -71,7 +71,7 @@ export const api = {
   handle: (handle: string, signal?: AbortSignal) =>
     data(server.GET('/handles/{handle}', { params: { path: { handle } }, signal })),
 
-  registerStart: (body: { handle: string; request: string }) =>
+  registerStart: (body: { handle: string; request: string; invitation?: string }) =>
     data(server.POST('/register/start', { body })),
   registerFinish: (body: NewAccount) => data(server.POST('/register/finish', { body })),
   loginStart: (body: { handle: string; request: string }) => data(server.POST('/login/start', { body })),

@@ -1,0 +1,215 @@
+//! Invitations: links that let somebody sign up where not everybody may. The token is in the link's fragment, which no
+//! server sees, and here only as a hash: a link is shown once, to who made it.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::audit::{self, Act, Actor};
+use crate::clock::{DAY, Millis};
+use crate::error::{Code, Error, Problem, Result};
+use crate::people::{self, Person};
+use crate::schema::tables::invitations as table;
+use crate::sessions::Administrator;
+use crate::wire::{Json, Path, Query};
+
+const PAGE: u64 = 50;
+/// Made in one request.
+const MAX_AT_ONCE: usize = 500;
+const MAX_DAYS: i64 = 365;
+const MAX_USES: i64 = 10_000;
+/// Characters.
+const MAX_NOTE: usize = 200;
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewInvitations {
+    /// For whom, or what for: one invitation each, up to 500. Up to 200 characters, and perhaps none.
+    pub notes: Vec<String>,
+    /// How many people may sign up with each, 1 to 10,000.
+    pub uses: i64,
+    /// How long they can be used, 1 to 365.
+    pub days: i64,
+}
+
+/// An invitation just made, with the only copy of its token.
+#[derive(Serialize, ToSchema)]
+pub struct NewInvitation {
+    pub id: Uuid,
+    pub note: String,
+    /// 32 random bytes, base64url. The link is `/sign-up#` and this.
+    pub token: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct NewInvitationLinks {
+    invitations: Vec<NewInvitation>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Invitation {
+    id: Uuid,
+    note: String,
+    /// None for the command line, and for an account that is gone.
+    inviter: Option<Person>,
+    uses: i64,
+    used: i64,
+    created_at: Millis,
+    expires_at: Millis,
+    revoked: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Invitations {
+    invitations: Vec<Invitation>,
+    /// For the next page.
+    next: Option<Uuid>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct InvitationsPage {
+    /// The last page's `next`.
+    before: Option<Uuid>,
+}
+
+/// Invitations, the latest first; without their tokens.
+#[utoipa::path(get, path = "/administration/invitations", tag = "administration", params(InvitationsPage), responses(
+    (status = 200, body = Invitations), (status = "default", body = Problem)))]
+pub async fn invitations(
+    _: Administrator,
+    State(app): State<App>,
+    Query(page): Query<InvitationsPage>,
+) -> Result<axum::Json<Invitations>> {
+    let db = app.db.read();
+    // Ids are in the order of time.
+    let before = page.before.map(|before| table::Column::Id.lt(before));
+    let rows = table::Entity::find()
+        .filter(Condition::all().add_option(before))
+        .order_by_desc(table::Column::Id)
+        .limit(PAGE)
+        .all(db)
+        .await?;
+    let next = rows.last().filter(|_| rows.len() as u64 == PAGE).map(|row| row.id);
+    let inviters = people::by_id(db, rows.iter().filter_map(|row| row.inviter)).await?;
+    let invitations = rows.into_iter().map(|row| Invitation {
+        id: row.id,
+        note: row.note,
+        inviter: row.inviter.and_then(|inviter| inviters.get(&inviter).cloned()),
+        uses: row.uses,
+        used: row.used,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        revoked: row.revoked,
+    });
+    Ok(axum::Json(Invitations { invitations: invitations.collect(), next }))
+}
+
+/// Make invitations. Their tokens are in this answer and nowhere else.
+#[utoipa::path(post, path = "/administration/invitations", tag = "administration", request_body = NewInvitations, responses(
+    (status = 201, body = NewInvitationLinks), (status = "default", body = Problem)))]
+pub async fn invite(
+    administrator: Administrator,
+    State(app): State<App>,
+    Json(new): Json<NewInvitations>,
+) -> Result<(StatusCode, axum::Json<NewInvitationLinks>)> {
+    let invitations = make(&app, Actor::from(&administrator), &new).await?;
+    Ok((StatusCode::CREATED, axum::Json(NewInvitationLinks { invitations })))
+}
+
+pub async fn make(app: &App, actor: Actor, new: &NewInvitations) -> Result<Vec<NewInvitation>> {
+    let notes: Vec<&str> = new.notes.iter().map(|note| note.trim()).collect();
+    let good = (1..=MAX_AT_ONCE).contains(&notes.len())
+        && notes.iter().all(|note| note.chars().count() <= MAX_NOTE && people::is_plain_text(note))
+        && (1..=MAX_USES).contains(&new.uses)
+        && (1..=MAX_DAYS).contains(&new.days);
+    if !good {
+        return Err(Code::BadInvitation.into());
+    }
+    let made = notes.iter().map(|note| {
+        let mut token = [0; 32];
+        getrandom::fill(&mut token).map_err(Error::internal)?;
+        let token = BASE64.encode(token);
+        Ok(NewInvitation { id: app.clock.new_id(), note: (*note).to_owned(), token })
+    });
+    let made = made.collect::<Result<Vec<_>>>()?;
+    let now = app.clock.now();
+    let row = |new_one: &NewInvitation| {
+        table::ActiveModel::from(table::Model {
+            id: new_one.id,
+            token_hash: hash(&new_one.token),
+            note: new_one.note.clone(),
+            inviter: actor.account(),
+            uses: new.uses,
+            used: 0,
+            created_at: now,
+            expires_at: now + new.days * DAY,
+            revoked: false,
+        })
+    };
+    app.db
+        .write(async |tx| {
+            table::Entity::insert_many(made.iter().map(row)).exec_without_returning(tx).await?;
+            let detail = format!("{} × {} uses, {} days", made.len(), new.uses, new.days);
+            audit::record(tx, app, actor, Act::Invited, None, &detail).await
+        })
+        .await?;
+    Ok(made)
+}
+
+/// Nobody else signs up with this one. Whoever has stays.
+#[utoipa::path(delete, path = "/administration/invitations/{invitation}", tag = "administration",
+    params(("invitation" = Uuid, Path)), responses((status = 204), (status = "default", body = Problem)))]
+pub async fn revoke_invitation(
+    administrator: Administrator,
+    State(app): State<App>,
+    Path(invitation): Path<Uuid>,
+) -> Result<StatusCode> {
+    app.db
+        .write(async |tx| {
+            let row = table::Entity::find_by_id(invitation).one(tx).await?.ok_or(Code::NotFound)?;
+            if row.revoked {
+                return Ok(());
+            }
+            let note = row.note.clone();
+            let change = table::ActiveModel { revoked: sea_orm::ActiveValue::Set(true), ..row.into() };
+            table::Entity::update(change).exec(tx).await?;
+            audit::record(tx, &app, (&administrator).into(), Act::InvitationRevoked, None, &note).await
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The invitation that a token stands for, as long as somebody can still sign up with it.
+pub async fn standing(db: &impl ConnectionTrait, app: &App, token: Option<&str>) -> Result<Uuid> {
+    let token = token.ok_or(Code::InvitationNeeded)?;
+    let row = table::Entity::find().filter(table::Column::TokenHash.eq(hash(token))).one(db).await?;
+    let row = row.ok_or(Code::InvitationOver)?;
+    if row.revoked || row.used >= row.uses || app.clock.now() >= row.expires_at {
+        return Err(Code::InvitationOver.into());
+    }
+    Ok(row.id)
+}
+
+/// One more has signed up with it, within the transaction that makes the account.
+pub async fn consume(tx: &impl ConnectionTrait, app: &App, token: Option<&str>) -> Result<Uuid> {
+    let invitation = standing(tx, app, token).await?;
+    table::Entity::update_many()
+        .col_expr(table::Column::Used, sea_orm::sea_query::Expr::col(table::Column::Used).add(1))
+        .filter(table::Column::Id.eq(invitation))
+        .exec(tx)
+        .await?;
+    Ok(invitation)
+}
+
+fn hash(token: &str) -> Vec<u8> {
+    Sha256::digest(token).to_vec()
+}

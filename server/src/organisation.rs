@@ -1,0 +1,132 @@
+//! What the organisation has decided, changed while the server runs: who may sign up, and how the messenger presents
+//! itself. One JSON document among the settings, read from the database whenever it is needed, so that all nodes agree.
+
+use axum::extract::State;
+use sea_orm::{ConnectionTrait, EntityTrait};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::audit::{self, Act, Actor};
+use crate::config::Accent;
+use crate::error::{Code, Error, Problem, Result};
+use crate::people;
+use crate::schema::tables::settings;
+use crate::sessions::Administrator;
+use crate::wire::Json;
+
+/// The name under which it lies in the settings.
+const ORGANISATION: &str = "organisation";
+/// Characters.
+const MAX_NAME: usize = 40;
+const MAX_WELCOME: usize = 2_000;
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum SignUp {
+    /// Whoever comes.
+    #[default]
+    Open,
+    /// With an invitation.
+    Invited,
+    Closed,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    En,
+    Fr,
+}
+
+/// What was decided; what was not is as the configuration has it.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Organisation {
+    pub sign_up: SignUp,
+    /// The name of this messenger, 1 to 40 characters.
+    pub name: Option<String>,
+    /// Its accent colour, as #rrggbb.
+    pub accent: Option<String>,
+    /// For browsers that speak none of our languages.
+    pub language: Option<Language>,
+    /// What stands on the page to log in and to sign up, up to 2,000 characters of plain text: a welcome, or terms.
+    pub welcome: String,
+}
+
+impl Organisation {
+    /// A document that cannot be read must not open what was closed.
+    pub async fn load(db: &impl ConnectionTrait) -> Result<Self> {
+        match settings::Entity::find_by_id(ORGANISATION).one(db).await? {
+            None => Ok(Self::default()),
+            Some(row) => serde_json::from_slice(&row.value).map_err(Error::internal),
+        }
+    }
+
+    fn check(self) -> Result<Self> {
+        let name = self.name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+        let welcome = self.welcome.trim().to_owned();
+        let fits = |name: &String| name.chars().count() <= MAX_NAME && people::is_plain_text(name);
+        let lines = welcome.replace(['\n', '\t'], " ");
+        let good = name.as_ref().is_none_or(fits)
+            && self.accent.as_ref().is_none_or(|accent| accent.parse::<Accent>().is_ok())
+            && welcome.chars().count() <= MAX_WELCOME
+            && people::is_plain_text(&lines);
+        if good { Ok(Self { name, welcome, ..self }) } else { Err(Code::BadOrganisation.into()) }
+    }
+
+    /// What of it another one has changed, in the words of the API.
+    fn changes(&self, later: &Self) -> Result<String> {
+        let of = |document: &Self| serde_json::to_value(document).map_err(Error::internal);
+        let (before, after) = (of(self)?, of(later)?);
+        let names = after.as_object().into_iter().flatten().filter(|(name, value)| before[name] != **value);
+        let changed = names.map(|(name, value)| match value {
+            serde_json::Value::String(text) if text.len() > 60 => name.clone(),
+            value => format!("{name}: {value}"),
+        });
+        Ok(changed.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// What the organisation has decided.
+#[utoipa::path(get, path = "/administration/organisation", tag = "administration", responses(
+    (status = 200, body = Organisation), (status = "default", body = Problem)))]
+pub async fn organisation(_: Administrator, State(app): State<App>) -> Result<axum::Json<Organisation>> {
+    Ok(axum::Json(Organisation::load(app.db.read()).await?))
+}
+
+/// Decide something else.
+#[utoipa::path(put, path = "/administration/organisation", tag = "administration", request_body = Organisation, responses(
+    (status = 200, body = Organisation), (status = "default", body = Problem)))]
+pub async fn change_organisation(
+    administrator: Administrator,
+    State(app): State<App>,
+    Json(new): Json<Organisation>,
+) -> Result<axum::Json<Organisation>> {
+    let new = new.check()?;
+    let changed = change(&app, Actor::from(&administrator), |_| new.clone()).await?;
+    Ok(axum::Json(changed))
+}
+
+/// Decide something else, by what was decided before.
+pub async fn change(
+    app: &App,
+    actor: Actor,
+    with: impl Fn(Organisation) -> Organisation,
+) -> Result<Organisation> {
+    app.db
+        .write(async |tx| {
+            let before = Organisation::load(tx).await?;
+            let after = with(before.clone());
+            let changes = before.changes(&after)?;
+            if !changes.is_empty() {
+                let value = serde_json::to_vec(&after).map_err(Error::internal)?;
+                settings::Entity::delete_by_id(ORGANISATION).exec(tx).await?;
+                let row = settings::Model { name: ORGANISATION.to_owned(), value };
+                settings::Entity::insert(settings::ActiveModel::from(row)).exec_without_returning(tx).await?;
+                audit::record(tx, app, actor, Act::SettingsChanged, None, &changes).await?;
+            }
+            Ok(after)
+        })
+        .await
+}

@@ -1,0 +1,45 @@
+import { organisation } from '../../lib/organisation.svelte';
+import { Problem } from '../../lib/problem';
+import { administration, type Organisation } from './api';
+
+/** What the organisation has decided, while it is being changed. */
+export class OrganisationForm {
+  decided: Organisation | null = $state.raw(null);
+  busy = $state(false);
+  saved = $state(false);
+  problem: Problem | null = $state.raw(null);
+
+  constructor() {
+    void this.load();
+  }
+
+  async load(): Promise<void> {
+    await this.working(async () => {
+      this.decided = await administration.organisation();
+    });
+  }
+
+  /** The rest stays as it is now, whoever changed it last. */
+  async change(change: Partial<Organisation>): Promise<void> {
+    await this.working(async () => {
+      const now = await administration.organisation();
+      this.decided = await administration.changeOrganisation({ ...now, ...change });
+      this.saved = true;
+      await organisation.load().catch(() => undefined);
+    });
+  }
+
+  private async working(work: () => Promise<void>): Promise<void> {
+    if (this.busy) return;
+    this.busy = true;
+    this.saved = false;
+    this.problem = null;
+    try {
+      await work();
+    } catch (thrown) {
+      this.problem = Problem.from(thrown);
+    } finally {
+      this.busy = false;
+    }
+  }
+}
