@@ -73,7 +73,14 @@ for (const [locale, t, w] of [
         await expect(entries.nth(index)).toContainText(`${admin.displayName} ${what} ${alice.displayName}`);
       await axeFindsNothing(page, 'journal');
       await page.setViewportSize({ width: 320, height: 640 });
-      for (const section of ['people', 'entry', 'presentation', 'reports', 'journal'] as const) {
+      for (const section of [
+        'people',
+        'entry',
+        'presentation',
+        'reports',
+        'monitoring',
+        'journal',
+      ] as const) {
         await sections.getByRole('link', { name: w.page[section], exact: true }).click();
         await expect(page.getByRole('heading', { name: w.page[section], exact: true })).toBeAttached();
         expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
@@ -163,6 +170,34 @@ own('what the organisation says of itself shows to whoever comes', async ({ here
   await page.getByLabel(enWords.presentation.accent, { exact: true }).fill('violet');
   await page.getByRole('button', { name: en.app.save }).click();
   await expect(page.getByRole('alert')).toContainText(en.errors.bad_organisation);
+});
+
+own('how the server does is there to see, and its log to search and to follow', async ({ here }) => {
+  const admin = new Person('Ada Admin', await here.at());
+  await admin.signUp();
+  const { page } = admin;
+  await page.goto('/administration/monitoring');
+  const w = enWords.monitoring;
+  for (const sign of [w.health.database, w.health.stores, w.titles.disk])
+    await expect(page.getByRole('term').filter({ hasText: sign })).toBeVisible();
+  await expect(page.getByText(w.health.yes, { exact: true })).toBeVisible();
+  await expect(page.getByRole('figure')).toHaveCount(10);
+  await page.getByText(w.ranges.month, { exact: true }).click();
+  await expect(page.getByRole('img', { name: new RegExp(w.titles.messages) })).toBeVisible();
+  await page.getByText(w.figures, { exact: true }).click();
+  await expect(page.getByRole('table', { name: w.figures }).getByRole('row')).toHaveCount(121);
+  await axeFindsNothing(page, 'monitoring');
+
+  const log = page.getByRole('region', { name: enWords.log.title });
+  await page.getByLabel(enWords.log.words).fill('account created');
+  await expect(log.getByRole('paragraph')).toHaveCount(1);
+  // What happens while one looks comes by itself.
+  const alice = new Person('Alice Martin', await here.at());
+  await alice.signUp();
+  await expect(log.getByRole('paragraph')).toHaveCount(2);
+  expect(await log.innerText()).not.toContain(alice.handle);
+  await page.getByText(enWords.log.levels.error, { exact: true }).click();
+  await expect(log.getByText(enWords.page.nothing)).toBeVisible();
 });
 
 own('these pages are for administrators alone', async ({ here }) => {
