@@ -41,6 +41,7 @@ use e2ee::{Keychain, RecoveryCode};
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
+pub use account::{PendingLogin, WayIn};
 pub use backoff::Backoff;
 pub use error::{Error, Result};
 pub use follower::{Follower, Place};

@@ -403,6 +403,9 @@ pub enum Pushed {
     Secured {
         secured_at: u64,
     },
+    SecondFactor {
+        on: bool,
+    },
     Vault {
         version: i64,
     },

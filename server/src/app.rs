@@ -35,8 +35,8 @@ use crate::live::poll::Shelf;
 use crate::privacy::Agreements;
 use crate::writer::Writer;
 use crate::{
-    accounts, audit, blocks, conversations, credentials, event, keys, live, messages, people, privacy,
-    profile, reports, scheduled, sessions, web_files,
+    accounts, audit, blocks, conversations, credentials, event, factor, keys, live, messages, people,
+    privacy, profile, reports, scheduled, sessions, web_files,
 };
 
 /// Enough for the largest vault in base64.
@@ -115,6 +115,10 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(accounts::register_finish))
         .routes(routes!(accounts::login_start))
         .routes(routes!(accounts::login_finish))
+        .routes(routes!(factor::login_code))
+        .routes(routes!(factor::turn_on_second_factor))
+        .routes(routes!(factor::turn_off_second_factor))
+        .routes(routes!(factor::replace_backup_codes))
         .routes(routes!(credentials::start))
         .routes(routes!(credentials::finish))
         .routes(routes!(credentials::start_recovery))
