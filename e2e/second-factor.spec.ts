@@ -164,7 +164,7 @@ test('it is turned off with the password, and the other browsers are told', asyn
   await setUp(alice);
   await expect(told).toContainText('turned on');
   await axeFindsNothing(elsewhere.page, 'told of the second factor');
-  await told.getByRole('button', { name: en.secondFactor.known }).click();
+  await told.getByRole('button', { name: en.security.wasMe }).click();
   await expect(told).toHaveCount(0);
 
   await button(alice, enWords.line.turnOff).click();

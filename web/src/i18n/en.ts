@@ -51,9 +51,10 @@ export const en = {
     useBackup: 'Use a backup code',
     useApp: 'Use the app',
     missing: 'Please type the code.',
-    turnedOn: (date: string) => `The second factor of your account was turned on, ${date}.`,
-    turnedOff: (date: string) => `The second factor of your account was turned off, ${date}.`,
-    known: 'I know',
+    turnedOn: (date: string) =>
+      `The second factor of your account was turned on, ${date}. If it was not you, change your password.`,
+    turnedOff: (date: string) =>
+      `The second factor of your account was turned off, ${date}. If it was not you, change your password.`,
     look: 'Open the settings',
   },
   recover: {

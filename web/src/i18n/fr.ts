@@ -49,9 +49,10 @@ export const fr: Texts = {
     useBackup: 'Utiliser un code de repli',
     useApp: 'Utiliser l’application',
     missing: 'Tapez le code.',
-    turnedOn: (date) => `Le second facteur de votre compte a été activé, le ${date}.`,
-    turnedOff: (date) => `Le second facteur de votre compte a été désactivé, le ${date}.`,
-    known: 'Je le sais',
+    turnedOn: (date) =>
+      `Le second facteur de votre compte a été activé, le ${date}. Si ce n’était pas vous, changez de mot de passe.`,
+    turnedOff: (date) =>
+      `Le second facteur de votre compte a été désactivé, le ${date}. Si ce n’était pas vous, changez de mot de passe.`,
     look: 'Ouvrir les réglages',
   },
   recover: {

@@ -28,7 +28,7 @@ export const en = {
     title: 'Add it to your app',
     lead: 'Scan this with your authenticator app.',
     qr: 'QR code for your authenticator app',
-    open: 'Open in an app on this device',
+    open: 'Open it on this device',
     byHand: 'Or type this key into the app:',
     code: 'Code that the app shows',
     codeHint: 'Six digits.',

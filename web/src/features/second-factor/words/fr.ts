@@ -30,7 +30,7 @@ export const fr: SecondFactorTexts = {
     title: 'Ajouter à votre application',
     lead: 'Scannez ceci avec votre application d’authentification.',
     qr: 'Code QR pour votre application d’authentification',
-    open: 'Ouvrir dans une application de cet appareil',
+    open: 'Ouvrir sur cet appareil',
     byHand: 'Ou tapez cette clé dans l’application :',
     code: 'Code affiché par l’application',
     codeHint: 'Six chiffres.',
