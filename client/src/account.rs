@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::AtomicI64},
 };
 
-use e2ee::{Account, Keychain, Login, NewPassword, NewRecoveryCode, RecoveryCode, Registration};
+use e2ee::{Account, Keychain, Login, NewPassword, NewRecoveryCode, ProvenLogin, RecoveryCode, Registration};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     Client, Error, Result, Shared,
-    api::{Api, query},
+    api::{Api, Begun, query},
     now,
     wire::{Bytes, Config, Keyring, KeyringEntry, Session, SignedBytes, Slot, Vault},
 };
@@ -51,6 +51,48 @@ struct RecoveryStarted {
     slot: Slot,
     vault: Vault,
     key_bundle: SignedBytes,
+}
+
+#[derive(Deserialize)]
+struct CodeWanted {
+    login: Uuid,
+}
+
+#[derive(Deserialize)]
+struct BackupCodes {
+    codes: Vec<String>,
+}
+
+/// Where a good password leads.
+#[derive(Debug)]
+pub enum WayIn {
+    Open(Client),
+    Code(PendingLogin),
+}
+
+/// A log-in that waits for the code of the second factor.
+pub struct PendingLogin {
+    api: Api,
+    login: Uuid,
+    proven: ProvenLogin,
+    handle: String,
+}
+
+/// Whose it is; never a key.
+impl std::fmt::Debug for PendingLogin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PendingLogin").field("handle", &self.handle).finish_non_exhaustive()
+    }
+}
+
+impl PendingLogin {
+    /// With six digits from the app, or a backup code. After a wrong one it waits on.
+    pub async fn answer(&self, code: &str) -> Result<Client> {
+        let answer = json!({"login": self.login, "code": code});
+        let (token, session) = self.api.begin_session::<Session>("/login/code", &answer).await?;
+        let api = Api::new(self.api.base()).with_token(token);
+        Client::unlocked(api, session, &self.proven, self.handle.clone()).await
+    }
 }
 
 fn new_password(made: NewPassword) -> Value {
@@ -118,6 +160,14 @@ impl Client {
 
     /// Logs in with the password alone, and loads the keys of the whole history.
     pub async fn log_in(base_url: &str, handle: &str, password: &str) -> Result<Self> {
+        match Self::prove_password(base_url, handle, password).await? {
+            WayIn::Open(client) => Ok(client),
+            WayIn::Code(_) => Err(Error::CodeWanted),
+        }
+    }
+
+    /// As [`Client::log_in`], where there may be a second factor.
+    pub async fn prove_password(base_url: &str, handle: &str, password: &str) -> Result<WayIn> {
         let api = Api::new(base_url);
         let login = Login::start(password)?;
         let request = Bytes(login.request().to_vec());
@@ -126,15 +176,24 @@ impl Client {
         let name = handle.to_owned();
         let proven = spawn_blocking(move || login.finish(&name, &started.response.0)).await??;
         let finish = json!({"login": started.login, "finalization": Bytes(proven.finalization.clone())});
-        let (token, session) = api.begin_session::<Session>("/login/finish", &finish).await?;
+        let handle = handle.to_owned();
+        match api.begin_session_or::<Session, CodeWanted>("/login/finish", &finish).await? {
+            Begun::Session(token, session) => {
+                Ok(WayIn::Open(Self::unlocked(api.with_token(token), *session, &proven, handle).await?))
+            }
+            Begun::Not(CodeWanted { login }) => Ok(WayIn::Code(PendingLogin { api, login, proven, handle })),
+        }
+    }
+
+    async fn unlocked(api: Api, session: Session, proven: &ProvenLogin, handle: String) -> Result<Self> {
         let account = Account {
             id: session.me.person.id,
-            handle: handle.to_owned(),
+            handle,
             vault: session.vault.clone().into(),
             key_bundle: session.key_bundle.clone().into(),
         };
         let keychain = proven.unlock((session.slot.id, &session.slot.sealed.0), &account)?;
-        let client = Self::signed_in(api.with_token(token), session, None, keychain);
+        let client = Self::signed_in(api, session, None, keychain);
         client.load_keyring().await?;
         Ok(client)
     }
@@ -192,6 +251,30 @@ impl Client {
         finish["recovery"] = new_code(&recovery);
         self.api().post::<Value>("/credentials/finish", &finish).await?;
         Ok(recovery.code)
+    }
+
+    /// Turns the second factor on, or replaces it, with what an app makes of `secret` at this moment. Returns the backup
+    /// codes.
+    pub async fn turn_on_second_factor(
+        &self,
+        password: &str,
+        secret: &[u8],
+        code: &str,
+    ) -> Result<Vec<String>> {
+        let (mut body, _) = self.prove(password, None).await?;
+        body["secret"] = json!(Bytes(secret.to_vec()));
+        body["code"] = code.into();
+        Ok(self.api().post::<BackupCodes>("/second-factor/on", &body).await?.codes)
+    }
+
+    pub async fn turn_off_second_factor(&self, password: &str) -> Result<()> {
+        let (body, _) = self.prove(password, None).await?;
+        self.api().post::<Value>("/second-factor/off", &body).await.map(drop)
+    }
+
+    pub async fn replace_backup_codes(&self, password: &str) -> Result<Vec<String>> {
+        let (body, _) = self.prove(password, None).await?;
+        Ok(self.api().post::<BackupCodes>("/second-factor/backup-codes", &body).await?.codes)
     }
 
     /// The proof of the password, to be sent with what it is for, and the answer to `registration`.

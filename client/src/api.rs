@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, Response, header::SET_COOKIE};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header::SET_COOKIE};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -12,6 +12,13 @@ use crate::{Error, Result, wire::Problem};
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// The server itself gives up on a request after 30 seconds.
 const PATIENCE: Duration = Duration::from_secs(40);
+
+/// What came of a request that may begin a session.
+pub(crate) enum Begun<T, Wanted> {
+    /// Its token, and what came with it.
+    Session(String, Box<T>),
+    Not(Wanted),
+}
 
 /// The server closes a connection that has been idle for ten: no request is to meet it at that moment.
 const KEEP: Duration = Duration::from_secs(5);
@@ -78,7 +85,22 @@ impl Api {
         path: &str,
         body: &impl Serialize,
     ) -> Result<(String, T)> {
+        match self.begin_session_or::<T, Value>(path, body).await? {
+            Begun::Session(token, session) => Ok((token, *session)),
+            Begun::Not(_) => Err(Error::Connection("no session, where one was to begin".to_owned())),
+        }
+    }
+
+    /// As [`Api::begin_session`], where the server may want something else first (202).
+    pub async fn begin_session_or<T: DeserializeOwned, Wanted: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Begun<T, Wanted>> {
         let response = accepted(self.request(Method::POST, path).json(body).send().await?).await?;
+        if response.status() == StatusCode::ACCEPTED {
+            return Ok(Begun::Not(response.json().await?));
+        }
         let token = response
             .headers()
             .get_all(SET_COOKIE)
@@ -87,7 +109,7 @@ impl Api {
             .find(|(name, _)| matches!(*name, "entrenous" | "__Host-entrenous"))
             .map(|(_, token)| token.to_owned())
             .ok_or_else(|| Error::Connection("the session came without its cookie".to_owned()))?;
-        Ok((token, response.json().await?))
+        Ok(Begun::Session(token, Box::new(response.json().await?)))
     }
 
     /// Whatever one wants to say, and whatever the server answers.

@@ -9,6 +9,9 @@ pub enum Error {
     /// The server's own words.
     #[error("{status} {code}: {message}")]
     Refused { status: u16, code: String, message: String },
+    /// The password is good, and the account has a second factor.
+    #[error("the log-in waits for the code of the second factor")]
+    CodeWanted,
     #[error("{0}")]
     Encryption(#[from] e2ee::Error),
     /// The server shows another identity for this person than the one that is pinned.
@@ -29,7 +32,7 @@ impl Error {
             Error::Refused { code, .. } => Some(code),
             Error::Encryption(error) => Some(error.code()),
             Error::IdentityChanged(_) => Some("identity_changed"),
-            Error::Connection(_) | Error::Closed { .. } => None,
+            Error::CodeWanted | Error::Connection(_) | Error::Closed { .. } => None,
         }
     }
 
@@ -40,7 +43,7 @@ impl Error {
             Error::Connection(_) => true,
             Error::Closed { code, .. } => *code != SESSION_ENDED,
             Error::Refused { status, .. } => *status >= 500 || matches!(status, 408 | 429),
-            Error::Encryption(_) | Error::IdentityChanged(_) => false,
+            Error::CodeWanted | Error::Encryption(_) | Error::IdentityChanged(_) => false,
         }
     }
 

@@ -302,6 +302,7 @@ impl Follower {
             Some(Pushed::Block { account, blocked }) => Some(Event::Block { account, blocked }),
             Some(Pushed::SessionBegun { session }) => Some(Event::SessionBegun { session }),
             Some(Pushed::Secured { secured_at }) => Some(Event::Secured { secured_at }),
+            Some(Pushed::SecondFactor { on }) => Some(Event::SecondFactor { on }),
             Some(Pushed::Vault { version }) => Some(Event::Vault { version }),
             Some(Pushed::Profile { person }) => Some(Event::Profile(person)),
             Some(Pushed::Ready { .. } | Pushed::Unknown) | None => None,

@@ -41,7 +41,7 @@ use e2ee::{Keychain, RecoveryCode};
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
-pub use account::SignUp;
+pub use account::{PendingLogin, SignUp, WayIn};
 pub use backoff::Backoff;
 pub use error::{Error, Result};
 pub use follower::{Follower, Place};

@@ -82,6 +82,10 @@ pub enum Event {
     Secured {
         secured_at: u64,
     },
+    /// One's second factor was turned on or off, or its backup codes were replaced.
+    SecondFactor {
+        on: bool,
+    },
     /// One's own vault was written.
     Vault {
         version: i64,
@@ -238,6 +242,7 @@ impl Live {
             Pushed::Block { account, blocked } => Event::Block { account, blocked },
             Pushed::SessionBegun { session } => Event::SessionBegun { session },
             Pushed::Secured { secured_at } => Event::Secured { secured_at },
+            Pushed::SecondFactor { on } => Event::SecondFactor { on },
             Pushed::Vault { version } => Event::Vault { version },
             Pushed::Profile { person } => Event::Profile(person),
             Pushed::Error { code, message } => Event::Error { code, message },

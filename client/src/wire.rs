@@ -405,6 +405,9 @@ pub enum Pushed {
     Secured {
         secured_at: u64,
     },
+    SecondFactor {
+        on: bool,
+    },
     Vault {
         version: i64,
     },

@@ -6,7 +6,7 @@
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use e2ee::KeyBundle;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::clock::{HOUR, MINUTE, Millis};
 use crate::error::{Code, Error, Problem, Result, is_duplicate};
+use crate::factor::{self, CodeWanted};
 use crate::invitations;
 use crate::keys::{self, MAX_VAULT_BYTES, SignedBytes, Vault};
 use crate::limits::ClientAddress;
@@ -24,7 +25,7 @@ use crate::organisation::{Organisation, SignUp};
 use crate::people::{self, Person};
 use crate::privacy::Privacy;
 use crate::schema::tables::{accounts, handshakes, key_bundles, settings};
-use crate::sessions::{self, Origin, Session};
+use crate::sessions::{self, NewSession, Origin, Session};
 use crate::slots::{NewSlot, SlotKind};
 use crate::wire::{Bytes, Json, Path};
 
@@ -255,9 +256,9 @@ pub async fn begin_proof(app: &App, handle: String, request: &Bytes) -> Result<L
 
 /// A password that was proven, as it was when the proof began.
 pub struct Proof {
-    handle: String,
+    pub handle: String,
     /// SHA-256 of the record it was proven against.
-    of_record: Vec<u8>,
+    pub of_record: Vec<u8>,
 }
 
 impl Proof {
@@ -283,9 +284,9 @@ pub struct LoginFinish {
     finalization: Bytes,
 }
 
-/// Prove the password and open a session.
+/// Prove the password and open a session; or, where a second factor is on, begin to wait for its code.
 #[utoipa::path(post, path = "/login/finish", tag = "accounts", request_body = LoginFinish, responses(
-    (status = 200, body = Session), (status = "default", body = Problem)))]
+    (status = 200, body = Session), (status = 202, body = CodeWanted), (status = "default", body = Problem)))]
 pub async fn login_finish(
     address: ClientAddress,
     origin: Origin,
@@ -295,17 +296,32 @@ pub async fn login_finish(
 ) -> Result<Response> {
     app.limits.look(&address)?;
     let proof = finish_proof(&app, finish.login, &finish.finalization).await?;
-    let session = app
+    let way_in = app
         .db
         .write(async |tx| {
             // Only someone who proved the password comes here, and an unknown handle has none to prove.
             let account = find(tx, &proof.handle).await?.ok_or(Code::WrongCredentials)?;
             proof.holds_for(&account)?;
-            sessions::begin(tx, &app, account.id, &origin).await
+            // Looked at here, so that no session begins beside a second factor that is just being turned on.
+            if factor::is_on(tx, account.id).await? {
+                return Ok(WayIn::Code(factor::want_code(tx, &app, &proof).await?));
+            }
+            Ok(WayIn::Session(sessions::begin(tx, &app, account.id, &origin).await?))
         })
         .await?;
-    tracing::info!(account = %session.account(), "logged in");
-    session.answer(&app, &headers, StatusCode::OK).await
+    match way_in {
+        WayIn::Session(session) => {
+            tracing::info!(account = %session.account(), "logged in");
+            session.answer(&app, &headers, StatusCode::OK).await
+        }
+        WayIn::Code(wanted) => Ok((StatusCode::ACCEPTED, axum::Json(wanted)).into_response()),
+    }
+}
+
+/// Where a good password leads.
+enum WayIn {
+    Session(NewSession),
+    Code(CodeWanted),
 }
 
 pub async fn find(db: &impl ConnectionTrait, handle: &str) -> Result<Option<accounts::Model>> {

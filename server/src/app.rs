@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use e2ee::opaque::server::ServerSetup as Opaque;
@@ -37,7 +37,7 @@ use crate::organisation::{Language, Organisation, SignUp};
 use crate::privacy::Agreements;
 use crate::writer::Writer;
 use crate::{
-    accounts, administration, audit, blocks, conversations, credentials, event, invitations, keys, live,
+    accounts, administration, audit, blocks, conversations, credentials, event, factor, invitations, keys, live,
     messages, monitoring, organisation, people, privacy, profile, reports, scheduled, sessions, web_files,
 };
 
@@ -122,6 +122,10 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(accounts::register_finish))
         .routes(routes!(accounts::login_start))
         .routes(routes!(accounts::login_finish))
+        .routes(routes!(factor::login_code))
+        .routes(routes!(factor::turn_on_second_factor))
+        .routes(routes!(factor::turn_off_second_factor))
+        .routes(routes!(factor::replace_backup_codes))
         .routes(routes!(credentials::start))
         .routes(routes!(credentials::finish))
         .routes(routes!(credentials::start_recovery))
@@ -286,15 +290,16 @@ async fn readyz(State(app): State<App>) -> Result<&'static str> {
 async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let path = request.uri().path();
-    let logs_in = path == "/api/login/finish";
+    let logs_in = ["/api/login/finish", "/api/login/code"].contains(&path);
     let stays_open = path.starts_with("/api/live");
     let response = next.run(request).await;
     let status = response.status();
     if !stays_open {
         app.meters.answered(status.as_u16(), began.elapsed());
     }
-    if logs_in && (status.is_success() || status.is_client_error()) {
-        app.meters.tried_to_sign_in(status.is_success());
+    // Where a code is still wanted (202), nobody is in yet.
+    if logs_in && (status == StatusCode::OK || status.is_client_error()) {
+        app.meters.tried_to_sign_in(status == StatusCode::OK);
     }
     response
 }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::accounts::{self, Me, check_handle, me};
 use crate::app::App;
 use crate::error::{Code, Problem, Result};
+use crate::factor;
 use crate::keys::{self, SignedBytes, Vault};
 use crate::limits::ClientAddress;
 use crate::schema::tables::accounts as rows;
@@ -191,6 +192,8 @@ pub struct RecoveryStarted {
     slot: Slot,
     vault: Vault,
     key_bundle: SignedBytes,
+    /// The account has a second factor, which the recovery will turn off.
+    second_factor: bool,
 }
 
 /// Prove the recovery code, and get what it opens. A handle that nobody has is refused like a wrong code.
@@ -211,6 +214,7 @@ pub async fn start_recovery(
         slot: Slot::of(db, account, SlotKind::Recovery).await?,
         vault: keys::own_vault(db, account).await?,
         key_bundle: keys::current_bundle(db, account).await?,
+        second_factor: factor::is_on(db, account).await?,
     }))
 }
 
@@ -223,7 +227,8 @@ pub struct RecoveryFinish {
     recovery: NewRecoveryCode,
 }
 
-/// Prove the recovery code once more, replace it and the password, and open a session. All others end.
+/// Prove the recovery code once more, replace it and the password, and open a session. All others end, and a second factor
+/// is turned off: who has lost the phone with the password comes back with the code alone.
 #[utoipa::path(post, path = "/recovery/finish", tag = "accounts", request_body = RecoveryFinish, responses(
     (status = 200, body = Session), (status = "default", body = Problem)))]
 pub async fn finish_recovery(
@@ -251,7 +256,10 @@ pub async fn finish_recovery(
             finish.password.slot.replace(tx, id).await?;
             finish.recovery.slot.replace(tx, id).await?;
             let ended = sessions::end_all(tx, id, None).await?;
-            Ok((sessions::begin(tx, &app, id, &origin).await?, ended))
+            let session = sessions::begin(tx, &app, id, &origin).await?;
+            // Not before the session begins: what happened since then is what its owner is told of.
+            factor::turn_off(tx, &app, id).await?;
+            Ok((session, ended))
         })
         .await?;
     ended.close(&app);

@@ -50,6 +50,7 @@ refusals! {
     SignedOut UNAUTHORIZED "You are signed out.";
     WrongCredentials UNAUTHORIZED "This handle and this password do not go together.";
     WrongRecoveryCode UNAUTHORIZED "This handle and this recovery code do not go together.";
+    WrongSecondFactor UNAUTHORIZED "This code is wrong, or was used already.";
     BadOrigin FORBIDDEN "This request does not come from the messenger's own page.";
     WrongSetupCode FORBIDDEN "This is not the set-up code that the server printed.";
     Suspended FORBIDDEN "This account is suspended. Please ask an administrator.";
@@ -64,6 +65,7 @@ refusals! {
     TooSlow REQUEST_TIMEOUT "The request took too long.";
     HandleTaken CONFLICT "This handle is taken.";
     RegistrationExpired CONFLICT "This sign-up took too long or is done; please begin again.";
+    LoginExpired CONFLICT "This log-in took too long or is done; please begin again.";
     VaultConflict CONFLICT "Another browser wrote the vault meanwhile.";
     EpochConflict CONFLICT "Another browser opened this epoch first.";
     MessageDeleted CONFLICT "This message has been deleted.";

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::clock::Millis;
 use crate::error::Code;
+use crate::factor::SecondFactor;
 use crate::keys::Epoch;
 use crate::messages::{Accepted, Kind, Message};
 use crate::people::Person;
@@ -75,6 +76,8 @@ pub enum Event {
     Block { account: Uuid, blocked: bool },
     /// One's own vault was written, by one of one's browsers.
     Vault { version: i64 },
+    /// One's second factor was turned on or off, or its backup codes were replaced.
+    SecondFactor(SecondFactor),
     /// Somebody has logged in to one's account.
     SessionBegun { session: OwnSession },
     /// One's password was changed or recovered, or all other sessions were ended.

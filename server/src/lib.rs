@@ -7,7 +7,7 @@
 //! SQL of one subject:
 //!
 //! - [`accounts`] sign-up and log-in, [`slots`] what opens an account and [`credentials`] how its owner replaces that,
-//!   [`sessions`] who is asking, [`profile`] one's own page, [`people`] others
+//!   [`factor`] the second factor, [`sessions`] who is asking, [`profile`] one's own page, [`people`] others
 //! - [`privacy`] what each lets the others see
 //! - [`keys`] what the server keeps sealed: key bundles, vaults, keyrings, epochs
 //! - [`conversations`] and [`messages`], [`scheduled`] those that wait for their time
@@ -41,6 +41,7 @@ pub mod db;
 pub mod doctor;
 pub mod error;
 pub mod event;
+pub mod factor;
 pub mod files;
 pub mod invitations;
 pub mod keys;
@@ -295,8 +296,12 @@ async fn housekeep(app: App) {
         app.shelf.tidy(app.clock.now());
         app.live.presence().tidy();
         app.live.cluster().tidy();
-        for tidied in [accounts::tidy(&app).await, sessions::tidy(&app).await, run_due(&app).await.map(drop)]
-        {
+        for tidied in [
+            accounts::tidy(&app).await,
+            factor::tidy(&app).await,
+            sessions::tidy(&app).await,
+            run_due(&app).await.map(drop),
+        ] {
             if let Err(error) = tidied {
                 tracing::warn!(%error, "housekeeping failed");
             }

@@ -26,6 +26,10 @@ use crate::listen::Peer;
 const LOOKS_PER_ATTEMPT: u32 = 10;
 /// A page says that one types every three seconds; a person may have several.
 const TYPING_PER_MINUTE: u32 = 60;
+/// A code has six digits, and three are good at any moment. With ten guesses, and ten more an hour, whoever knows the
+/// password meets one in a day with a chance of less than one in a thousand.
+const GUESSES: u32 = 10;
+const GUESSES_PER_HOUR: u32 = 10;
 
 type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, Clock, NoOpMiddleware<Nanos>>;
 
@@ -36,6 +40,7 @@ pub enum Attempt {
     ByAddress { address: IpAddr },
     OnHandle { handle: String },
     Look { address: IpAddr },
+    Guess { handle: String },
 }
 
 pub struct Limits {
@@ -44,6 +49,7 @@ pub struct Limits {
     by_address: Keyed<IpAddr>,
     by_handle: Keyed<String>,
     looks: Keyed<IpAddr>,
+    guesses: Keyed<String>,
     typing: Keyed<Uuid>,
 }
 
@@ -53,6 +59,7 @@ impl Limits {
             by_address: keyed(config.attempts_per_address, &clock),
             by_handle: keyed(config.attempts_per_handle, &clock),
             looks: keyed(config.attempts_per_address.saturating_mul(LOOKS_PER_ATTEMPT), &clock),
+            guesses: RateLimiter::new(guesses(), DashMapStateStore::default(), clock.clone()),
             typing: keyed(TYPING_PER_MINUTE, &clock),
             clock,
             cluster,
@@ -82,12 +89,22 @@ impl Limits {
         Ok(())
     }
 
+    /// One guess at the code of the second factor of `handle`.
+    pub fn guess(&self, address: &ClientAddress, handle: &str) -> Result<()> {
+        self.attempt(address)?;
+        let handle = handle.to_owned();
+        self.check(&self.guesses, &handle)?;
+        self.tell(Attempt::Guess { handle });
+        Ok(())
+    }
+
     /// What was allowed on another node counts here too, so that many nodes allow no more than one.
     pub fn attempted_elsewhere(&self, attempt: &Attempt) {
         let _ = match attempt {
             Attempt::ByAddress { address } => self.by_address.check_key(address),
             Attempt::OnHandle { handle } => self.by_handle.check_key(handle),
             Attempt::Look { address } => self.looks.check_key(address),
+            Attempt::Guess { handle } => self.guesses.check_key(handle),
         };
     }
 
@@ -105,6 +122,7 @@ impl Limits {
         self.by_address.retain_recent();
         self.by_handle.retain_recent();
         self.looks.retain_recent();
+        self.guesses.retain_recent();
         self.typing.retain_recent();
     }
 
@@ -119,6 +137,12 @@ impl Limits {
 fn keyed<K: Hash + Eq + Clone>(per_minute: u32, clock: &Clock) -> Keyed<K> {
     let quota = Quota::per_minute(NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN));
     RateLimiter::new(quota, DashMapStateStore::default(), clock.clone())
+}
+
+fn guesses() -> Quota {
+    let burst = NonZeroU32::new(GUESSES).unwrap_or(NonZeroU32::MIN);
+    let hourly = NonZeroU32::new(GUESSES_PER_HOUR).unwrap_or(NonZeroU32::MIN);
+    Quota::per_hour(hourly).allow_burst(burst)
 }
 
 /// Who is at the other end, as far as limits are concerned. A household with IPv6 has a /64 to itself, so that

@@ -6,16 +6,18 @@ pub mod tables;
 mod engine;
 mod m2026_11_28_first;
 mod m2026_11_29_administration;
+mod m2026_11_29_second_factor;
 mod m2026_11_29_sessions;
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, seaql_migrations};
 
 /// Every table that a migration ever made, by name. What a backup holds and a move carries over.
-pub const TABLES: [&str; 24] = [
+pub const TABLES: [&str; 27] = [
     "accounts",
     "audit",
     "avatars",
+    "backup_codes",
     "changes",
     "conversations",
     "epochs",
@@ -26,12 +28,14 @@ pub const TABLES: [&str; 24] = [
     "keyring",
     "messages",
     "outliving",
+    "pending_logins",
     "reactions",
     "reported_messages",
     "reports",
     "samples",
     "scheduled",
     "search_terms",
+    "second_factors",
     "sessions",
     "settings",
     "slots",
@@ -47,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_28_first::Migration),
             Box::new(m2026_11_29_sessions::Migration),
             Box::new(m2026_11_29_administration::Migration),
+            Box::new(m2026_11_29_second_factor::Migration),
         ]
     }
 }

@@ -23,6 +23,7 @@ use crate::clock::{DAY, HOUR, Millis};
 use crate::config::is_local_host;
 use crate::error::{Code, Error, Problem, Result};
 use crate::event::Event;
+use crate::factor::SecondFactor;
 use crate::keys::{SignedBytes, Vault};
 use crate::limits::ClientAddress;
 use crate::schema::tables::{accounts, sessions};
@@ -252,9 +253,10 @@ pub struct OwnSessions {
     pub sessions: Vec<OwnSession>,
     /// As in `Me`.
     pub secured_at: Millis,
+    pub second_factor: SecondFactor,
 }
 
-/// One's sessions, the last used first.
+/// One's sessions, the last used first, and what else lets one in.
 #[utoipa::path(get, path = "/sessions", tag = "session", responses(
     (status = 200, body = OwnSessions), (status = "default", body = Problem)))]
 pub async fn sessions(current: CurrentAccount, State(app): State<App>) -> Result<Json<OwnSessions>> {
@@ -268,7 +270,11 @@ pub async fn sessions(current: CurrentAccount, State(app): State<App>) -> Result
         .await?;
     let own = |row| OwnSession::of(row, Some(current.session));
     let secured_at = account.ok_or(Code::SignedOut)?.secured_at;
-    Ok(Json(OwnSessions { sessions: rows.into_iter().map(own).collect(), secured_at }))
+    Ok(Json(OwnSessions {
+        sessions: rows.into_iter().map(own).collect(),
+        secured_at,
+        second_factor: SecondFactor::of(app.db.read(), current.account).await?,
+    }))
 }
 
 /// End one of one's sessions.

@@ -9,7 +9,11 @@ use rand::rngs::OsRng;
 use zeroize::Zeroizing;
 
 use super::{CONTEXT, KE1, KE3, RECORD, REQUEST, Suite, exactly, identifiers};
-use crate::{Error, Result};
+use crate::{
+    Error, Result, boxes,
+    codec::enc,
+    keys::{Key, derive},
+};
 
 const SETUP: usize = 128;
 const STATE: usize = 128;
@@ -63,6 +67,19 @@ impl ServerSetup {
             state: Zeroizing::new(start.state.serialize().to_vec()),
         })
     }
+
+    /// Seals what the server itself must be able to read, so that its database alone gives it to nobody.
+    pub fn seal(&self, label: &str, aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
+        boxes::seal(&self.key(), label, aad, plaintext)
+    }
+
+    pub fn open(&self, label: &str, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        boxes::open(&self.key(), label, aad, sealed)
+    }
+
+    fn key(&self) -> Key {
+        derive(&self.to_bytes(), &enc("server-key", &[]))
+    }
 }
 
 /// Checks what a client uploads at the end of a registration; what comes back is to be stored.
@@ -90,4 +107,24 @@ fn read_record(bytes: &[u8]) -> Result<ServerRegistration<Suite>> {
 
 fn parameters(handle: &str) -> ServerLoginParameters<'_, '_> {
     ServerLoginParameters { context: Some(CONTEXT), identifiers: identifiers(handle) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_seals_only_it_can_open_and_only_where_it_was() {
+        let server = ServerSetup::generate();
+        let sealed = server.seal("test", b"place", b"secret");
+        let again = ServerSetup::from_bytes(&server.to_bytes()).unwrap();
+        assert_eq!(&**again.open("test", b"place", &sealed).unwrap(), b"secret");
+        for refused in [
+            ServerSetup::generate().open("test", b"place", &sealed),
+            server.open("other", b"place", &sealed),
+            server.open("test", b"elsewhere", &sealed),
+        ] {
+            assert_eq!(refused, Err(Error::NotAuthentic));
+        }
+    }
 }

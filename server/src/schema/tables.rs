@@ -101,6 +101,43 @@ table! {
 }
 
 table! {
+    /// What an account's log-ins ask for beside the password.
+    second_factors = "second_factors" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        account: Uuid,
+        /// What the codes are made from, sealed under the server's key; none while it is off.
+        secret: Option<Vec<u8>>,
+        /// The time step of the last code that was taken: none is good twice.
+        last_step: i64,
+        /// When it was last turned on or off.
+        changed_at: i64,
+    }
+}
+
+table! {
+    /// For the day the phone is gone. Each is good once, and then not here any more.
+    backup_codes = "backup_codes" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        account: Uuid,
+        /// SHA-256 of the account and the code.
+        #[sea_orm(primary_key, auto_increment = false)]
+        hash: Vec<u8>,
+    }
+}
+
+table! {
+    /// A log-in whose password was proven and whose code is still to come.
+    pending_logins = "pending_logins" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: Uuid,
+        handle: String,
+        /// SHA-256 of the OPAQUE record that the password was proven against.
+        of_record: Vec<u8>,
+        expires_at: i64,
+    }
+}
+
+table! {
     /// A signed-in browser.
     sessions = "sessions" {
         #[sea_orm(primary_key, auto_increment = false)]

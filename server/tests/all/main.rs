@@ -13,6 +13,7 @@ mod credentials;
 mod disappearing;
 mod doctor;
 mod epochs;
+mod factor;
 mod fallbacks;
 mod followers;
 mod keys;

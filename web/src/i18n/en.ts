@@ -41,11 +41,28 @@ export const en = {
     noAccount: 'Create an account',
     forgotten: 'I have forgotten my password',
   },
+  secondFactor: {
+    title: 'One more step',
+    lead: 'Your password is right. Your account also asks for a code.',
+    code: 'Code from your app',
+    codeHint: 'The six digits that your authenticator app shows now.',
+    backup: 'Backup code',
+    backupHint: 'Four groups of four letters and digits. Each code works once.',
+    useBackup: 'Use a backup code',
+    useApp: 'Use the app',
+    missing: 'Please type the code.',
+    turnedOn: (date: string) =>
+      `The second factor of your account was turned on, ${date}. If it was not you, change your password.`,
+    turnedOff: (date: string) =>
+      `The second factor of your account was turned off, ${date}. If it was not you, change your password.`,
+    look: 'Open the settings',
+  },
   recover: {
     title: 'Password forgotten',
     lead: 'With your recovery code you choose another password, and all your messages are there as before. Your other sessions end.',
     opening: 'Opening your keys…',
     working: 'Changing your password…',
+    secondFactorOff: 'This also turns off the second factor of your account.',
   },
   password: {
     show: 'Show the password',
@@ -510,6 +527,8 @@ export const en = {
     wrong_credentials: 'The handle or the password is wrong.',
     wrong_recovery_code: 'This handle and this recovery code do not go together.',
     bad_recovery_code: 'This cannot be a recovery code: a character of it is missing or mistyped.',
+    wrong_second_factor: 'This code is wrong, or was used already. Wait for the next one.',
+    login_expired: 'The log-in took too long. Please type your password again.',
     wrong_setup_code: 'This set-up code is wrong. Look at what the server printed when it first started.',
     too_many_attempts: 'Too many attempts.',
     signed_out: 'Your session has ended. Please log in again.',

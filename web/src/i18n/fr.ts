@@ -39,11 +39,28 @@ export const fr: Texts = {
     noAccount: 'Créer un compte',
     forgotten: 'J’ai oublié mon mot de passe',
   },
+  secondFactor: {
+    title: 'Encore une étape',
+    lead: 'Votre mot de passe est le bon. Votre compte demande aussi un code.',
+    code: 'Code de votre application',
+    codeHint: 'Les six chiffres qu’affiche votre application d’authentification.',
+    backup: 'Code de repli',
+    backupHint: 'Quatre groupes de quatre lettres et chiffres. Chaque code sert une fois.',
+    useBackup: 'Utiliser un code de repli',
+    useApp: 'Utiliser l’application',
+    missing: 'Tapez le code.',
+    turnedOn: (date) =>
+      `Le second facteur de votre compte a été activé, le ${date}. Si ce n’était pas vous, changez de mot de passe.`,
+    turnedOff: (date) =>
+      `Le second facteur de votre compte a été désactivé, le ${date}. Si ce n’était pas vous, changez de mot de passe.`,
+    look: 'Ouvrir les réglages',
+  },
   recover: {
     title: 'Mot de passe oublié',
     lead: 'Avec votre code de secours, vous choisissez un autre mot de passe et retrouvez tous vos messages. Vos autres sessions sont fermées.',
     opening: 'Ouverture de vos clés…',
     working: 'Changement de votre mot de passe…',
+    secondFactorOff: 'Le second facteur de votre compte sera aussi désactivé.',
   },
   password: {
     show: 'Afficher le mot de passe',
@@ -509,6 +526,8 @@ export const fr: Texts = {
     wrong_credentials: 'L’identifiant ou le mot de passe est incorrect.',
     wrong_recovery_code: 'Cet identifiant et ce code de secours ne vont pas ensemble.',
     bad_recovery_code: 'Ce ne peut pas être un code de secours : un caractère manque ou est mal tapé.',
+    wrong_second_factor: 'Ce code est incorrect, ou a déjà servi. Attendez le suivant.',
+    login_expired: 'La connexion a pris trop de temps. Tapez de nouveau votre mot de passe.',
     wrong_setup_code:
       'Ce code d’installation est incorrect. Regardez ce que le serveur a affiché à son premier démarrage.',
     too_many_attempts: 'Trop de tentatives.',

@@ -1,7 +1,7 @@
 /** What lets one in, and how one who is signed in replaces it: the password, the recovery code, the other sessions. */
 import type { NewRecoveryCode } from '../generated/wasm/wasm.js';
 import { api } from './api/client';
-import type { Me } from './api/types';
+import type { BackupCodes, Me, SecondFactor } from './api/types';
 import { clock } from './clock';
 import { Problem } from './problem';
 import { vault } from './vault';
@@ -10,6 +10,7 @@ export class Credentials {
   constructor(
     private readonly handle: () => string,
     private readonly changed: (me: Me) => void,
+    private readonly changedSecondFactor: (factor: SecondFactor) => void,
   ) {}
 
   /** All other sessions end. */
@@ -42,6 +43,28 @@ export class Credentials {
   async checkCode(code: string): Promise<void> {
     const proof = await vault.recoveryProof(code, this.handle());
     await api.checkRecoveryCode({ proof });
+  }
+
+  /** With a code that an app has made of the secret. Returns the backup codes; throws `wrong_second_factor`. */
+  async turnOnSecondFactor(password: string, secret: string, code: string): Promise<string[]> {
+    const { proof } = await this.prove(password);
+    return this.backupCodes(await api.turnOnSecondFactor({ ...proof, secret, code }));
+  }
+
+  async turnOffSecondFactor(password: string): Promise<void> {
+    const { proof } = await this.prove(password);
+    this.changedSecondFactor(await api.turnOffSecondFactor(proof));
+  }
+
+  /** Those from before are good for nothing. */
+  async replaceBackupCodes(password: string): Promise<string[]> {
+    const { proof } = await this.prove(password);
+    return this.backupCodes(await api.replaceBackupCodes(proof));
+  }
+
+  private backupCodes({ codes, second_factor }: BackupCodes): string[] {
+    this.changedSecondFactor(second_factor);
+    return codes;
   }
 
   async endOtherSessions(): Promise<void> {

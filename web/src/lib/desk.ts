@@ -227,6 +227,8 @@ export class Desk {
       this.scheduled.on(frame);
     } else if (frame.type === 'session_begun') {
       this.sessions.begun(frame.session);
+    } else if (frame.type === 'second_factor') {
+      this.sessions.secondFactor = frame;
     } else if (frame.type === 'secured') {
       this.told.secured(frame.secured_at);
     } else if (frame.type === 'privacy') {

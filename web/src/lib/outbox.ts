@@ -101,6 +101,8 @@ const PASSES: Record<ErrorCode | OwnCode, boolean> = {
   wrong_credentials: false,
   wrong_recovery_code: false,
   bad_recovery_code: false,
+  wrong_second_factor: false,
+  login_expired: false,
   wrong_setup_code: false,
   handle_taken: false,
   registration_expired: false,

@@ -24,6 +24,9 @@ type Word = { type: 'signed-out' } | { type: 'signed-in'; session: string } | De
 
 const isOfDesk = (word: Word): word is DeskWord => word.type !== 'signed-out' && word.type !== 'signed-in';
 
+/** Gives the code that a log-in waits for; after a wrong one again. */
+export type NameCode = (code: string) => Promise<void>;
+
 const LOG_OUT_DUE = 'log-out-due';
 
 export class Session {
@@ -48,6 +51,7 @@ export class Session {
   readonly credentials = new Credentials(
     () => this.me?.handle ?? '',
     ({ secured_at }) => this.secured(secured_at),
+    (factor) => this.sessions.changedSecondFactor(factor),
   );
 
   constructor() {
@@ -144,16 +148,17 @@ export class Session {
   }
 
   /** Opens the account by its recovery code, and returns the next one; the server changes nothing yet. */
-  async prepareRecovery(f: { handle: string; code: string; password: string }): Promise<string> {
+  async prepareRecovery(f: { handle: string; code: string; password: string }) {
     const { handle } = f;
     const proof = await vault.recoveryProof(f.code, handle);
     const request = await vault.startRegistration(f.password);
-    const { response, ...account } = await api.recoveryStart({ handle, proof, request });
+    const started = await api.recoveryStart({ handle, proof, request });
+    const { response, second_factor: secondFactor, ...account } = started;
     const made = await vault.prepareRecovery(request, f.code, { ...account, handle }, response, clock.now());
     const { password } = made;
     const { code, ...recovery } = made.recovery;
     this.begun = () => api.recoveryFinish({ handle, proof, password, recovery });
-    return code;
+    return { code, secondFactor };
   }
 
   /** The page was left before the server knew. */
@@ -174,12 +179,21 @@ export class Session {
     await this.settle(signedIn);
   }
 
-  async logIn(handle: string, password: string): Promise<void> {
+  /** Signed in; or, where there is a second factor, what names its code. */
+  async logIn(handle: string, password: string): Promise<NameCode | null> {
     await this.endWhatIsDue();
     const request = await vault.startLogin(password);
     const { login, response } = await api.loginStart({ handle, request });
     const finalization = await vault.finishLogin(request, handle, response);
-    const signedIn = await api.loginFinish({ login, finalization });
+    const answer = await api.loginFinish({ login, finalization });
+    if ('login' in answer) {
+      return async (code) => this.letIn(request, await api.loginCode({ login: answer.login, code }));
+    }
+    await this.letIn(request, answer);
+    return null;
+  }
+
+  private async letIn(request: string, signedIn: SignedIn): Promise<void> {
     try {
       await vault.unlock(request, { ...account(signedIn), slot: signedIn.slot });
     } catch (thrown) {

@@ -1,15 +1,19 @@
 /** The signed-in browsers of a person, and those among them that this one has not told of yet. */
 import { api } from './api/client';
-import type { OwnSession } from './api/types';
+import type { OwnSession, SecondFactor } from './api/types';
 
-/** The last log-in that was told of here. */
+/** The last log-in that was told of here, and the last change of the second factor. */
 const TOLD = 'log-in-told';
+const FACTOR_TOLD = 'second-factor-told';
 
-export const forgetLogIns = () => localStorage.removeItem(TOLD);
+export const forgetLogIns = () => [TOLD, FACTOR_TOLD].forEach((key) => localStorage.removeItem(key));
 
 export class Sessions {
   /** The last used first; null until the server has said. */
   all: OwnSession[] | null = $state.raw(null);
+  /** What log-ins ask for beside the password; null until the server has said. */
+  secondFactor: SecondFactor | null = $state.raw(null);
+  private factorTold = $state(Number(localStorage.getItem(FACTOR_TOLD) ?? 0));
   /** Heard of as they began, also if they have ended since. */
   private heard: readonly OwnSession[] = $state.raw([]);
   private told = $state(Number(localStorage.getItem(TOLD) ?? 0));
@@ -25,10 +29,19 @@ export class Sessions {
     return later.sort((a, b) => b.created_at - a.created_at)[0] ?? null;
   });
 
+  /** Turned on or off since this browser logged in (which a recovery does), unless one was told of it or did it here. */
+  readonly factorNews: SecondFactor | null = $derived.by(() => {
+    const here = this.all?.find(({ current }) => current);
+    const { secondFactor: factor } = this;
+    if (!here || !factor) return null;
+    return factor.changed_at > this.factorTold && factor.changed_at >= here.created_at ? factor : null;
+  });
+
   /** Returns when the account was last secured. */
   async refresh(): Promise<number> {
-    const { sessions, secured_at } = await api.sessions();
+    const { sessions, secured_at, second_factor } = await api.sessions();
     this.all = sessions;
+    this.secondFactor = second_factor;
     return secured_at;
   }
 
@@ -42,6 +55,17 @@ export class Sessions {
     const seen = [...this.heard, ...(this.all ?? [])].map(({ created_at }) => created_at);
     this.told = Math.max(this.told, ...seen);
     localStorage.setItem(TOLD, String(this.told));
+  }
+
+  /** By this page itself. */
+  changedSecondFactor(factor: SecondFactor): void {
+    this.secondFactor = factor;
+    this.dismissFactorNews();
+  }
+
+  dismissFactorNews(): void {
+    this.factorTold = this.secondFactor?.changed_at ?? 0;
+    localStorage.setItem(FACTOR_TOLD, String(this.factorTold));
   }
 
   async end(session: string): Promise<void> {

@@ -1,36 +1,90 @@
 import { t } from '../../i18n/index.svelte';
 import { Problem } from '../../lib/problem';
-import type { Session } from '../../lib/session.svelte';
+import type { NameCode, Session } from '../../lib/session.svelte';
 import { handleProblem } from './rules';
 
-/** The log-in form. */
+/** The log-in form: handle and password, and then a code where the account has a second factor. */
 export class LogIn {
   handle = $state('');
   password = $state('');
+  code = $state('');
   busy = $state(false);
   problem: Problem | null = $state.raw(null);
   private tried = $state(false);
+  private wrong = $state(false);
+  /** The password was good, and this waits for the code. */
+  private nameCode: NameCode | null = $state.raw(null);
 
   constructor(private readonly session: Session) {}
 
   handleError = $derived.by(() => (this.tried ? handleProblem(this.handle) : ''));
   passwordError = $derived.by(() => (this.tried && this.password === '' ? t.fields.passwordMissing : ''));
+  codeError = $derived.by(() => {
+    if (this.wrong) return t.errors.wrong_second_factor;
+    return this.tried && this.code.trim() === '' ? t.secondFactor.missing : '';
+  });
 
-  /** True when signed in. */
+  get codeWanted(): boolean {
+    return this.nameCode !== null;
+  }
+
+  codeChanged(): void {
+    this.tried = false;
+    this.wrong = false;
+  }
+
+  /** Back to handle and password. */
+  begin(): void {
+    this.nameCode = null;
+    this.code = '';
+    this.problem = null;
+    this.codeChanged();
+  }
+
+  /** True when signed in, or when the code is what is wanted next. */
   async submit(): Promise<boolean> {
     if (this.busy) return false;
     this.tried = true;
+    if (this.handleError || this.passwordError) {
+      this.problem = null;
+      return false;
+    }
+    return this.working(async () => {
+      this.nameCode = await this.session.logIn(this.handle, this.password);
+      this.tried = false;
+    });
+  }
+
+  /** With the code. True when signed in. */
+  async answer(): Promise<boolean> {
+    if (this.busy || !this.nameCode) return false;
+    this.tried = true;
+    if (this.codeError) return false;
+    const { nameCode, code } = this;
+    return this.working(() => nameCode(code));
+  }
+
+  private async working(task: () => Promise<void>): Promise<boolean> {
     this.problem = null;
-    if (this.handleError || this.passwordError) return false;
     this.busy = true;
     try {
-      await this.session.logIn(this.handle, this.password);
+      await task();
       return true;
     } catch (thrown) {
-      this.problem = Problem.from(thrown);
+      this.explain(Problem.from(thrown));
       return false;
     } finally {
       this.busy = false;
     }
+  }
+
+  private explain(problem: Problem): void {
+    if (problem.code === 'wrong_second_factor') {
+      this.wrong = true;
+      return;
+    }
+    // Too late, or the password has been changed meanwhile: from the beginning.
+    if (problem.code === 'login_expired' || problem.code === 'wrong_credentials') this.begin();
+    this.problem = problem;
   }
 }

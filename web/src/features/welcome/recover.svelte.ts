@@ -11,6 +11,8 @@ export class Recover extends NewCode {
   handle = $state('');
   oldCode = $state('');
   password = $state('');
+  /** The account has a second factor, which will be turned off. */
+  secondFactor = $state(false);
   private codeProblem: Problem | null = $state.raw(null);
   private tried = $state(false);
   private left = false;
@@ -41,7 +43,9 @@ export class Recover extends NewCode {
     if (this.handleError || this.codeError || this.passwordError) return false;
     return this.working(async () => {
       const { handle, oldCode, password } = this;
-      this.code = await this.session.prepareRecovery({ handle, code: oldCode, password });
+      const made = await this.session.prepareRecovery({ handle, code: oldCode, password });
+      this.code = made.code;
+      this.secondFactor = made.secondFactor;
       if (this.left) this.session.abandon();
       this.step = 'code';
     });
@@ -59,8 +63,11 @@ export class Recover extends NewCode {
     } catch (thrown) {
       const problem = Problem.from(thrown);
       // What an earlier press asked for was done, and only its answer lost: the code is used up.
-      if (this.unanswered && problem.code === 'wrong_recovery_code')
-        return this.session.logIn(this.handle, this.password);
+      if (this.unanswered && problem.code === 'wrong_recovery_code') {
+        // It has turned off the second factor, too: no code is asked for.
+        await this.session.logIn(this.handle, this.password);
+        return;
+      }
       this.unanswered ||= passing(problem);
       throw thrown;
     }

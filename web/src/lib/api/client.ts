@@ -77,6 +77,13 @@ export const api = {
   loginStart: (body: { handle: string; request: string }) => data(server.POST('/login/start', { body })),
   loginFinish: (body: { login: string; finalization: string }) =>
     data(server.POST('/login/finish', { body })),
+  loginCode: (body: { login: string; code: string }) => data(server.POST('/login/code', { body })),
+  turnOnSecondFactor: (body: { login: string; finalization: string; secret: string; code: string }) =>
+    data(server.POST('/second-factor/on', { body })),
+  turnOffSecondFactor: (body: { login: string; finalization: string }) =>
+    data(server.POST('/second-factor/off', { body })),
+  replaceBackupCodes: (body: { login: string; finalization: string }) =>
+    data(server.POST('/second-factor/backup-codes', { body })),
   recoveryStart: (body: { handle: string; proof: string; request: string }) =>
     data(server.POST('/recovery/start', { body })),
   recoveryFinish: (body: RecoveryFinish) => data(server.POST('/recovery/finish', { body })),

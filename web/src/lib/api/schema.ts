@@ -481,6 +481,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/login/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Name the code that a log-in waits for, and open a session. After a wrong one it waits on. */
+        post: operations["login_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/login/finish": {
         parameters: {
             query?: never;
@@ -490,7 +507,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Prove the password and open a session. */
+        /** Prove the password and open a session; or, where a second factor is on, begin to wait for its code. */
         post: operations["login_finish"];
         delete?: never;
         options?: never;
@@ -682,7 +699,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Prove the recovery code once more, replace it and the password, and open a session. All others end. */
+        /**
+         * Prove the recovery code once more, replace it and the password, and open a session. All others end, and a second factor
+         *     is turned off: who has lost the phone with the password comes back with the code alone.
+         */
         post: operations["finish_recovery"];
         delete?: never;
         options?: never;
@@ -776,6 +796,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/second-factor/backup-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prove the password, and get other backup codes. Those from before are good for nothing. */
+        post: operations["replace_backup_codes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/second-factor/off": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prove the password, and turn the second factor off. */
+        post: operations["turn_off_second_factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/second-factor/on": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prove the password, and turn the second factor on, or replace it. The code shows that the app has the secret. */
+        post: operations["turn_on_second_factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/session": {
         parameters: {
             query?: never;
@@ -800,7 +871,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One's sessions, the last used first. */
+        /** One's sessions, the last used first, and what else lets one in. */
         get: operations["sessions"];
         put?: never;
         post?: never;
@@ -899,6 +970,12 @@ export interface components {
         Availability: {
             available: boolean;
         };
+        /** @description Codes for the day the phone is gone. They are shown here and never again. */
+        BackupCodes: {
+            /** @description Each is good once. */
+            codes: string[];
+            second_factor: components["schemas"]["SecondFactor"];
+        };
         Blocked: {
             people: components["schemas"]["Person"][];
         };
@@ -911,7 +988,15 @@ export interface components {
          * @description The stable names of all refusals.
          * @enum {string}
          */
-        Code: "bad_request" | "signed_out" | "wrong_credentials" | "wrong_recovery_code" | "bad_origin" | "wrong_setup_code" | "not_administrator" | "not_yours" | "not_found" | "unknown_message" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "already_sent" | "too_many_scheduled" | "message_id_reused" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_opaque" | "bad_key_material" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_time" | "bad_report" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
+        Code: "bad_request" | "signed_out" | "wrong_credentials" | "wrong_recovery_code" | "wrong_second_factor" | "bad_origin" | "wrong_setup_code" | "not_administrator" | "not_yours" | "not_found" | "unknown_message" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "login_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "already_sent" | "too_many_scheduled" | "message_id_reused" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_opaque" | "bad_key_material" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_time" | "bad_report" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
+        /** @description The password was good, and there is a second factor: nothing is given before its code. */
+        CodeWanted: {
+            /**
+             * Format: uuid
+             * @description Names this log-in with the code; good for one session, for five minutes.
+             */
+            login: string;
+        };
         /** @description A conversation as one of the two sees it. */
         Conversation: {
             /** @description When the last message came; 0 before the first. */
@@ -1089,7 +1174,10 @@ export interface components {
             type: "vault";
             /** Format: int64 */
             version: number;
-        } | {
+        } | (components["schemas"]["SecondFactor"] & {
+            /** @enum {string} */
+            type: "second_factor";
+        }) | {
             session: components["schemas"]["OwnSession"];
             /** @enum {string} */
             type: "session_begun";
@@ -1195,6 +1283,12 @@ export interface components {
          * @enum {string}
          */
         Kind: "message" | "edit" | "reaction";
+        LoginCode: {
+            /** @description Six digits from the app, or a backup code. */
+            code: string;
+            /** Format: uuid */
+            login: string;
+        };
         LoginFinish: {
             /** @description OPAQUE KE3. */
             finalization: components["schemas"]["Bytes"];
@@ -1321,6 +1415,19 @@ export interface components {
             /** @description Of a message with the id in the path. */
             envelope: components["schemas"]["Bytes"];
         };
+        NewSecondFactor: {
+            /** @description What the app makes of them now. */
+            code: string;
+            /** @description OPAQUE KE3. */
+            finalization: components["schemas"]["Bytes"];
+            /**
+             * Format: uuid
+             * @description As `credentials/start` has begun it.
+             */
+            login: string;
+            /** @description 20 random bytes, which the app has as well. */
+            secret: components["schemas"]["Bytes"];
+        };
         /** @description A slot as its owner's client has made it. */
         NewSlot: {
             box: components["schemas"]["Bytes"];
@@ -1350,9 +1457,19 @@ export interface components {
             seen_at: components["schemas"]["i64"];
         };
         OwnSessions: {
+            second_factor: components["schemas"]["SecondFactor"];
             /** @description As in `Me`. */
             secured_at: components["schemas"]["i64"];
             sessions: components["schemas"]["OwnSession"][];
+        };
+        PasswordProof: {
+            /** @description OPAQUE KE3. */
+            finalization: components["schemas"]["Bytes"];
+            /**
+             * Format: uuid
+             * @description As `credentials/start` has begun it.
+             */
+            login: string;
         };
         /** @description A public profile: all that anyone else may see of an account. */
         Person: {
@@ -1455,6 +1572,8 @@ export interface components {
             key_bundle: components["schemas"]["SignedBytes"];
             /** @description OPAQUE RegistrationResponse. */
             response: components["schemas"]["Bytes"];
+            /** @description The account has a second factor, which the recovery will turn off. */
+            second_factor: boolean;
             /** @description The account key, boxed under the recovery code. */
             slot: components["schemas"]["Slot"];
             vault: components["schemas"]["Vault"];
@@ -1540,6 +1659,17 @@ export interface components {
         ScheduledMessages: {
             /** @description By time. */
             scheduled: components["schemas"]["Scheduled"][];
+        };
+        /** @description What log-ins to one's account ask for beside the password. */
+        SecondFactor: {
+            /**
+             * Format: int64
+             * @description How many backup codes are left.
+             */
+            backup_codes: number;
+            /** @description When it was last turned on or off; 0 if never. */
+            changed_at: components["schemas"]["i64"];
+            on: boolean;
         };
         /** @description What a browser needs to work: returned by sign-up, log-in and reload alike. */
         Session: {
@@ -2581,6 +2711,37 @@ export interface operations {
             };
         };
     };
+    login_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoginCode"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     login_finish: {
         parameters: {
             query?: never;
@@ -2600,6 +2761,14 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Session"];
+                };
+            };
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeWanted"];
                 };
             };
             default: {
@@ -3160,6 +3329,99 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ScheduledMessages"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_backup_codes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordProof"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupCodes"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    turn_off_second_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordProof"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecondFactor"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    turn_on_second_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSecondFactor"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupCodes"];
                 };
             };
             default: {

@@ -14,6 +14,9 @@ export type CredentialsFinish = Schemas['CredentialsFinish'];
 export type RecoveryFinish = Schemas['RecoveryFinish'];
 /** One of one's signed-in browsers. */
 export type OwnSession = Schemas['OwnSession'];
+/** What log-ins to one's account ask for beside the password. */
+export type SecondFactor = Schemas['SecondFactor'];
+export type BackupCodes = Schemas['BackupCodes'];
 export type Slot = Schemas['Slot'];
 export type Vault = Schemas['Vault'];
 /** A signed body: key bundles and epoch grants. */
