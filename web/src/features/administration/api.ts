@@ -25,6 +25,7 @@ export const administration = {
   suspend: (account: string) => data(server.PUT('/administration/people/{account}/suspension', of(account))),
   resume: (account: string) =>
     data(server.DELETE('/administration/people/{account}/suspension', of(account))),
+  resetLink: (account: string) => data(server.POST('/administration/people/{account}/reset', of(account))),
   endSessions: (account: string) =>
     data(server.DELETE('/administration/people/{account}/sessions', of(account))),
   monitoring: (range: Range) =>

@@ -3,7 +3,7 @@ import { Pages } from './pages.svelte';
 
 const PAUSE_MS = 250;
 
-export type Act = 'promote' | 'demote' | 'suspend' | 'resume' | 'endSessions';
+export type Act = 'promote' | 'demote' | 'suspend' | 'resume' | 'endSessions' | 'reset';
 
 /** The accounts, as they are searched for and filtered. */
 export class People {
@@ -37,13 +37,19 @@ export class People {
     void this.pages.again();
   }
 
-  async act({ id }: Account, act: Act): Promise<void> {
+  /** A link to hand over, where that is what was made. */
+  async act({ id }: Account, act: Act): Promise<string | null> {
+    if (act === 'reset') {
+      const { token } = await administration.resetLink(id);
+      return `${location.origin}/reset#${token}`;
+    }
     await ACTS[act](id);
     await this.pages.again();
+    return null;
   }
 }
 
-const ACTS: Record<Act, (account: string) => Promise<unknown>> = {
+const ACTS: Record<Exclude<Act, 'reset'>, (account: string) => Promise<unknown>> = {
   promote: (account) => administration.changeRole(account, 'administrator'),
   demote: (account) => administration.changeRole(account, 'person'),
   suspend: (account) => administration.suspend(account),
@@ -55,6 +61,7 @@ const ACTS: Record<Act, (account: string) => Promise<unknown>> = {
 export function actsOn({ role, suspended_at, sessions }: Account): Act[] {
   return [
     ...(sessions > 0 ? (['endSessions'] as const) : []),
+    'reset',
     role === 'administrator' ? 'demote' : 'promote',
     suspended_at ? 'resume' : 'suspend',
   ];

@@ -17,7 +17,7 @@ export const en = {
   },
   people: {
     limits:
-      'You can see who has an account and keep somebody out. You cannot read anybody’s messages, learn a password or write in another’s name: no key of theirs is on this server. What you do here stands in the journal, and each person can read what was done to their account.',
+      'You can see who has an account and keep somebody out. You cannot read anybody’s messages, learn a password, or write in another’s name unnoticed: no key of theirs is on this server. What you do here stands in the journal, and each person can read what was done to their account.',
     find: 'Find an account',
     registered: (n: number) => (n === 1 ? '1 account in all' : `${n} accounts in all`),
     which: 'Which accounts',
@@ -39,8 +39,13 @@ export const en = {
       suspend: 'Suspend',
       resume: 'Let back in',
       endSessions: 'End sessions',
+      reset: 'Link to begin anew',
     },
+    hand: (name: string) =>
+      `Hand this link to ${name} yourself, by a way that you trust. It can be used once, within 48 hours, and is shown only now.`,
     consequences: {
+      reset:
+        'Only for somebody who has lost both password and recovery code. Whoever opens the link takes over the account with a new identity. All earlier messages are lost to it for ever, and everybody who writes with this person is warned and has to agree before they go on.',
       promote: 'This person will be able to do all that you can do here.',
       demote: 'This person will use the messenger like everybody else, and these pages no more.',
       suspend:

@@ -18,7 +18,7 @@ export const fr: AdministrationTexts = {
   },
   people: {
     limits:
-      'Vous voyez qui a un compte et pouvez en interdire l’accès. Vous ne pouvez ni lire les messages de quiconque, ni apprendre un mot de passe, ni écrire au nom d’autrui : aucune de leurs clés n’est sur ce serveur. Ce que vous faites ici figure au journal, et chaque personne peut lire ce qui a été fait de son compte.',
+      'Vous voyez qui a un compte et pouvez en interdire l’accès. Vous ne pouvez ni lire les messages de quiconque, ni apprendre un mot de passe, ni écrire au nom d’autrui sans que cela se voie : aucune de leurs clés n’est sur ce serveur. Ce que vous faites ici figure au journal, et chaque personne peut lire ce qui a été fait de son compte.',
     find: 'Trouver un compte',
     registered: (n: number) => (n <= 1 ? `${n} compte au total` : `${n} comptes au total`),
     which: 'Quels comptes',
@@ -40,8 +40,13 @@ export const fr: AdministrationTexts = {
       suspend: 'Suspendre',
       resume: 'Rétablir l’accès',
       endSessions: 'Fermer les sessions',
+      reset: 'Lien pour repartir de zéro',
     },
+    hand: (name: string) =>
+      `Remettez vous-même ce lien à ${name}, par une voie sûre. Il sert une seule fois, dans les 48 heures, et ne s’affiche que maintenant.`,
     consequences: {
+      reset:
+        'Seulement pour qui a perdu à la fois son mot de passe et son code de secours. Quiconque ouvre le lien reprend le compte sous une nouvelle identité. Tous les messages antérieurs lui sont perdus à jamais, et chaque personne qui écrit à ce compte est avertie et doit donner son accord avant de continuer.',
       promote: 'Cette personne pourra faire tout ce que vous pouvez faire ici.',
       demote: 'Cette personne utilisera la messagerie comme tout le monde, et n’aura plus accès à ces pages.',
       suspend:
