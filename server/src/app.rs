@@ -29,14 +29,15 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::db::Db;
 use crate::error::{Code, Error, Problem, Result};
+use crate::indicators::pulse::{self, Pulse};
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::live::poll::Shelf;
 use crate::privacy::Agreements;
 use crate::writer::Writer;
 use crate::{
-    accounts, audit, blocks, conversations, credentials, event, keys, live, messages, people, privacy,
-    profile, reports, scheduled, sessions, web_files,
+    accounts, audit, blocks, conversations, credentials, event, indicators, keys, live, messages, people,
+    privacy, profile, reports, scheduled, sessions, survey, web_files,
 };
 
 /// Enough for the largest vault in base64.
@@ -60,6 +61,8 @@ pub struct Parts {
     pub live: Live,
     pub shelf: Shelf,
     pub writer: Writer,
+    /// What is noted of messages on their way, for the administrators' figures.
+    pub pulse: Arc<Pulse>,
     /// Rung when a message was scheduled, or another time was set for one.
     pub schedule: Notify,
     /// What must end before the process does.
@@ -81,9 +84,11 @@ impl Deref for App {
 impl App {
     pub fn new(config: Config, clock: Clock, db: Db, opaque: Opaque, cluster: Cluster) -> Result<Self> {
         let live = Live::new(clock.clone(), cluster.clone());
+        let pulse = Arc::new(Pulse::new(clock.clone(), live.clone()));
         Ok(Self(Arc::new(Parts {
             limits: Limits::new(&config, clock.clone(), cluster),
-            writer: Writer::start(&db, live.clone(), clock.clone())?,
+            writer: Writer::start(&db, live.clone(), pulse.clone(), clock.clone())?,
+            pulse,
             schedule: Notify::new(),
             tasks: TaskTracker::new(),
             members: Cache::new(REMEMBERED),
@@ -144,9 +149,17 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(messages::remove_reaction))
         .routes(routes!(messages::versions))
         .routes(routes!(messages::send_receipt))
+        .routes(routes!(pulse::took))
         .routes(routes!(scheduled::scheduled_messages))
         .routes(routes!(scheduled::schedule, scheduled::withdraw))
         .routes(routes!(scheduled::send_now))
+        .routes(routes!(indicators::indicators))
+        .routes(routes!(indicators::export_indicator))
+        .routes(routes!(survey::survey_settings, survey::change_survey))
+        .routes(routes!(survey::ask_everyone))
+        .routes(routes!(survey::survey))
+        .routes(routes!(survey::answer_survey))
+        .routes(routes!(survey::put_survey_off))
         .routes(routes!(audit::audit))
         .routes(routes!(audit::own_audit))
         .routes(routes!(live::presence::attending))

@@ -12,7 +12,8 @@
 //! - [`keys`] what the server keeps sealed: key bundles, vaults, keyrings, epochs
 //! - [`conversations`] and [`messages`], [`scheduled`] those that wait for their time
 //! - [`blocks`] and [`reports`]
-//! - [`audit`] what administrators did
+//! - [`audit`] what administrators did, [`indicators`] what they see of how the server serves, [`survey`] what people
+//!   are asked for it
 //!
 //! For whoever looks after the server: [`archive`] has backups, restoring and moving, [`doctor`] looks for what is
 //! wrong.
@@ -39,6 +40,7 @@ pub mod doctor;
 pub mod error;
 pub mod event;
 pub mod files;
+pub mod indicators;
 pub mod keys;
 pub mod limits;
 pub mod listen;
@@ -53,6 +55,7 @@ pub mod scheduled;
 pub mod schema;
 pub mod sessions;
 pub mod slots;
+pub mod survey;
 pub mod tls;
 pub mod web_files;
 pub mod wire;
@@ -176,6 +179,9 @@ pub async fn serve(
     // Also of those whom the stop has sent away.
     presence::settle(&app).await;
     app.writer.flush().await;
+    if let Err(error) = indicators::store(&app).await {
+        tracing::warn!(%error, "the last figures could not be stored");
+    }
     app.live.cluster().leave().await;
     others.abort();
     app.db.clone().close().await?;
@@ -284,8 +290,12 @@ async fn housekeep(app: App) {
         app.shelf.tidy(app.clock.now());
         app.live.presence().tidy();
         app.live.cluster().tidy();
-        for tidied in [accounts::tidy(&app).await, sessions::tidy(&app).await, run_due(&app).await.map(drop)]
-        {
+        for tidied in [
+            accounts::tidy(&app).await,
+            sessions::tidy(&app).await,
+            indicators::tidy(&app).await,
+            run_due(&app).await.map(drop),
+        ] {
             if let Err(error) = tidied {
                 tracing::warn!(%error, "housekeeping failed");
             }

@@ -6,24 +6,28 @@ pub mod tables;
 mod engine;
 mod m2026_11_28_first;
 mod m2026_11_29_administration;
+mod m2026_11_29_indicators;
 mod m2026_11_29_sessions;
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, seaql_migrations};
 
 /// Every table that a migration ever made, by name. What a backup holds and a move carries over.
-pub const TABLES: [&str; 22] = [
+pub const TABLES: [&str; 26] = [
     "accounts",
+    "activity",
     "audit",
     "avatars",
     "changes",
     "conversations",
+    "delays",
     "epochs",
     "expiring",
     "handshakes",
     "key_bundles",
     "keyring",
     "messages",
+    "opinions",
     "outliving",
     "reactions",
     "reported_messages",
@@ -33,6 +37,7 @@ pub const TABLES: [&str; 22] = [
     "sessions",
     "settings",
     "slots",
+    "surveyed",
     "vaults",
     "versions",
 ];
@@ -45,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_28_first::Migration),
             Box::new(m2026_11_29_sessions::Migration),
             Box::new(m2026_11_29_administration::Migration),
+            Box::new(m2026_11_29_indicators::Migration),
         ]
     }
 }
