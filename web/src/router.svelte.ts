@@ -5,7 +5,7 @@ const PAGES = ['welcome', 'sign-up', 'recover', 'settings'] as const;
 type Page = (typeof PAGES)[number];
 
 /** For administrators: what each section shows is in `features/administration/sections.ts`. */
-export const SECTIONS = ['reports', 'journal'] as const;
+export const SECTIONS = ['indicators', 'reports', 'journal'] as const;
 export type Section = (typeof SECTIONS)[number];
 
 export interface Administration {

@@ -5,6 +5,8 @@ import { en } from './en';
 import { fr } from './fr';
 import { en as enAdministration } from '../features/administration/words/en';
 import { fr as frAdministration } from '../features/administration/words/fr';
+import { en as enSurvey } from '../features/survey/words/en';
+import { fr as frSurvey } from '../features/survey/words/fr';
 import { language, preferred, t } from './index.svelte';
 import { problemText } from './problem-text';
 
@@ -23,8 +25,8 @@ function flatten(node: unknown, path = ''): [string, string][] {
   );
 }
 
-const english = new Map(flatten({ ...en, administration: enAdministration }));
-const french = new Map(flatten({ ...fr, administration: frAdministration }));
+const english = new Map(flatten({ ...en, administration: enAdministration, survey: enSurvey }));
+const french = new Map(flatten({ ...fr, administration: frAdministration, survey: frSurvey }));
 /** Said alike in both languages. */
 const ALIKE =
   /^(search\.(shortcut|messages$)|conversations\.title$|notices\.title$|settings\.administration$|administration\.page\.title$)/;
