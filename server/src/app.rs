@@ -29,6 +29,7 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::db::Db;
 use crate::error::{Code, Error, Problem, Result};
+use crate::indicators::pulse::{self, Pulse};
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::live::poll::Shelf;
@@ -37,8 +38,9 @@ use crate::organisation::{Language, Organisation, SignUp};
 use crate::privacy::Agreements;
 use crate::writer::Writer;
 use crate::{
-    accounts, administration, audit, blocks, conversations, credentials, event, factor, invitations, keys, live,
-    messages, monitoring, organisation, people, privacy, profile, reports, scheduled, sessions, web_files,
+    accounts, administration, audit, blocks, conversations, credentials, event, factor, indicators,
+    invitations, keys, live, messages, monitoring, organisation, people, privacy, profile, reports,
+    scheduled, sessions, survey, web_files,
 };
 
 /// Enough for the largest vault in base64.
@@ -64,6 +66,8 @@ pub struct Parts {
     pub live: Live,
     pub shelf: Shelf,
     pub writer: Writer,
+    /// What is noted of messages on their way, for the administrators' figures.
+    pub pulse: Arc<Pulse>,
     /// Rung when a message was scheduled, or another time was set for one.
     pub schedule: Notify,
     /// What must end before the process does.
@@ -86,11 +90,13 @@ impl App {
     pub fn new(config: Config, clock: Clock, db: Db, opaque: Opaque, cluster: Cluster) -> Result<Self> {
         let live = Live::new(clock.clone(), cluster.clone());
         let meters = Arc::new(Meters::default());
+        let pulse = Arc::new(Pulse::new(clock.clone(), live.clone()));
         Ok(Self(Arc::new(Parts {
             limits: Limits::new(&config, clock.clone(), cluster),
-            writer: Writer::start(&db, live.clone(), meters.clone(), clock.clone())?,
+            writer: Writer::start(&db, live.clone(), meters.clone(), pulse.clone(), clock.clone())?,
             started_at: clock.now(),
             meters,
+            pulse,
             schedule: Notify::new(),
             tasks: TaskTracker::new(),
             members: Cache::new(REMEMBERED),
@@ -155,6 +161,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(messages::remove_reaction))
         .routes(routes!(messages::versions))
         .routes(routes!(messages::send_receipt))
+        .routes(routes!(pulse::took))
         .routes(routes!(scheduled::scheduled_messages))
         .routes(routes!(scheduled::schedule, scheduled::withdraw))
         .routes(routes!(scheduled::send_now))
@@ -167,6 +174,13 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(administration::end_sessions))
         .routes(routes!(monitoring::monitoring))
         .routes(routes!(monitoring::log))
+        .routes(routes!(indicators::indicators))
+        .routes(routes!(indicators::export_indicator))
+        .routes(routes!(survey::survey_settings, survey::change_survey))
+        .routes(routes!(survey::ask_everyone))
+        .routes(routes!(survey::survey))
+        .routes(routes!(survey::answer_survey))
+        .routes(routes!(survey::put_survey_off))
         .routes(routes!(audit::audit))
         .routes(routes!(audit::own_audit))
         .routes(routes!(live::presence::attending))

@@ -31,6 +31,8 @@ pub enum Frame {
     },
     /// As `POST …/receipts`.
     Receipt { conversation: Uuid, delivered: Option<i64>, read: Option<i64> },
+    /// As `POST …/took`.
+    Took { conversation: Uuid, seq: i64, milliseconds: Millis },
     /// As `POST …/typing`.
     Typing { conversation: Uuid },
     /// Whether the person is at this page; until it is said otherwise, or the connection ends.

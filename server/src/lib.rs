@@ -13,7 +13,8 @@
 //! - [`conversations`] and [`messages`], [`scheduled`] those that wait for their time
 //! - [`blocks`] and [`reports`]
 //! - [`organisation`] what was decided for all, [`invitations`] who may sign up, [`administration`] what administrators do
-//!   with accounts, [`audit`] the journal of it
+//!   with accounts, [`audit`] the journal of it, [`indicators`] what they see of how the server serves, [`survey`] what people
+//!   are asked for it
 //!
 //! For whoever looks after the server: [`monitoring`] shows what the [`meters`] count and what the [`log_book`] keeps, [`command_line`] answers `entrenous admin`, [`archive`] has backups, restoring and moving, [`doctor`] looks for what is
 //! wrong.
@@ -43,6 +44,7 @@ pub mod error;
 pub mod event;
 pub mod factor;
 pub mod files;
+pub mod indicators;
 pub mod invitations;
 pub mod keys;
 pub mod limits;
@@ -62,6 +64,7 @@ pub mod scheduled;
 pub mod schema;
 pub mod sessions;
 pub mod slots;
+pub mod survey;
 pub mod tls;
 pub mod web_files;
 pub mod wire;
@@ -188,6 +191,9 @@ pub async fn serve(
     // Also of those whom the stop has sent away.
     presence::settle(&app).await;
     app.writer.flush().await;
+    if let Err(error) = indicators::store(&app).await {
+        tracing::warn!(%error, "the last figures could not be stored");
+    }
     app.live.cluster().leave().await;
     others.abort();
     app.db.clone().close().await?;
@@ -300,6 +306,7 @@ async fn housekeep(app: App) {
             accounts::tidy(&app).await,
             factor::tidy(&app).await,
             sessions::tidy(&app).await,
+            indicators::tidy(&app).await,
             run_due(&app).await.map(drop),
         ] {
             if let Err(error) = tidied {

@@ -116,6 +116,19 @@ impl Live {
         connected.mailboxes.values().map(|of_account| of_account.len() as u64).sum()
     }
 
+    /// Those that somebody has to this node.
+    pub fn connections_of(&self, account: Uuid) -> Vec<ConnectionId> {
+        let connected = self.connected.read().unwrap_or_else(PoisonError::into_inner);
+        connected.mailboxes.get(&account).into_iter().flatten().map(|mailbox| mailbox.id).collect()
+    }
+
+    /// Whether one of these connections of somebody is still there.
+    pub fn is_any_open(&self, account: Uuid, connections: &[ConnectionId]) -> bool {
+        let connected = self.connected.read().unwrap_or_else(PoisonError::into_inner);
+        let mut of_account = connected.mailboxes.get(&account).into_iter().flatten();
+        of_account.any(|mailbox| connections.contains(&mailbox.id))
+    }
+
     /// Close the connections of a session that has ended, wherever they are.
     pub fn close_session(&self, account: Uuid, session: Uuid) {
         self.close_session_here(account, session);

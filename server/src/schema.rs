@@ -6,6 +6,7 @@ pub mod tables;
 mod engine;
 mod m2026_11_28_first;
 mod m2026_11_29_administration;
+mod m2026_11_29_indicators;
 mod m2026_11_29_second_factor;
 mod m2026_11_29_sessions;
 
@@ -13,13 +14,15 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, Statem
 use sea_orm_migration::{MigrationTrait, MigratorTrait, seaql_migrations};
 
 /// Every table that a migration ever made, by name. What a backup holds and a move carries over.
-pub const TABLES: [&str; 27] = [
+pub const TABLES: [&str; 31] = [
     "accounts",
+    "activity",
     "audit",
     "avatars",
     "backup_codes",
     "changes",
     "conversations",
+    "delays",
     "epochs",
     "expiring",
     "handshakes",
@@ -27,6 +30,7 @@ pub const TABLES: [&str; 27] = [
     "key_bundles",
     "keyring",
     "messages",
+    "opinions",
     "outliving",
     "pending_logins",
     "reactions",
@@ -39,6 +43,7 @@ pub const TABLES: [&str; 27] = [
     "sessions",
     "settings",
     "slots",
+    "surveyed",
     "vaults",
     "versions",
 ];
@@ -52,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_29_sessions::Migration),
             Box::new(m2026_11_29_administration::Migration),
             Box::new(m2026_11_29_second_factor::Migration),
+            Box::new(m2026_11_29_indicators::Migration),
         ]
     }
 }

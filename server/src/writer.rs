@@ -26,6 +26,7 @@ use crate::conversations::Conversation;
 use crate::db::Db;
 use crate::error::{Code, Error, Result};
 use crate::event::Event;
+use crate::indicators::pulse::Pulse;
 use crate::live::{ConnectionId, Live};
 use crate::messages::{Accepted, Message};
 use crate::meters::Meters;
@@ -145,7 +146,7 @@ pub struct NewReceipt {
 
 impl Writer {
     /// Starts the thread and its task, within a runtime; they end when the last `Writer` is gone.
-    pub fn start(db: &Db, live: Live, meters: Arc<Meters>, clock: Clock) -> Result<Self> {
+    pub fn start(db: &Db, live: Live, meters: Arc<Meters>, pulse: Arc<Pulse>, clock: Clock) -> Result<Self> {
         let health = Health::default();
         let (queue, mut waiting) = mpsc::channel(QUEUE);
         let (stored, mut settlements) = mpsc::channel::<Settlement>(SETTLEMENTS);
@@ -169,7 +170,7 @@ impl Writer {
         thread::Builder::new().name("writer".to_owned()).spawn(run).map_err(Error::internal)?;
         tokio::spawn(async move {
             while let Some(settlement) = settlements.recv().await {
-                settlement.settle(&live);
+                settlement.settle(&live, &pulse);
             }
         });
         Ok(Self { queue, health })
@@ -261,20 +262,46 @@ struct Settlement {
 
 impl Settlement {
     /// Publish what is new and answer everyone, in the order in which it was queued.
-    fn settle(self, live: &Live) {
+    fn settle(self, live: &Live, pulse: &Pulse) {
         let Some(outcomes) = self.outcomes else {
             return self.work.into_iter().for_each(put_off);
         };
         for (work, outcome) in self.work.into_iter().zip(outcomes) {
             match work {
-                Work::Message(new) => settle_message(new, outcome, live),
+                Work::Message(new) => {
+                    note_message(&new, &outcome, pulse);
+                    settle_message(new, outcome, live);
+                }
                 Work::Change(new) => settle_change(new, outcome, live),
-                Work::Receipt(new) => settle_receipt(new, outcome, live),
+                Work::Receipt(new) => {
+                    note_receipt(&new, &outcome, pulse);
+                    settle_receipt(new, outcome, live);
+                }
                 Work::Expire(answer) => settle_expiry(answer, outcome, live),
                 Work::SendDue(answer) => settle_due(answer, outcome, live),
                 Work::Barrier(done) => drop(done.send(())),
             }
         }
+    }
+}
+
+/// Somebody has sent something, which is on its way from now on, unless the other one is never to see it.
+fn note_message(new: &NewMessage, outcome: &Outcome, pulse: &Pulse) {
+    if let Outcome::Stored { accepted, hidden } = outcome {
+        pulse.active(new.conversation.me);
+        if !hidden {
+            pulse.accepted(&new.conversation, accepted.seq);
+        }
+    }
+}
+
+/// Something has arrived, and was perhaps read.
+fn note_receipt(new: &NewReceipt, outcome: &Outcome, pulse: &Pulse) {
+    if let Outcome::Advanced { delivered, has_read, .. } = outcome {
+        if *has_read {
+            pulse.active(new.conversation.me);
+        }
+        pulse.arrived(&new.conversation, *delivered);
     }
 }
 
@@ -318,7 +345,7 @@ fn publish(live: &Live, except: Option<ConnectionId>, conversation: &Conversatio
 
 fn settle_receipt(new: NewReceipt, outcome: Outcome, live: &Live) {
     let answer = match outcome {
-        Outcome::Advanced { delivered, read, shown } => {
+        Outcome::Advanced { delivered, read, shown, .. } => {
             let Conversation { id: conversation, me: account, .. } = new.conversation;
             let event = |read| Event::Receipt { conversation, account, delivered, read };
             live.publish(&[account], &event(read));

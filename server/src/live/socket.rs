@@ -208,6 +208,11 @@ impl Talk {
                     self.tell(&outcome(to, id, Err(error)));
                 }
             }
+            Frame::Took { conversation, seq, milliseconds } => match app.conversation(conversation, me).await
+            {
+                Ok(conversation) => app.pulse.took(&conversation, seq, milliseconds),
+                Err(error) => self.tell(&failed(&error)),
+            },
             Frame::Typing { conversation } => {
                 let told = async {
                     let conversation = app.conversation(conversation, me).await?;

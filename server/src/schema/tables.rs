@@ -434,6 +434,56 @@ table! {
 }
 
 table! {
+    /// Who sent or read something on a day (of UTC, counted from 1970): for how many do, kept for 400 days.
+    activity = "activity" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        day: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        account: Uuid,
+    }
+}
+
+table! {
+    /// How long messages took, by hour (of UTC, counted from 1970) and by how long: how many, and their sum.
+    delays = "delays" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        hour: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        bucket: i16,
+        messages: i64,
+        milliseconds: i64,
+    }
+}
+
+table! {
+    /// Who was asked how satisfied they are, and whether they answered. Not what: see `opinions`.
+    surveyed = "surveyed" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        account: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        asked_at: i64,
+        /// The question is shown from then on.
+        again_at: i64,
+        /// How often the answer was "not now".
+        put_off: i16,
+        answered: bool,
+    }
+}
+
+table! {
+    /// What people answered, and nothing of who or when but the week (counted from that of 1970-01-05). The ids are random,
+    /// so that their order, which is also that of the rows, says nothing.
+    opinions = "opinions" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: Uuid,
+        week: i64,
+        /// From 1 to 5.
+        score: i16,
+        comment: String,
+    }
+}
+
+table! {
     /// What the server remembers about itself.
     settings = "settings" {
         #[sea_orm(primary_key, auto_increment = false)]

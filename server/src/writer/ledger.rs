@@ -43,6 +43,8 @@ pub enum Outcome {
     Advanced {
         delivered: i64,
         read: i64,
+        /// And this is more than was read before.
+        has_read: bool,
         /// What the other person is told to be read; none when there is nothing new to tell them.
         shown: Option<i64>,
     },
@@ -450,7 +452,7 @@ impl Page<'_> {
         }
         state.changed = true;
         let shown = (shows || delivered > was_delivered).then_some(state.shown[me]);
-        Ok(Outcome::Advanced { delivered, read, shown })
+        Ok(Outcome::Advanced { delivered, read, has_read: read > was_read, shown })
     }
 
     /// Only what changes here is written: the row's epoch is another room's business.

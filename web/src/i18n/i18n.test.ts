@@ -7,6 +7,8 @@ import { en as enAdministration } from '../features/administration/words/en';
 import { fr as frAdministration } from '../features/administration/words/fr';
 import { en as enFactor } from '../features/second-factor/words/en';
 import { fr as frFactor } from '../features/second-factor/words/fr';
+import { en as enSurvey } from '../features/survey/words/en';
+import { fr as frSurvey } from '../features/survey/words/fr';
 import { language, preferred, t } from './index.svelte';
 import { problemText } from './problem-text';
 
@@ -25,8 +27,8 @@ function flatten(node: unknown, path = ''): [string, string][] {
   );
 }
 
-const english = new Map(flatten({ ...en, administration: enAdministration, factor: enFactor }));
-const french = new Map(flatten({ ...fr, administration: frAdministration, factor: frFactor }));
+const english = new Map(flatten({ ...en, administration: enAdministration, factor: enFactor, survey: enSurvey }));
+const french = new Map(flatten({ ...fr, administration: frAdministration, factor: frFactor, survey: frSurvey }));
 /** Said alike in both languages. */
 const ALIKE =
   /^(search\.(shortcut|messages$)|conversations\.title$|notices\.title$|settings\.administration$|administration\.(page\.title|entry\.invitations)$)/;

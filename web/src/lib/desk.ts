@@ -10,6 +10,7 @@ import { clock } from './clock';
 import { Keys } from './keys';
 import { Live, type Connection } from './live';
 import { Outbox, type Way } from './outbox';
+import { Pace } from './pace';
 import { Preferences } from './preferences.svelte';
 import { Problem } from './problem';
 import { Receipts } from './receipts';
@@ -49,6 +50,7 @@ export class Desk {
   private readonly live: Live;
   private readonly outbox: Outbox;
   private readonly receipts: Receipts;
+  private readonly pace: Pace;
   private readonly attendance: Attendance;
   private indexing: Promise<Indexer> | null = null;
   private wasReady = false;
@@ -69,6 +71,7 @@ export class Desk {
     });
     this.keys = new Keys(vault, () => me().secured_at);
     this.receipts = new Receipts(this.live, storage);
+    this.pace = new Pace(this.live);
     this.outbox = new Outbox(storage, this.way());
     const changed = () => told.tabs({ type: 'settings' });
     this.preferences = new Preferences({ vault, keys: this.keys, storage, changed });
@@ -163,6 +166,7 @@ export class Desk {
 
   private way(): Way {
     return {
+      pressed: (id) => this.pace.press(id),
       seal: async (queued) => (await this.conversations.ensure(queued.conversation)).seal(queued),
       transmit: (queued) => this.transmit(queued),
       epochClosed: async (conversation) => (await this.conversations.ensure(conversation)).askAgain(),
@@ -192,6 +196,7 @@ export class Desk {
   }
 
   private async accepted({ conversation, envelope, about }: Queued, answer: Accepted): Promise<void> {
+    this.pace.acknowledged(answer);
     const there = await this.conversations.ensure(conversation);
     const taken = about ? there.changed(answer) : there.accepted(envelope ?? '', answer);
     // It is stored at the server: whatever fails here is found by a catch-up.
@@ -209,6 +214,7 @@ export class Desk {
   private event(frame: ServerFrame): void {
     if (frame.type === 'ready') {
       clock.set(frame.server_time);
+      this.pace.forget();
       this.attendance.ready();
       this.told.ready();
       void this.refresh(this.wasReady);

@@ -13,7 +13,9 @@ class Network implements Way {
   sealed = 0;
   fail: (id: string, attempt: number) => Problem | 'answer lost' | null = () => null;
   changes: string[] = [];
+  presses: string[] = [];
 
+  pressed = (id: string) => void this.presses.push(id);
   seal = async (queued: Queued) => `${queued.sealed}-${this.sealed++}`;
   changed = (conversation: string) => void this.changes.push(conversation);
   epochClosed = async () => undefined;

@@ -16,6 +16,8 @@ export interface Sealed {
 }
 
 export interface Way {
+  /** A message that somebody has just sent off. */
+  pressed(id: string): void;
   /** The envelope for what is queued. */
   seal(queued: Queued): Promise<string>;
   /** With the envelope, unless it travels without. */
@@ -159,6 +161,7 @@ export class Outbox {
     sealed: Promise<Sealed>,
     keep: (queued: Queued, draft: KeptDraft | null | undefined) => Promise<void>,
   ): Promise<void> {
+    if (!queued.about) this.way.pressed(queued.id);
     const before = this.writing;
     // Its failure is reported by the promise returned; the next one does not care.
     sealed.catch(() => undefined);

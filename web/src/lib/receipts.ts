@@ -30,7 +30,9 @@ export class Receipts {
   note(conversation: string, marks: Partial<Marks>): void {
     this.merge(conversation, marks);
     this.unsent.add(conversation);
-    this.timer ??= setTimeout(() => this.flush(), TOGETHER);
+    // The timers of a page that is out of sight may be held back for a minute.
+    if (typeof document !== 'undefined' && document.hidden) queueMicrotask(() => this.flush());
+    else this.timer ??= setTimeout(() => this.flush(), TOGETHER);
   }
 
   /** The server knows of these, from whichever tab or browser. */
@@ -58,6 +60,7 @@ export class Receipts {
   private flush(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
+    if (this.unsent.size === 0) return;
     const due = [...this.unsent].flatMap((conversation) => {
       const marks = this.unconfirmed.get(conversation);
       return marks ? [{ conversation, ...marks }] : [];

@@ -17,7 +17,15 @@ export type LogLine = components['schemas']['LogLine'];
 
 const of = (account: string) => ({ params: { path: { account } } });
 
+export type Indicators = components['schemas']['Indicators'];
+export type Survey = components['schemas']['Survey'];
+export type SurveySettings = components['schemas']['SurveySettings'];
+
 export const administration = {
+  indicators: () => data(server.GET('/administration/indicators')),
+  survey: () => data(server.GET('/administration/survey')),
+  changeSurvey: (body: SurveySettings) => data(server.PUT('/administration/survey', { body })),
+  askEveryone: () => data(server.POST('/administration/survey/everyone')),
   people: (query: { q?: string; which?: Which; before?: string }) =>
     data(server.GET('/administration/people', { params: { query } })),
   changeRole: (account: string, role: Account['role']) =>

@@ -3,6 +3,7 @@ import type { Section } from '../../router.svelte';
 
 /** Each is fetched when it is first shown. */
 export const sections: Record<Section, () => Promise<{ default: Component }>> = {
+  indicators: () => import('./indicators/IndicatorsSection.svelte'),
   people: () => import('./PeopleSection.svelte'),
   entry: () => import('./EntrySection.svelte'),
   presentation: () => import('./PresentationSection.svelte'),

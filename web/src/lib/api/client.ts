@@ -9,6 +9,7 @@ import type {
   NewAccount,
   NewMessage,
   NewReport,
+  NewOpinion,
   Privacy,
   RecoveryFinish,
   Signed,
@@ -193,6 +194,11 @@ export const api = {
         params: about(conversation, message),
       }),
     ),
+  took: (conversation: string, body: { seq: number; milliseconds: number }) =>
+    data(server.POST('/conversations/{conversation}/took', { params: to(conversation), body })),
+  survey: () => data(server.GET('/survey')),
+  answerSurvey: (body: NewOpinion) => data(server.POST('/survey/answer', { body })),
+  putSurveyOff: () => data(server.POST('/survey/later')),
   receipt: (conversation: string, body: Partial<Marks>, { keepalive = false } = {}) =>
     data(
       server.POST('/conversations/{conversation}/receipts', { params: to(conversation), body, keepalive }),

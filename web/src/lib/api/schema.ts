@@ -21,6 +21,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/administration/indicators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The three figures by which an organisation sees whether this messenger serves it. */
+        get: operations["indicators"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/administration/indicators/export/{table}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One of the figures as a table (CSV in UTF-8). */
+        get: operations["export_indicator"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/administration/survey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When people are asked, and what. */
+        get: operations["survey_settings"];
+        /** Change when people are asked, and what. */
+        put: operations["change_survey"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/administration/survey/everyone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have everyone asked who was not asked in the last 30 days, from now on, each when they next come. */
+        post: operations["ask_everyone"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/attending": {
         parameters: {
             query?: never;
@@ -315,6 +384,26 @@ export interface paths {
         put?: never;
         /** Send a message that waits, now. `already_sent` once it was sent. */
         post: operations["send_now"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/conversations/{conversation}/took": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say how long it took from the press of "send" to the acknowledgement, for the figures of this server. Nothing of a
+         *     single message is kept.
+         */
+        post: operations["took"];
         delete?: never;
         options?: never;
         head?: never;
@@ -899,6 +988,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/survey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether one is asked how satisfied one is. Whoever gets a question counts as asked. */
+        get: operations["survey"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/survey/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say how satisfied one is. Nobody can find out who said it. */
+        post: operations["answer_survey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/survey/later": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Not now: the question comes back after a week, twice at most. */
+        post: operations["put_survey_off"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/vault": {
         parameters: {
             query?: never;
@@ -949,6 +1089,18 @@ export interface components {
          * @enum {string}
          */
         Act: "settings_changed" | "made_administrator" | "made_person" | "suspended" | "resumed" | "sessions_ended" | "other";
+        Answer: {
+            /** @description Up to 500 characters. */
+            comment?: string;
+            /**
+             * Format: int32
+             * @description From 1, not at all, to 5, very.
+             */
+            score: number;
+        };
+        Asked: {
+            question?: components["schemas"]["Question"] | null;
+        };
         AuditEntries: {
             entries: components["schemas"]["AuditEntry"][];
             /**
@@ -1224,6 +1376,14 @@ export interface components {
         } | {
             /** Format: uuid */
             conversation: string;
+            milliseconds: components["schemas"]["i64"];
+            /** Format: int64 */
+            seq: number;
+            /** @enum {string} */
+            type: "took";
+        } | {
+            /** Format: uuid */
+            conversation: string;
             /** @enum {string} */
             type: "typing";
         } | {
@@ -1261,6 +1421,11 @@ export interface components {
              * @description To go on from: as `before`, or as `after`, or as `changed_after`. Absent when there is no more.
              */
             next?: number | null;
+        };
+        Indicators: {
+            satisfaction: components["schemas"]["Satisfaction"];
+            speed: components["schemas"]["Speed"];
+            use: components["schemas"]["Use"];
         };
         Keyring: {
             entries: components["schemas"]["KeyringEntry"][];
@@ -1540,6 +1705,11 @@ export interface components {
             setup_code_needed: boolean;
             version: string;
         };
+        /** @description In each language up to 200 characters; empty for the messenger's own words. */
+        Question: {
+            en: string;
+            fr: string;
+        };
         Reaction: {
             envelope: components["schemas"]["Bytes"];
             /** Format: uuid */
@@ -1640,6 +1810,44 @@ export interface components {
         };
         /** @enum {string} */
         Role: "person" | "administrator";
+        Satisfaction: {
+            /** @description Of the latest period, where it is shown, in no order. */
+            comments: string[];
+            /**
+             * Format: int64
+             * @description So many answers it takes for a period to be shown.
+             */
+            enough: number;
+            /** @description Of thirteen weeks, the latest first. */
+            periods: components["schemas"]["SatisfactionPeriod"][];
+            /**
+             * Format: int64
+             * @description Percent.
+             */
+            target: number;
+        };
+        SatisfactionPeriod: {
+            /**
+             * Format: int64
+             * @description and have answered since.
+             */
+            answered: number;
+            /**
+             * Format: int64
+             * @description Answers of this period.
+             */
+            answers: number;
+            /**
+             * Format: int64
+             * @description How many people were asked in this period,
+             */
+            asked: number;
+            from: components["schemas"]["i64"];
+            /** @description How many of them are 1, 2, 3, 4 and 5; none where they are too few. */
+            scores?: number[] | null;
+            /** @description Its last day. */
+            to: components["schemas"]["i64"];
+        };
         /** @description A message that waits. */
         Scheduled: {
             /** @description When it is to be sent. */
@@ -1699,6 +1907,125 @@ export interface components {
          * @enum {string}
          */
         SlotKind: "password" | "recovery";
+        Speed: {
+            /** @description How many messages of these days took how long; none where none did. */
+            buckets: components["schemas"]["SpeedBucket"][];
+            days: components["schemas"]["SpeedAt"][];
+            /** @description The last 24, this one among them. */
+            hours: components["schemas"]["SpeedAt"][];
+            /** @description The last 30 days, today among them. */
+            month: components["schemas"]["SpeedFigures"];
+            /** @description Of the mean, in milliseconds. */
+            target: components["schemas"]["i64"];
+        };
+        SpeedAt: components["schemas"]["SpeedFigures"] & {
+            /** @description Its beginning. */
+            at: components["schemas"]["i64"];
+        };
+        SpeedBucket: {
+            /** @description More than this, */
+            above: components["schemas"]["i64"];
+            /** Format: int64 */
+            messages: number;
+            up_to?: components["schemas"]["i64"] | null;
+        };
+        SpeedFigures: {
+            mean?: components["schemas"]["i64"] | null;
+            /** Format: int64 */
+            messages: number;
+            p95?: components["schemas"]["i64"] | null;
+        };
+        /** @description As it is kept. */
+        Survey: {
+            /** @default null */
+            everyone_at: components["schemas"]["i64"] | null;
+            /**
+             * @default {
+             *       "after_days": 14,
+             *       "enabled": true,
+             *       "every_months": 3,
+             *       "question": {
+             *         "en": "",
+             *         "fr": ""
+             *       }
+             *     }
+             */
+            settings: components["schemas"]["SurveySettings"];
+        };
+        /** @description When people are asked, and what. */
+        SurveySettings: {
+            /**
+             * Format: int64
+             * @description So many days after the sign-up for the first time (0 to 365),
+             */
+            after_days: number;
+            enabled: boolean;
+            /**
+             * Format: int64
+             * @description then every so many months (1 to 12).
+             */
+            every_months: number;
+            question: components["schemas"]["Question"];
+        };
+        Took: {
+            milliseconds: components["schemas"]["i64"];
+            /**
+             * Format: int64
+             * @description A message that one has just sent.
+             */
+            seq: number;
+        };
+        Use: {
+            /**
+             * Format: int64
+             * @description Those of them that were active in the last 30 days, today among them.
+             */
+            active: number;
+            /**
+             * Format: int64
+             * @description Accounts at this moment.
+             */
+            registered: number;
+            since?: components["schemas"]["i64"] | null;
+            /**
+             * Format: int64
+             * @description Percent.
+             */
+            target: number;
+            /** @description Up to twelve weeks of seven days, the last one ending with today; none from before `since`. */
+            weeks: components["schemas"]["UseWeek"][];
+        };
+        /** @description Seven days, of UTC. */
+        UseWeek: {
+            /**
+             * Format: int64
+             * @description Active in these seven days.
+             */
+            active: number;
+            /**
+             * Format: int64
+             * @description Of them, active in the 30 days up to its end.
+             */
+            active_in_month: number;
+            from: components["schemas"]["i64"];
+            /**
+             * Format: int64
+             * @description Of `active`, who signed up in these seven days.
+             */
+            new: number;
+            /**
+             * Format: int64
+             * @description Accounts at its end.
+             */
+            registered: number;
+            /**
+             * Format: int64
+             * @description Of `active`, the others.
+             */
+            returning: number;
+            /** @description Its last day. */
+            to: components["schemas"]["i64"];
+        };
         /** @description A vault, boxed by its owner. */
         Vault: {
             box: components["schemas"]["Bytes"];
@@ -1745,6 +2072,148 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditEntries"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    indicators: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Indicators"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_indicator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `use`, `speed`, `satisfaction` or `comments` */
+                table: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    survey_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Survey"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_survey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SurveySettings"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Survey"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ask_everyone: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Survey"];
                 };
             };
             default: {
@@ -2407,6 +2876,37 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    took: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Took"];
+            };
+        };
         responses: {
             204: {
                 headers: {
@@ -3522,6 +4022,87 @@ export interface operations {
             path: {
                 session: string;
             };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    survey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Asked"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    answer_survey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Answer"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_survey_off: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;

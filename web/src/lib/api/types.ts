@@ -32,6 +32,7 @@ export type Conversation = Schemas['Conversation'];
 /** A message that waits for its time. */
 export type Scheduled = Schemas['Scheduled'];
 export type NewReport = Schemas['NewReport'];
+export type NewOpinion = Schemas['Answer'];
 export type Accepted = Schemas['Accepted'];
 export type ClientFrame = Schemas['Frame'];
 export type ServerFrame = Schemas['Event'];
