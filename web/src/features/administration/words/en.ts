@@ -44,7 +44,7 @@ export const en = {
         'of them returning',
       ],
       definition:
-        'An account is active on a day on which its owner, signed in, sent a message or read one; being reached by one is not enough. The figure is the share of the accounts that exist now which were active on at least one of the last 30 days, today among them. Days are those of UTC. Week by week it is the same at the end of each week; “new” are the active accounts that were made in that week. Only the fact that somebody was active on a day is kept, for 400 days.',
+        'An account is active on a day on which its owner, signed in, sent a message or read one; being reached by one is not enough. The figure is the share of the accounts that exist now, the suspended apart, which were active on at least one of the last 30 days, today among them. Days are those of UTC. Week by week it is the same at the end of each week; “new” are the active accounts that were made in that week. Only the fact that somebody was active on a day is kept, for 400 days.',
     },
     speed: {
       title: 'Speed',
