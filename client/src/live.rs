@@ -86,6 +86,10 @@ pub enum Event {
     Vault {
         version: i64,
     },
+    /// A contact has another identity now, perhaps.
+    Keys {
+        account: Uuid,
+    },
     Profile(Person),
     Error {
         code: String,
@@ -239,6 +243,10 @@ impl Live {
             Pushed::SessionBegun { session } => Event::SessionBegun { session },
             Pushed::Secured { secured_at } => Event::Secured { secured_at },
             Pushed::Vault { version } => Event::Vault { version },
+            Pushed::Keys { account } => {
+                self.client.forget_keys(account).await;
+                Event::Keys { account }
+            }
             Pushed::Profile { person } => Event::Profile(person),
             Pushed::Error { code, message } => Event::Error { code, message },
             Pushed::Unknown => return Ok(None),

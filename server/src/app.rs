@@ -36,7 +36,7 @@ use crate::privacy::Agreements;
 use crate::writer::Writer;
 use crate::{
     accounts, audit, blocks, conversations, credentials, event, keys, live, messages, people, privacy,
-    profile, reports, scheduled, sessions, web_files,
+    profile, reports, resets, scheduled, sessions, web_files,
 };
 
 /// Enough for the largest vault in base64.
@@ -120,6 +120,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(credentials::start_recovery))
         .routes(routes!(credentials::finish_recovery))
         .routes(routes!(credentials::check_recovery_code))
+        .routes(routes!(resets::start_reset))
+        .routes(routes!(resets::finish_reset))
+        .routes(routes!(resets::make_reset_link))
         .routes(routes!(sessions::session))
         .routes(routes!(sessions::sessions, sessions::end_other_sessions))
         .routes(routes!(sessions::end_session))

@@ -28,6 +28,8 @@ pub enum Act {
     Suspended,
     Resumed,
     SessionsEnded,
+    /// A link for somebody who has lost both password and recovery code.
+    ResetLinkMade,
     /// What a newer version has written.
     #[serde(other)]
     Other,

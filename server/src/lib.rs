@@ -49,6 +49,7 @@ pub mod privacy;
 pub mod profile;
 pub mod redirect;
 pub mod reports;
+pub mod resets;
 pub mod scheduled;
 pub mod schema;
 pub mod sessions;
@@ -284,8 +285,12 @@ async fn housekeep(app: App) {
         app.shelf.tidy(app.clock.now());
         app.live.presence().tidy();
         app.live.cluster().tidy();
-        for tidied in [accounts::tidy(&app).await, sessions::tidy(&app).await, run_due(&app).await.map(drop)]
-        {
+        for tidied in [
+            accounts::tidy(&app).await,
+            resets::tidy(&app).await,
+            sessions::tidy(&app).await,
+            run_due(&app).await.map(drop),
+        ] {
             if let Err(error) = tidied {
                 tracing::warn!(%error, "housekeeping failed");
             }

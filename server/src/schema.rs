@@ -6,13 +6,14 @@ pub mod tables;
 mod engine;
 mod m2026_11_28_first;
 mod m2026_11_29_administration;
+mod m2026_11_29_resets;
 mod m2026_11_29_sessions;
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, seaql_migrations};
 
 /// Every table that a migration ever made, by name. What a backup holds and a move carries over.
-pub const TABLES: [&str; 22] = [
+pub const TABLES: [&str; 23] = [
     "accounts",
     "audit",
     "avatars",
@@ -28,6 +29,7 @@ pub const TABLES: [&str; 22] = [
     "reactions",
     "reported_messages",
     "reports",
+    "resets",
     "scheduled",
     "search_terms",
     "sessions",
@@ -45,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_28_first::Migration),
             Box::new(m2026_11_29_sessions::Migration),
             Box::new(m2026_11_29_administration::Migration),
+            Box::new(m2026_11_29_resets::Migration),
         ]
     }
 }
