@@ -5,6 +5,10 @@ import { en } from './en';
 import { fr } from './fr';
 import { en as enAdministration } from '../features/administration/words/en';
 import { fr as frAdministration } from '../features/administration/words/fr';
+import { en as enReset } from '../features/reset/words/en';
+import { fr as frReset } from '../features/reset/words/fr';
+import { en as enMyData } from '../features/my-data/words/en';
+import { fr as frMyData } from '../features/my-data/words/fr';
 import { language, preferred, t } from './index.svelte';
 import { problemText } from './problem-text';
 
@@ -23,8 +27,22 @@ function flatten(node: unknown, path = ''): [string, string][] {
   );
 }
 
-const english = new Map(flatten({ ...en, administration: enAdministration }));
-const french = new Map(flatten({ ...fr, administration: frAdministration }));
+const english = new Map(
+  flatten({
+    ...en,
+    administration: enAdministration,
+    reset: { ...en.reset, ...enReset },
+    myData: enMyData,
+  }),
+);
+const french = new Map(
+  flatten({
+    ...fr,
+    administration: frAdministration,
+    reset: { ...fr.reset, ...frReset },
+    myData: frMyData,
+  }),
+);
 /** Said alike in both languages. */
 const ALIKE =
   /^(search\.(shortcut|messages$)|conversations\.title$|notices\.title$|settings\.administration$|administration\.page\.title$)/;

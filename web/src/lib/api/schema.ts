@@ -21,6 +21,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/administration/people/{account}/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a link with which somebody begins anew who has lost both password and recovery code. An earlier one of theirs
+         *     is void.
+         */
+        post: operations["make_reset_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/attending": {
         parameters: {
             query?: never;
@@ -759,6 +779,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/resets/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin anew, and open a session. All others end. The link is used up. */
+        post: operations["finish_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/resets/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show a link, and see whose it is; or begin anew with it. Nothing is changed yet. */
+        post: operations["start_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/scheduled": {
         parameters: {
             query?: never;
@@ -877,7 +931,7 @@ export interface components {
          * @description What administrators do.
          * @enum {string}
          */
-        Act: "settings_changed" | "made_administrator" | "made_person" | "suspended" | "resumed" | "sessions_ended" | "other";
+        Act: "settings_changed" | "made_administrator" | "made_person" | "suspended" | "resumed" | "sessions_ended" | "reset_link_made" | "other";
         AuditEntries: {
             entries: components["schemas"]["AuditEntry"][];
             /**
@@ -911,7 +965,7 @@ export interface components {
          * @description The stable names of all refusals.
          * @enum {string}
          */
-        Code: "bad_request" | "signed_out" | "wrong_credentials" | "wrong_recovery_code" | "bad_origin" | "wrong_setup_code" | "not_administrator" | "not_yours" | "not_found" | "unknown_message" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "already_sent" | "too_many_scheduled" | "message_id_reused" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_opaque" | "bad_key_material" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_time" | "bad_report" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
+        Code: "bad_request" | "signed_out" | "wrong_credentials" | "wrong_recovery_code" | "bad_origin" | "wrong_setup_code" | "not_administrator" | "not_yours" | "not_found" | "unknown_message" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "already_sent" | "too_many_scheduled" | "message_id_reused" | "reset_expired" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_opaque" | "bad_key_material" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_time" | "bad_report" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
         /** @description A conversation as one of the two sees it. */
         Conversation: {
             /** @description When the last message came; 0 before the first. */
@@ -990,6 +1044,8 @@ export interface components {
         };
         /** @description An epoch without its keys. */
         Epoch: {
+            /** @description It takes no more envelopes: the next one is sealed under another epoch. */
+            closed: boolean;
             created_at: components["schemas"]["i64"];
             /**
              * Format: int64
@@ -1097,6 +1153,11 @@ export interface components {
             secured_at: components["schemas"]["i64"];
             /** @enum {string} */
             type: "secured";
+        } | {
+            /** Format: uuid */
+            account: string;
+            /** @enum {string} */
+            type: "keys";
         } | {
             person: components["schemas"]["Person"];
             /** @enum {string} */
@@ -1219,6 +1280,8 @@ export interface components {
         Me: components["schemas"]["Person"] & {
             created_at: components["schemas"]["i64"];
             privacy: components["schemas"]["Privacy"];
+            /** @description When password and recovery code were both lost and one began anew: nothing from before can be opened. 0 if never. */
+            renewed_at: components["schemas"]["i64"];
             role: components["schemas"]["Role"];
             /**
              * @description When the password was last changed, the recovery code used, or all other sessions ended; 0 if never. One writes in
@@ -1519,6 +1582,41 @@ export interface components {
             next?: string | null;
             reports: components["schemas"]["Report"][];
         };
+        ResetFinish: {
+            key_bundle: components["schemas"]["SignedBytes"];
+            /** @description OPAQUE RegistrationUpload. */
+            record: components["schemas"]["Bytes"];
+            /** @description SHA-256 of the value that the recovery code derives. */
+            recovery_verifier: components["schemas"]["Bytes"];
+            /** @description One of each kind. */
+            slots: components["schemas"]["NewSlot"][];
+            token: string;
+            vault: components["schemas"]["Vault"];
+        };
+        ResetLink: {
+            expires_at: components["schemas"]["i64"];
+            /**
+             * @description Shown once, and stored nowhere. The link is `/reset#token`: in the fragment, which browsers send to nobody, so
+             *     that no log has it.
+             */
+            token: string;
+        };
+        ResetStart: {
+            request?: components["schemas"]["Bytes"] | null;
+            /** @description As it stands in the link. */
+            token: string;
+        };
+        ResetStarted: {
+            /** @description What the new bundle follows. */
+            key_bundle: components["schemas"]["SignedBytes"];
+            person: components["schemas"]["Person"];
+            response?: components["schemas"]["Bytes"] | null;
+            /**
+             * Format: int64
+             * @description Of the vault that is lost: the new one has the next.
+             */
+            vault_version: number;
+        };
         /** @enum {string} */
         Role: "person" | "administrator";
         /** @description A message that waits. */
@@ -1615,6 +1713,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditEntries"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_reset_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResetLink"];
                 };
             };
             default: {
@@ -3134,6 +3261,68 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finish_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetFinish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetStart"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResetStarted"];
+                };
             };
             default: {
                 headers: {

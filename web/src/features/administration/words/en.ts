@@ -25,6 +25,7 @@ export const en = {
       suspended: 'suspended',
       resumed: 'let back in',
       sessions_ended: 'ended the sessions of',
+      reset_link_made: 'made a link to begin anew for',
       other: 'did something that this version does not know',
     },
   },

@@ -26,6 +26,7 @@ export const fr: AdministrationTexts = {
       suspended: 'a suspendu',
       resumed: 'a rétabli',
       sessions_ended: 'a mis fin aux sessions de',
+      reset_link_made: 'a fait un lien de nouveau départ pour',
       other: 'a fait quelque chose que cette version ne connaît pas',
     },
   },
