@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, atomic::AtomicI64},
 };
 
-use e2ee::{Account, Keychain, Login, NewPassword, NewRecoveryCode, ProvenLogin, RecoveryCode, Registration};
+use e2ee::{
+    Account, Keychain, Login, Material, NewPassword, NewRecoveryCode, ProvenLogin, RecoveryCode,
+    Registration, Signed,
+};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,7 +22,7 @@ use crate::{
     Client, Error, Result, Shared,
     api::{Api, Begun, query},
     now,
-    wire::{Bytes, Config, Keyring, KeyringEntry, Session, SignedBytes, Slot, Vault},
+    wire::{Bytes, Config, Keyring, KeyringEntry, Person, Session, SignedBytes, Slot, Vault},
 };
 
 /// The server takes no more in one request.
@@ -51,6 +54,14 @@ struct RecoveryStarted {
     slot: Slot,
     vault: Vault,
     key_bundle: SignedBytes,
+}
+
+#[derive(Deserialize)]
+struct ResetStarted {
+    person: Person,
+    response: Option<Bytes>,
+    key_bundle: SignedBytes,
+    vault_version: u64,
 }
 
 #[derive(Deserialize)]
@@ -93,6 +104,16 @@ impl PendingLogin {
         let api = Api::new(self.api.base()).with_token(token);
         Client::unlocked(api, session, &self.proven, self.handle.clone()).await
     }
+}
+
+fn of_account(material: Material) -> Value {
+    json!({
+        "record": Bytes(material.record),
+        "slots": material.slots.map(Slot::from),
+        "vault": Vault::from(material.vault),
+        "key_bundle": SignedBytes::from(material.key_bundle),
+        "recovery_verifier": Bytes(material.recovery_verifier.to_vec()),
+    })
 }
 
 fn new_password(made: NewPassword) -> Value {
@@ -138,17 +159,9 @@ impl Client {
         let time = now().saturating_add_signed(off_by);
         let registered =
             spawn_blocking(move || registration.finish(&name, account, &response.0, time)).await??;
-        let material = registered.material;
-        let slots = material.slots.map(Slot::from);
-        let mut finish = json!({
-            "account": account,
-            "display_name": display_name,
-            "record": Bytes(material.record),
-            "slots": slots,
-            "vault": Vault::from(material.vault),
-            "key_bundle": SignedBytes::from(material.key_bundle),
-            "recovery_verifier": Bytes(material.recovery_verifier.to_vec()),
-        });
+        let mut finish = of_account(registered.material);
+        finish["account"] = json!(account);
+        finish["display_name"] = display_name.into();
         finish["setup_code"] = setup_code.into();
         finish["invitation"] = invitation.into();
         let (token, session) = api.begin_session::<Session>("/register/finish", &finish).await?;
@@ -231,6 +244,30 @@ impl Client {
         let client = Self::signed_in(api.with_token(token), session, Some(recovery.code), keychain);
         client.load_keyring().await?;
         Ok(client)
+    }
+
+    /// Begins anew with a link that an administrator made: `token` is what stands after its `#`. The same account, with
+    /// another identity and nothing from before.
+    pub async fn begin_anew(base_url: &str, token: &str, password: &str) -> Result<Self> {
+        let api = Api::new(base_url);
+        let registration = Registration::start(password)?;
+        let request = Bytes(registration.request().to_vec());
+        let start = json!({"token": token, "request": request});
+        let started: ResetStarted = api.post("/resets/start", &start).await?;
+        let ResetStarted { person, response, key_bundle, vault_version } = started;
+        let response =
+            response.ok_or_else(|| Error::Connection("no answer to the new password".to_owned()))?;
+        let bundle = Signed::from(key_bundle);
+        let registered = spawn_blocking(move || {
+            let before = (&bundle, vault_version);
+            registration.finish_anew(&person.handle, person.id, &response.0, before, now())
+        })
+        .await??;
+        let mut finish = of_account(registered.material);
+        finish["token"] = token.into();
+        let (token, session) = api.begin_session::<Session>("/resets/finish", &finish).await?;
+        let recovery_code = Some(registered.recovery_code);
+        Ok(Self::signed_in(api.with_token(token), session, recovery_code, registered.keychain))
     }
 
     /// Every other session ends.

@@ -127,6 +127,34 @@ impl Client {
         Ok(self.keychain().await.safety_number(with)?)
     }
 
+    /// Looks at the person's keys, and decides that whoever shows them now is the one to write to. `compared`: the safety
+    /// number that was shown for them, which must be the one that is accepted.
+    pub async fn accept_identity(&self, person: &Person, compared: &str) -> Result<()> {
+        let bundle: Signed = self.key_bundle(person.id).await?.into();
+        let mut keychain = self.keychain().await;
+        if keychain.safety_number_under(person.id, &person.handle, &bundle)? != compared {
+            return Err(Error::IdentityChanged(person.id));
+        }
+        keychain.accept_identity(person.id, &person.handle, &bundle, self.now())?;
+        drop(keychain);
+        self.save_vault().await
+    }
+
+    /// The safety number under the keys that the server shows for the person now.
+    pub async fn safety_number_now(&self, person: &Person) -> Result<String> {
+        let bundle: Signed = self.key_bundle(person.id).await?.into();
+        Ok(self.keychain().await.safety_number_under(person.id, &person.handle, &bundle)?)
+    }
+
+    /// The next epoch is made only after another look at the person's keys.
+    pub(crate) async fn forget_keys(&self, person: Uuid) {
+        self.keychain().await.forget_bundle(person);
+    }
+
+    async fn key_bundle(&self, person: Uuid) -> Result<SignedBytes> {
+        self.api().get(&format!("/people/{person}/key-bundle")).await
+    }
+
     /// An epoch of this conversation to write in, its key on the keychain: the present one, or a new one
     /// where there is none, or the present one has done its time or does not open.
     pub(crate) async fn epoch_for_writing(&self, conversation: Uuid) -> Result<Uuid> {
@@ -217,7 +245,7 @@ impl Client {
         let full = (thread.seq + 1).saturating_sub(epoch.first_seq) >= MESSAGES_AN_EPOCH;
         let old = self.now().saturating_sub(epoch.created_at) >= thread.epoch_life();
         let known_to_others = epoch.created_at < self.me().secured_at;
-        if full || old || known_to_others || thread.is_of_another_timer(epoch) {
+        if full || old || known_to_others || epoch.closed || thread.is_of_another_timer(epoch) {
             return Ok(None);
         }
         let Some(granted) = self.granted(thread, epoch).await? else { return Ok(None) };
@@ -241,8 +269,15 @@ impl Client {
         }
         self.meet(&thread.peer, false).await?;
         let grant = self.grant(thread.id, epoch).await?;
-        let adopted = self.keychain().await.adopt_epoch(thread.peer.id, &grant, None)?;
-        let Adopted { epoch: id, number, created_at, .. } = adopted;
+        let adopted = match self.keychain().await.adopt_epoch(thread.peer.id, &grant, None) {
+            // Signed by an identity that somebody has left behind.
+            Err(e2ee::Error::BadGrant) => return Ok(None),
+            adopted => adopted?,
+        };
+        let Adopted { epoch: id, number, created_at, current, .. } = adopted;
+        if !current {
+            return Ok(None);
+        }
         if id != epoch.id {
             return Err(Error::Encryption(e2ee::Error::BrokenEpochChain));
         }
@@ -259,7 +294,12 @@ impl Client {
         thread.saw(served.seq);
         thread.set_timer(served.timer_seq, served.timer);
         let known = thread.epoch.map_or(0, |epoch| epoch.number);
-        let Some(epoch) = served.epoch.filter(|epoch| epoch.number > known) else { return Ok(()) };
+        let Some(epoch) = served.epoch.filter(|epoch| epoch.number >= known) else { return Ok(()) };
+        if epoch.number == known {
+            // What is known of it stays; but it may have been closed.
+            thread.epoch = thread.epoch.map(|known| Epoch { closed: epoch.closed, ..known });
+            return Ok(());
+        }
         if !self.keychain().await.has_epoch(thread.id, epoch.id) {
             self.adopt_after(thread, known).await?;
         }
@@ -355,7 +395,7 @@ impl Client {
         if !again && self.keychain().await.knows(person.id) {
             return Ok(());
         }
-        let bundle: SignedBytes = self.api().get(&format!("/people/{}/key-bundle", person.id)).await?;
+        let bundle = self.key_bundle(person.id).await?;
         let seen = self.keychain().await.pin(person.id, &person.handle, &bundle.into(), self.now())?;
         match seen {
             Seen::New => self.save_vault().await,

@@ -304,6 +304,10 @@ impl Follower {
             Some(Pushed::Secured { secured_at }) => Some(Event::Secured { secured_at }),
             Some(Pushed::SecondFactor { on }) => Some(Event::SecondFactor { on }),
             Some(Pushed::Vault { version }) => Some(Event::Vault { version }),
+            Some(Pushed::Keys { account }) => {
+                self.client.forget_keys(account).await;
+                Some(Event::Keys { account })
+            }
             Some(Pushed::Profile { person }) => Some(Event::Profile(person)),
             Some(Pushed::Ready { .. } | Pushed::Unknown) | None => None,
         };

@@ -90,6 +90,10 @@ pub enum Event {
     Vault {
         version: i64,
     },
+    /// A contact has another identity now, perhaps.
+    Keys {
+        account: Uuid,
+    },
     Profile(Person),
     Error {
         code: String,
@@ -244,6 +248,10 @@ impl Live {
             Pushed::Secured { secured_at } => Event::Secured { secured_at },
             Pushed::SecondFactor { on } => Event::SecondFactor { on },
             Pushed::Vault { version } => Event::Vault { version },
+            Pushed::Keys { account } => {
+                self.client.forget_keys(account).await;
+                Event::Keys { account }
+            }
             Pushed::Profile { person } => Event::Profile(person),
             Pushed::Error { code, message } => Event::Error { code, message },
             Pushed::Unknown => return Ok(None),

@@ -105,6 +105,9 @@ pub struct Me {
     pub privacy: Privacy,
     /// When the password was last changed, the recovery code used, or all other sessions ended.
     pub secured_at: u64,
+    /// When one began anew, with nothing from before; 0 if never.
+    #[serde(default)]
+    pub renewed_at: u64,
 }
 
 /// What one shares, and therefore sees of others who share it too.
@@ -192,6 +195,9 @@ pub struct Epoch {
     pub number: u64,
     pub created_at: u64,
     pub first_seq: u64,
+    /// It takes no more envelopes.
+    #[serde(default)]
+    pub closed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -410,6 +416,9 @@ pub enum Pushed {
     },
     Vault {
         version: i64,
+    },
+    Keys {
+        account: Uuid,
     },
     Profile {
         person: Person,

@@ -58,27 +58,30 @@ impl KeyBundle {
         sha256(&self.encryption)
     }
 
-    /// An account's first bundle, signed.
-    pub(crate) fn first(
-        account: Uuid,
-        handle: &str,
-        identity_seed: &[u8; 32],
-        encryption_seed: &[u8; 32],
+    /// The bundle to come after `previous` (`None`: an account's first), signed by the identity that it names.
+    pub(crate) fn next(
+        previous: Option<&KeyBundle>,
+        (account, handle): (Uuid, &str),
+        (identity_seed, encryption_seed): (&[u8; 32], &[u8; 32]),
         now: u64,
-    ) -> Signed {
+    ) -> Result<Signed> {
+        let sequence = match previous {
+            None => 1,
+            Some(previous) => previous.sequence.checked_add(1).ok_or(Error::BadKeyBundle)?,
+        };
         let body = enc(
             "key-bundle",
             &[
                 account.as_bytes(),
                 handle.as_bytes(),
-                &1u32.to_be_bytes(),
+                &sequence.to_be_bytes(),
                 &signing::public_of(identity_seed),
                 &capsules::public_of(encryption_seed),
                 &now.to_be_bytes(),
-                &[0; 32],
+                &previous.map_or([0; 32], KeyBundle::hash),
             ],
         );
-        Signed::new(identity_seed, body)
+        Ok(Signed::new(identity_seed, body))
     }
 
     fn parse(signed: &Signed) -> Option<Self> {

@@ -73,7 +73,8 @@ pub fn first_bundle(
     encryption_seed: &[u8; 32],
     now: u64,
 ) -> Signed {
-    KeyBundle::first(account, handle, identity_seed, encryption_seed, now)
+    KeyBundle::next(None, (account, handle), (identity_seed, encryption_seed), now)
+        .expect("there is always a first")
 }
 
 pub fn commitment(conversation: Uuid, number: u32, key: [u8; 32]) -> [u8; 32] {

@@ -24,20 +24,101 @@ pub struct SealedVault {
     pub sealed: Vec<u8>,
 }
 
-/// The identity key a contact had when it was first seen.
+/// The identity key of a contact that counts here: the one that was seen first, or one that was accepted later in its
+/// place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pin {
     pub identity: [u8; 32],
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970, as all times here.
     pub first_seen: u64,
     /// When the safety number was compared.
     pub verified_at: Option<u64>,
+    /// When `verified_at` was last set or taken back; 0 if never.
+    marked_at: u64,
+    /// The identities that this one was accepted in place of, the latest last.
+    replaced: Vec<Replaced>,
     unknown: Map<String, Value>,
+}
+
+/// An identity that counted until somebody accepted another one.
+#[derive(Clone, Debug, PartialEq)]
+struct Replaced {
+    identity: [u8; 32],
+    until: u64,
 }
 
 impl Pin {
     pub(crate) fn new(identity: [u8; 32], first_seen: u64) -> Self {
-        Pin { identity, first_seen, verified_at: None, unknown: Map::new() }
+        Pin {
+            identity,
+            first_seen,
+            verified_at: None,
+            marked_at: 0,
+            replaced: Vec::new(),
+            unknown: Map::new(),
+        }
+    }
+
+    pub(crate) fn mark(&mut self, verified: bool, now: u64) {
+        self.verified_at = verified.then_some(now);
+        self.marked_at = now;
+    }
+
+    /// Another identity in the place of this one, by the person's own decision. Nobody has compared its number yet.
+    pub(crate) fn accept(&mut self, identity: [u8; 32], now: u64) {
+        self.replaced.retain(|replaced| replaced.identity != identity);
+        let until = now.max(self.accepted_at() + 1);
+        self.replaced.push(Replaced { identity: self.identity, until });
+        self.identity = identity;
+        self.first_seen = now;
+        self.mark(false, now);
+    }
+
+    /// When it took the place of another one; 0 for one that was pinned when it was first seen.
+    pub(crate) fn accepted_at(&self) -> u64 {
+        self.replaced.last().map_or(0, |replaced| replaced.until)
+    }
+
+    /// Whether somebody accepted this one in the place of the other.
+    fn follows(&self, other: &Pin) -> bool {
+        self.accepted_at() > other.accepted_at()
+            && self.replaced.iter().any(|replaced| replaced.identity == other.identity)
+    }
+
+    /// Takes in what another browser knows of the same contact. True when another identity counts now.
+    fn merge(&mut self, theirs: Pin) -> bool {
+        if self.identity == theirs.identity {
+            self.unite(theirs);
+            return false;
+        }
+        // Only an acceptance takes the place of a pin; of two that know nothing of each other the earlier one stands.
+        let theirs_stands =
+            theirs.follows(self) || (!self.follows(&theirs) && theirs.first_seen < self.first_seen);
+        if theirs_stands {
+            *self = theirs;
+        }
+        theirs_stands
+    }
+
+    fn unite(&mut self, theirs: Pin) {
+        let mut replaced = std::mem::take(&mut self.replaced);
+        for theirs in &theirs.replaced {
+            match replaced.iter_mut().find(|ours| ours.identity == theirs.identity) {
+                Some(ours) => ours.until = ours.until.max(theirs.until),
+                None => replaced.push(theirs.clone()),
+            }
+        }
+        replaced.sort_by_key(|replaced| replaced.until);
+        // Of two at the same moment the cautious one stands.
+        let ours = (self.marked_at, self.verified_at.is_none());
+        let verified_at = if ours >= (theirs.marked_at, theirs.verified_at.is_none()) {
+            self.verified_at
+        } else {
+            theirs.verified_at
+        };
+        let first_seen = self.first_seen.min(theirs.first_seen);
+        let marked_at = self.marked_at.max(theirs.marked_at);
+        *self = Pin { first_seen, verified_at, marked_at, replaced, ..theirs };
     }
 
     fn from_json(value: Value) -> Option<Self> {
@@ -50,7 +131,16 @@ impl Pin {
             None | Some(Value::Null) => None,
             Some(time) => Some(time.as_u64()?),
         };
-        Some(Pin { identity, first_seen, verified_at, unknown })
+        let marked_at = match unknown.remove("marked_at") {
+            None => verified_at.unwrap_or(0),
+            Some(time) => time.as_u64()?,
+        };
+        let replaced = match unknown.remove("replaced") {
+            None => Vec::new(),
+            Some(Value::Array(all)) => all.iter().map(Replaced::from_json).collect::<Option<_>>()?,
+            Some(_) => return None,
+        };
+        Some(Pin { identity, first_seen, verified_at, marked_at, replaced, unknown })
     }
 
     fn to_json(&self) -> Value {
@@ -58,7 +148,23 @@ impl Pin {
         object.insert("identity".into(), URL_SAFE_NO_PAD.encode(self.identity).into());
         object.insert("first_seen".into(), self.first_seen.into());
         object.insert("verified_at".into(), self.verified_at.into());
+        if self.marked_at != self.verified_at.unwrap_or(0) {
+            object.insert("marked_at".into(), self.marked_at.into());
+        }
+        if !self.replaced.is_empty() {
+            object.insert("replaced".into(), self.replaced.iter().map(Replaced::to_json).collect());
+        }
         Value::Object(object)
+    }
+}
+
+impl Replaced {
+    fn from_json(value: &Value) -> Option<Self> {
+        Some(Replaced { identity: bytes(&value["identity"])?, until: value["until"].as_u64()? })
+    }
+
+    fn to_json(&self) -> Value {
+        json!({"identity": URL_SAFE_NO_PAD.encode(self.identity), "until": self.until})
     }
 }
 
@@ -105,8 +211,9 @@ impl Vault {
         self.settings.retain(|_, entry| !entry["value"].is_null() || set_at(entry) + FORGOTTEN_AFTER > at);
     }
 
-    /// Takes in what another browser of this account wrote meanwhile. Contacts are united; where both know
-    /// one, the earlier pin stands. Of each setting the later one stands. Returns the contacts whose pinned identity is now another one.
+    /// Takes in what another browser of this account wrote meanwhile. Contacts are united; where the two pinned different
+    /// identities of one, the one that somebody accepted in place of the other stands, else the earlier. Of each setting
+    /// the later one stands. Returns the contacts whose pinned identity is now another one.
     pub fn merge(&mut self, theirs: Vault) -> Vec<Uuid> {
         let mut changed = Vec::new();
         for (account, their_pin) in theirs.contacts {
@@ -114,16 +221,11 @@ impl Vault {
                 None => {
                     self.contacts.insert(account, their_pin);
                 }
-                Some(our_pin) if our_pin.identity == their_pin.identity => {
-                    let verified_at = their_pin.verified_at.or(our_pin.verified_at);
-                    let first_seen = our_pin.first_seen.min(their_pin.first_seen);
-                    *our_pin = Pin { first_seen, verified_at, ..their_pin };
+                Some(our_pin) => {
+                    if our_pin.merge(their_pin) {
+                        changed.push(account);
+                    }
                 }
-                Some(our_pin) if their_pin.first_seen < our_pin.first_seen => {
-                    *our_pin = their_pin;
-                    changed.push(account);
-                }
-                Some(_) => {}
             }
         }
         let ours = std::mem::replace(&mut self.encryption_seeds, theirs.encryption_seeds);
@@ -288,7 +390,7 @@ mod tests {
         let mut ours = with_pin(3, 5);
         ours.contacts.insert(newcomer, Pin::new([9; 32], 9));
         let mut theirs = with_pin(3, 4);
-        theirs.contacts.get_mut(&CONTACT).unwrap().verified_at = Some(6);
+        theirs.contacts.get_mut(&CONTACT).unwrap().mark(true, 6);
         assert!(ours.merge(theirs).is_empty());
         assert_eq!(ours.contacts[&CONTACT].first_seen, 4);
         assert_eq!(ours.contacts[&CONTACT].verified_at, Some(6));
@@ -298,6 +400,101 @@ mod tests {
         assert_eq!(ours.contacts[&CONTACT].identity, [3; 32]);
         assert_eq!(ours.merge(with_pin(7, 2)), [CONTACT], "an earlier one is told");
         assert_eq!(ours.contacts[&CONTACT].identity, [7; 32]);
+    }
+
+    fn pin_of(vault: &mut Vault) -> &mut Pin {
+        vault.contacts.get_mut(&CONTACT).unwrap()
+    }
+
+    /// As two browsers with this pin each change it, and one meets the vault of the other, whichever that is.
+    fn merged(ours: impl Fn(&mut Pin), theirs: impl Fn(&mut Pin)) -> Pin {
+        let changed = |change: &dyn Fn(&mut Pin)| {
+            let mut vault = with_pin(3, 5);
+            change(pin_of(&mut vault));
+            vault
+        };
+        let pins = [(&ours as &dyn Fn(&mut Pin), &theirs as &dyn Fn(&mut Pin)), (&theirs, &ours)].map(
+            |(first, second)| {
+                let (mut vault, other) = (changed(first), changed(second));
+                let before = vault.contacts[&CONTACT].identity;
+                let told = vault.merge(other);
+                let pin = vault.contacts.remove(&CONTACT).unwrap();
+                assert_eq!(told.is_empty(), pin.identity == before, "whoever gets another identity is told");
+                pin
+            },
+        );
+        assert_eq!(pins[0], pins[1], "whoever merges");
+        pins[0].clone()
+    }
+
+    #[test]
+    fn the_later_mark_of_a_number_stands_be_it_that_it_was_taken_back() {
+        let verify = |at| move |pin: &mut Pin| pin.mark(true, at);
+        let unverify = |at| move |pin: &mut Pin| pin.mark(false, at);
+        assert_eq!(merged(verify(10), |_| ()).verified_at, Some(10));
+        assert_eq!(merged(verify(10), unverify(11)).verified_at, None);
+        assert_eq!(merged(verify(12), unverify(11)).verified_at, Some(12));
+        assert_eq!(merged(verify(10), unverify(10)).verified_at, None, "the cautious one");
+        let taken_back = |pin: &mut Pin| {
+            pin.mark(true, 10);
+            pin.mark(false, 20);
+        };
+        assert_eq!(merged(taken_back, verify(10)).verified_at, None);
+    }
+
+    #[test]
+    fn an_identity_that_was_accepted_takes_the_place_of_the_one_it_replaces() {
+        let accepted = merged(|pin| pin.accept([7; 32], 20), |pin| pin.mark(true, 30));
+        assert_eq!((accepted.identity, accepted.first_seen), ([7; 32], 20));
+        assert_eq!(accepted.verified_at, None, "its own number was never compared");
+        let both = merged(|pin| pin.accept([7; 32], 20), |pin| pin.accept([7; 32], 25));
+        assert_eq!((both.identity, both.accepted_at()), ([7; 32], 25));
+        let back = |pin: &mut Pin| {
+            pin.accept([7; 32], 20);
+            pin.accept([3; 32], 30);
+        };
+        assert_eq!(merged(back, |pin| pin.accept([7; 32], 20)).identity, [3; 32]);
+        assert_eq!(
+            merged(back, |pin| pin.mark(true, 10)).verified_at,
+            None,
+            "what was compared before is over"
+        );
+    }
+
+    #[test]
+    fn a_merge_accepts_no_identity_that_nobody_accepted() {
+        // Another one was first seen, later: no acceptance names ours.
+        let mut ours = with_pin(3, 5);
+        assert!(ours.merge(with_pin(7, 8)).is_empty());
+        // In the place of another one than ours.
+        let mut theirs = with_pin(9, 6);
+        pin_of(&mut theirs).accept([7; 32], 8);
+        assert!(ours.merge(theirs).is_empty());
+        assert_eq!(ours.contacts[&CONTACT].identity, [3; 32]);
+        // Two browsers accepted two: the earlier stands, and the other is asked again.
+        let split = merged(|pin| pin.accept([7; 32], 20), |pin| pin.accept([8; 32], 25));
+        assert_eq!(split.identity, [7; 32]);
+    }
+
+    #[test]
+    fn marks_and_acceptances_are_written_and_read_and_a_pin_without_is_as_before() {
+        let plain = with_pin(3, 5).contacts[&CONTACT].to_json();
+        assert_eq!(plain.as_object().unwrap().len(), 3, "{plain}");
+        let mut pin = Pin::from_json(plain).unwrap();
+        for change in [
+            |pin: &mut Pin| pin.mark(true, 10),
+            |pin: &mut Pin| pin.mark(false, 20),
+            |pin: &mut Pin| pin.accept([7; 32], 30),
+        ] {
+            change(&mut pin);
+            assert_eq!(Pin::from_json(pin.to_json()), Some(pin.clone()));
+        }
+        for wrong in [json!({"replaced": 1}), json!({"replaced": [{"until": 1}]}), json!({"marked_at": "1"})]
+        {
+            let mut json = pin.to_json();
+            json.as_object_mut().unwrap().extend(wrong.as_object().unwrap().clone());
+            assert_eq!(Pin::from_json(json), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -89,7 +89,7 @@ fn adopt(
     previous: Option<Uuid>,
 ) -> Result<KeyringEntry> {
     let adopted = keychain.adopt_epoch(peer, &created.grant, previous)?;
-    let Adopted { epoch, number, created_at, keyring } = adopted;
+    let Adopted { epoch, number, created_at, keyring, .. } = adopted;
     assert_eq!((epoch, number, created_at), (created.epoch, created.number, created.created_at));
     Ok(keyring)
 }
@@ -416,6 +416,95 @@ fn forged_bundle(server: &ServerSetup, account: Uuid, handle: &str) -> (Signed, 
     let response = server.start_registration(handle, registration.request()).unwrap();
     let registered = registration.finish(handle, account, &response, NOW).unwrap();
     (registered.material.key_bundle, registered.keychain)
+}
+
+/// The account goes on with another identity, as when everything that opened it is lost.
+fn begin_anew(server: &ServerSetup, person: &Person) -> Person {
+    let account = &person.stored.account;
+    let registration = Registration::start("all is new, all is well").unwrap();
+    let response = server.start_registration(&account.handle, registration.request()).unwrap();
+    let before = (&account.key_bundle, account.vault.version);
+    let made = registration.finish_anew(&account.handle, account.id, &response, before, NOW + 9).unwrap();
+    let material = made.material;
+    let (vault, key_bundle) = (material.vault.clone(), material.key_bundle.clone());
+    let account = Account { vault, key_bundle, ..account.clone() };
+    let record = finish_registration(&material.record).unwrap();
+    let stored = Stored { account, material, record };
+    Person { keychain: made.keychain, recovery_code: made.recovery_code, stored }
+}
+
+#[test]
+fn an_account_that_begins_anew_opens_nothing_of_before_and_follows_it() {
+    let (server, mut alice, bob) = two_people();
+    let (alice_id, bob_id) = (alice.keychain.account(), bob.keychain.account());
+    let old = alice.keychain.create_epoch(bob_id, None, NOW).unwrap();
+    let mut anew = begin_anew(&server, &bob);
+    assert!(anew.keychain.key_bundle().follows(Some(bob.keychain.key_bundle())));
+    assert_ne!(anew.keychain.key_bundle().identity, bob.keychain.key_bundle().identity);
+    assert_eq!(anew.stored.account.vault.version, bob.stored.account.vault.version + 1);
+    assert!(log_in(&server, &anew.stored, "all is new, all is well").is_ok());
+    assert!(
+        log_in(&server, &bob.stored, "a different password").is_ok(),
+        "what was lost is not what opens it"
+    );
+
+    assert!(anew.keychain.pinned(alice_id).is_none());
+    anew.keychain.pin(alice_id, "alice", &alice.stored.account.key_bundle, NOW).unwrap();
+    assert_eq!(adopt(&mut anew.keychain, alice_id, &old, None), Err(Error::BadGrant));
+    assert_eq!(anew.keychain.load_keyring([&old.keyring]).loaded, 0);
+}
+
+#[test]
+fn an_accepted_identity_counts_from_then_on_and_what_was_adopted_before_stays_readable() {
+    let (server, mut alice, mut bob) = two_people();
+    let (alice_id, bob_id) = (alice.keychain.account(), bob.keychain.account());
+    let theirs = bob.keychain.create_epoch(alice_id, None, NOW).unwrap();
+    assert!(alice.keychain.adopt_epoch(bob_id, &theirs.grant, None).unwrap().current);
+    let mine = alice.keychain.create_epoch(bob_id, Some(&theirs.grant), NOW).unwrap();
+    let late = bob.keychain.create_epoch(alice_id, Some(&mine.grant), NOW).unwrap();
+    let said = text(mine.keyring.conversation, &bob.keychain);
+    let envelope = seal(&bob.keychain, theirs.epoch, &said, "from before").unwrap();
+    alice.keychain.mark_verified(bob_id, true, NOW + 5).unwrap();
+
+    let mut anew = begin_anew(&server, &bob);
+    let bundle = anew.stored.account.key_bundle.clone();
+    assert_eq!(alice.keychain.pin(bob_id, "bob", &bundle, NOW + 10), Ok(Seen::Changed));
+    let shown = alice.keychain.safety_number_under(bob_id, "bob", &bundle).unwrap();
+    assert_ne!(alice.keychain.safety_number(bob_id), Ok(shown.clone()));
+    alice.keychain.accept_identity(bob_id, "bob", &bundle, NOW + 11).unwrap();
+    assert_eq!(alice.keychain.safety_number(bob_id), Ok(shown.clone()));
+    anew.keychain.pin(alice_id, "alice", &alice.stored.account.key_bundle, NOW).unwrap();
+    assert_eq!(anew.keychain.safety_number(alice_id), Ok(shown));
+    let pin = alice.keychain.pinned(bob_id).unwrap();
+    assert_eq!((pin.first_seen, pin.verified_at), (NOW + 11, None));
+    assert_eq!(alice.keychain.pin(bob_id, "bob", &bundle, NOW + 12), Ok(Seen::Known));
+    let old = alice.keychain.pin(bob_id, "bob", &bob.stored.account.key_bundle, NOW + 12);
+    assert_eq!(old, Ok(Seen::Changed), "the one that was left does not come back by itself");
+
+    assert_eq!(*alice.keychain.open(&said, &envelope).unwrap(), "from before");
+    // Whoever has the old keys makes no epoch any more, and nobody writes in one that they can read.
+    assert_eq!(alice.keychain.adopt_epoch(bob_id, &late.grant, None), Err(Error::BadGrant));
+    assert!(!alice.keychain.adopt_epoch(bob_id, &mine.grant, None).unwrap().current);
+    let next = anew.keychain.create_epoch(alice_id, Some(&late.grant), NOW + 13).unwrap();
+    adopt(&mut alice.keychain, bob_id, &next, None).unwrap();
+}
+
+#[test]
+fn an_acceptance_reaches_the_other_browsers_by_the_vault() {
+    let (server, mut alice, bob) = two_people();
+    let bob_id = bob.keychain.account();
+    alice.stored.account.vault = alice.keychain.vault();
+    let mut elsewhere = log_in(&server, &alice.stored, PASSWORD).unwrap();
+    let bundle = begin_anew(&server, &bob).stored.account.key_bundle;
+    alice.keychain.vault_written(2);
+    alice.keychain.accept_identity(bob_id, "bob", &bundle, NOW + 11).unwrap();
+    // Which does not know that meanwhile the number of before was compared.
+    elsewhere.mark_verified(bob_id, true, NOW + 12).unwrap();
+    assert_eq!(elsewhere.pin(bob_id, "bob", &bundle, NOW + 12), Ok(Seen::Changed));
+    assert_eq!(elsewhere.merge_vault(&alice.keychain.vault()), Ok(vec![bob_id]));
+    assert_eq!(elsewhere.pin(bob_id, "bob", &bundle, NOW + 12), Ok(Seen::Known));
+    assert_eq!(elsewhere.pinned(bob_id).unwrap().verified_at, None);
+    assert_eq!(elsewhere.safety_number(bob_id), alice.keychain.safety_number(bob_id));
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub struct Me {
     /// When the password was last changed, the recovery code used, or all other sessions ended; 0 if never. One writes in
     /// no epoch from before.
     pub secured_at: Millis,
+    /// When password and recovery code were both lost and one began anew: nothing from before can be opened. 0 if never.
+    pub renewed_at: Millis,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
@@ -68,6 +70,7 @@ pub fn me(account: accounts::Model) -> Me {
         created_at: account.created_at,
         privacy: Privacy::from(&account),
         secured_at: account.secured_at,
+        renewed_at: account.renewed_at,
         person: account.into(),
     }
 }
@@ -191,6 +194,7 @@ pub async fn register_finish(
                 secured_at: 0,
                 suspended_at: None,
                 invitation,
+                renewed_at: 0,
             };
             insert_account(tx, account.clone()).await?;
             people::index(tx, &account).await?;
@@ -410,21 +414,26 @@ fn refused_opaque(error: e2ee::Error) -> Error {
 }
 
 fn check_key_material(finish: &RegisterFinish, handle: &str) -> Result<()> {
-    let has = |kind| finish.slots.iter().any(|slot| slot.is_for(kind));
-    let whole = finish.slots.len() == 2
-        && has(SlotKind::Password)
-        && has(SlotKind::Recovery)
-        && finish.recovery_verifier.0.len() == 32
-        && finish.vault.version == 1
-        && (1..=MAX_VAULT_BYTES).contains(&finish.vault.boxed.0.len());
-    if !whole {
+    if finish.vault.version != 1 {
         return Err(Code::BadKeyMaterial.into());
     }
+    check_doors(&finish.slots, &finish.recovery_verifier, &finish.vault)?;
     let bundle = KeyBundle::open(&finish.key_bundle.signed(), finish.account, handle);
     match bundle {
         Ok(bundle) if bundle.follows(None) => Ok(()),
         _ => Err(Code::BadKeyBundle.into()),
     }
+}
+
+/// What opens a new account, or one that begins anew, as far as it can be looked at from outside.
+pub fn check_doors(slots: &[NewSlot], recovery_verifier: &Bytes, vault: &Vault) -> Result<()> {
+    let has = |kind| slots.iter().any(|slot| slot.is_for(kind));
+    let whole = slots.len() == 2
+        && has(SlotKind::Password)
+        && has(SlotKind::Recovery)
+        && recovery_verifier.0.len() == 32
+        && (1..=MAX_VAULT_BYTES).contains(&vault.boxed.0.len());
+    if whole { Ok(()) } else { Err(Code::BadKeyMaterial.into()) }
 }
 
 async fn insert_account(tx: &impl ConnectionTrait, account: accounts::Model) -> Result<()> {

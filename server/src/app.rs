@@ -39,7 +39,7 @@ use crate::privacy::Agreements;
 use crate::writer::Writer;
 use crate::{
     accounts, administration, audit, blocks, conversations, credentials, event, factor, indicators,
-    invitations, keys, live, messages, monitoring, organisation, people, privacy, profile, reports,
+    invitations, keys, live, messages, monitoring, organisation, people, privacy, profile, reports, resets,
     scheduled, sessions, survey, web_files,
 };
 
@@ -137,6 +137,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(credentials::start_recovery))
         .routes(routes!(credentials::finish_recovery))
         .routes(routes!(credentials::check_recovery_code))
+        .routes(routes!(resets::start_reset))
+        .routes(routes!(resets::finish_reset))
+        .routes(routes!(resets::make_reset_link))
         .routes(routes!(sessions::session))
         .routes(routes!(sessions::sessions, sessions::end_other_sessions))
         .routes(routes!(sessions::end_session))

@@ -32,6 +32,8 @@ pub enum Act {
     Invited,
     /// `detail`: what the invitation was noted for.
     InvitationRevoked,
+    /// A link for somebody who has lost both password and recovery code.
+    ResetLinkMade,
     /// What a newer version has written.
     #[serde(other)]
     Other,

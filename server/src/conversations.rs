@@ -4,6 +4,7 @@
 use axum::RequestPartsExt;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -244,6 +245,27 @@ pub async fn contacts(db: &impl ConnectionTrait, account: Uuid) -> Result<Vec<Uu
     Ok(contacts)
 }
 
+/// Whoever begins anew can open nothing of what was written: it is read, as far as they go, and nothing more is written
+/// for the keys that they have lost. What the others are told stays as it was.
+pub async fn renew(tx: &impl ConnectionTrait, account: Uuid) -> Result<()> {
+    use conversations::Column;
+    let sides = [
+        (Column::Low, Column::LowRead, Column::LowDelivered, Column::LowUnread),
+        (Column::High, Column::HighRead, Column::HighDelivered, Column::HighUnread),
+    ];
+    for (mine, read, delivered, unread) in sides {
+        conversations::Entity::update_many()
+            .col_expr(Column::ClosedEpoch, Expr::col(Column::Epoch))
+            .col_expr(read, Expr::col(Column::Seq))
+            .col_expr(delivered, Expr::col(Column::Seq))
+            .col_expr(unread, Expr::val(0))
+            .filter(mine.eq(account))
+            .exec(tx)
+            .await?;
+    }
+    Ok(())
+}
+
 async fn one(app: &App, id: Uuid, me: Uuid) -> Result<axum::Json<ConversationView>> {
     let row = conversations::Entity::find_by_id(id).one(app.db.read()).await?.ok_or(Code::NotFound)?;
     let view = views(app.db.read(), vec![row], me).await?.pop().ok_or(Code::NotFound)?;
@@ -317,5 +339,7 @@ async fn last_epochs(
     let keys = rows.iter().filter(|row| row.epoch > 0).map(|row| (row.id, row.epoch));
     let found =
         epochs::Entity::find().filter(any_of(Column::Conversation, Column::Number, keys)).all(db).await?;
-    Ok(found.iter().map(|row| (row.conversation, Epoch::from(row))).collect())
+    let closed: HashMap<Uuid, i64> = rows.iter().map(|row| (row.id, row.closed_epoch)).collect();
+    let epoch = |row: &epochs::Model| Epoch::of(row, closed.get(&row.conversation).copied().unwrap_or(0));
+    Ok(found.iter().map(|row| (row.conversation, epoch(row))).collect())
 }

@@ -292,7 +292,8 @@ async fn handle_of(app: &App, current: &CurrentAccount) -> Result<String> {
     Ok(account.ok_or(Code::SignedOut)?.handle)
 }
 
-fn register(app: &App, handle: &str, request: &Bytes) -> Result<Bytes> {
+/// Answer the registration of another password.
+pub fn register(app: &App, handle: &str, request: &Bytes) -> Result<Bytes> {
     let response = app.opaque.start_registration(handle, &request.0).map_err(|_| Code::BadOpaque)?;
     Ok(response.into())
 }

@@ -74,6 +74,7 @@ refusals! {
     TooManyScheduled CONFLICT "No more than 100 messages can wait for their time.";
     MessageIdReused CONFLICT "This message id stands for another message.";
     LastAdministrator CONFLICT "Somebody must administer this server: first make somebody else an administrator.";
+    ResetExpired GONE "This link was used, replaced by a later one, or is too old.";
     TooLarge PAYLOAD_TOO_LARGE "The request is too large.";
     MessageTooLarge PAYLOAD_TOO_LARGE "The message is too long.";
     BadHandle UNPROCESSABLE_ENTITY "A handle has 3 to 32 of a-z, 0-9, dot, hyphen and underscore.";

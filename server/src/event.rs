@@ -84,6 +84,8 @@ pub enum Event {
     SessionBegun { session: OwnSession },
     /// One's password was changed or recovered, or all other sessions were ended.
     Secured { secured_at: Millis },
+    /// A contact has begun anew, with another identity: their keys are to be looked at again.
+    Keys { account: Uuid },
     /// A contact, or oneself, changed the profile.
     Profile { person: Person },
     /// A frame that was not understood.

@@ -153,6 +153,38 @@ pub async fn write_vault(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// The keys of an account that begins anew, in the place of all it had. The new bundle follows the one before; what is
+/// on its keyring nobody can open any more.
+pub async fn renew(
+    tx: &impl ConnectionTrait,
+    account: Uuid,
+    handle: &str,
+    new: &SignedBytes,
+    vault: &Vault,
+) -> Result<()> {
+    let before = KeyBundle::open(&current_bundle(tx, account).await?.signed(), account, handle)
+        .map_err(|_| Error::internal(format!("the stored key bundle of {account} is damaged")))?;
+    let bundle =
+        KeyBundle::open(&new.signed(), account, handle).map_err(|_| Error::from(Code::BadKeyBundle))?;
+    if !bundle.follows(Some(&before)) || bundle.identity == before.identity {
+        return Err(Code::BadKeyBundle.into());
+    }
+    let row = key_bundles::Model {
+        account,
+        sequence: bundle.sequence.into(),
+        body: new.body.0.clone(),
+        signature: new.signature.0.clone(),
+    };
+    key_bundles::Entity::insert(key_bundles::ActiveModel::from(row)).exec_without_returning(tx).await?;
+    if own_vault(tx, account).await?.version.checked_add(1) != Some(vault.version) {
+        return Err(Code::VaultConflict.into());
+    }
+    let row = vaults::Model { account, version: vault.version, boxed: vault.boxed.0.clone() };
+    vaults::ActiveModel::from(row).reset_all().update_without_returning(tx).await?;
+    keyring::Entity::delete_many().filter(keyring::Column::Account.eq(account)).exec(tx).await?;
+    Ok(())
+}
+
 /// An epoch's key, boxed by one of the two for themselves.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -260,11 +292,20 @@ pub struct Epoch {
     pub created_at: Millis,
     /// The first message number that it may carry.
     pub first_seq: i64,
+    /// It takes no more envelopes: the next one is sealed under another epoch.
+    pub closed: bool,
 }
 
-impl From<&epochs::Model> for Epoch {
-    fn from(row: &epochs::Model) -> Self {
-        Self { id: row.id, number: row.number, created_at: row.created_at, first_seq: row.first_seq }
+impl Epoch {
+    /// `closed`: up to which epoch of its conversation none takes envelopes any more.
+    pub fn of(row: &epochs::Model, closed: i64) -> Self {
+        Self {
+            id: row.id,
+            number: row.number,
+            created_at: row.created_at,
+            first_seq: row.first_seq,
+            closed: row.number <= closed,
+        }
     }
 }
 
@@ -373,7 +414,7 @@ pub async fn open_epoch(
             Ok(row)
         })
         .await?;
-    let epoch = Epoch::from(&row);
+    let epoch = Epoch::of(&row, 0);
     app.live
         .publish(&conversation.both(), &Event::Epoch { conversation: conversation.id, epoch: epoch.clone() });
     Ok((StatusCode::CREATED, axum::Json(epoch)))

@@ -60,6 +60,7 @@ pub mod privacy;
 pub mod profile;
 pub mod redirect;
 pub mod reports;
+pub mod resets;
 pub mod scheduled;
 pub mod schema;
 pub mod sessions;
@@ -305,6 +306,7 @@ async fn housekeep(app: App) {
         for tidied in [
             accounts::tidy(&app).await,
             factor::tidy(&app).await,
+            resets::tidy(&app).await,
             sessions::tidy(&app).await,
             indicators::tidy(&app).await,
             run_due(&app).await.map(drop),

@@ -7,6 +7,7 @@ mod engine;
 mod m2026_11_28_first;
 mod m2026_11_29_administration;
 mod m2026_11_29_indicators;
+mod m2026_11_29_resets;
 mod m2026_11_29_second_factor;
 mod m2026_11_29_sessions;
 
@@ -14,7 +15,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, Statem
 use sea_orm_migration::{MigrationTrait, MigratorTrait, seaql_migrations};
 
 /// Every table that a migration ever made, by name. What a backup holds and a move carries over.
-pub const TABLES: [&str; 31] = [
+pub const TABLES: [&str; 32] = [
     "accounts",
     "activity",
     "audit",
@@ -36,6 +37,7 @@ pub const TABLES: [&str; 31] = [
     "reactions",
     "reported_messages",
     "reports",
+    "resets",
     "samples",
     "scheduled",
     "search_terms",
@@ -58,6 +60,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_29_administration::Migration),
             Box::new(m2026_11_29_second_factor::Migration),
             Box::new(m2026_11_29_indicators::Migration),
+            Box::new(m2026_11_29_resets::Migration),
         ]
     }
 }

@@ -6,7 +6,7 @@ const id = '0192f0c1-2222-7333-8444-555566667777';
 const home = { page: 'conversations', conversation: null } as const;
 
 describe('the addresses', () => {
-  it.each(['/', '/welcome', '/sign-up', '/settings', `/c/${id}`, `/c/${id}/1204`])(
+  it.each(['/', '/welcome', '/sign-up', '/reset', '/settings', `/c/${id}`, `/c/${id}/1204`])(
     '%s leads to a page and back',
     (path) => {
       expect(address(parse(path))).toBe(path);

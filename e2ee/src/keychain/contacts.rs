@@ -1,5 +1,5 @@
-//! Contacts: trust on first use. The first identity seen of a person is pinned in the vault and never
-//! replaced by what the server says later; a changed one is reported, always.
+//! Contacts: trust on first use. The first identity seen of a person is pinned in the vault, and what the server says
+//! later never replaces it; a changed one is reported, always. Only the person at this end puts it in the other's place.
 
 use uuid::Uuid;
 
@@ -52,6 +52,11 @@ impl Keychain {
         Ok(seen)
     }
 
+    /// The person's bundle is to be looked at again before it is used.
+    pub fn forget_bundle(&mut self, account: Uuid) {
+        self.peers.remove(&account);
+    }
+
     /// Whether the person's bundle has been seen since the unlock, with the pinned identity.
     pub fn knows(&self, account: Uuid) -> bool {
         self.peers.contains_key(&account)
@@ -69,5 +74,30 @@ impl Keychain {
     pub fn safety_number(&self, peer: Uuid) -> Result<String> {
         let pin = self.pinned(peer).ok_or(Error::PeerNotPinned)?;
         Ok(safety_number((self.account(), &self.bundle.identity), (peer, &pin.identity)))
+    }
+
+    /// As [`Keychain::safety_number`] would be under the identity of this bundle, before anybody trusts it.
+    pub fn safety_number_under(&self, peer: Uuid, handle: &str, bundle: &Signed) -> Result<String> {
+        let bundle = KeyBundle::open(bundle, peer, handle)?;
+        Ok(safety_number((self.account(), &self.bundle.identity), (peer, &bundle.identity)))
+    }
+
+    /// The two have compared their numbers, or it is no longer to be relied on that they did. The vault must be written.
+    pub fn mark_verified(&mut self, peer: Uuid, verified: bool, now: u64) -> Result<()> {
+        let pin = self.vault.contacts.get_mut(&peer).ok_or(Error::PeerNotPinned)?;
+        pin.mark(verified, now);
+        Ok(())
+    }
+
+    /// By the person's own decision: the identity of this very bundle takes the place of the pinned one, and the vault
+    /// must be written. Adopt before what was still to be adopted under the old one: afterwards nothing is.
+    pub fn accept_identity(&mut self, peer: Uuid, handle: &str, bundle: &Signed, now: u64) -> Result<()> {
+        let bundle = KeyBundle::open(bundle, peer, handle)?;
+        let pin = self.vault.contacts.get_mut(&peer).ok_or(Error::PeerNotPinned)?;
+        if pin.identity != bundle.identity {
+            pin.accept(bundle.identity, now);
+            self.peers.insert(peer, bundle);
+        }
+        Ok(())
     }
 }

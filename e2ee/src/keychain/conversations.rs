@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::Keychain;
 use crate::{
-    Context, Envelope, Error, Grant, KeyringEntry, Kind, Result, Signed, capsules,
+    Context, Envelope, Error, Grant, KeyBundle, KeyringEntry, Kind, Result, Signed, capsules,
     epochs::Recipient,
     keyring,
     keys::{Key, random_key, sha256},
@@ -31,6 +31,8 @@ pub struct Adopted {
     pub number: u32,
     /// By the clock of who made it, and signed.
     pub created_at: u64,
+    /// Made for the keys that both have now, as [`Keychain::pin`] has seen those of the other: one may write in it.
+    pub current: bool,
     pub keyring: KeyringEntry,
 }
 
@@ -103,8 +105,18 @@ impl Keychain {
         }
         let key = self.unwrap_key(&grant, &creator_identity)?;
         let keyring = self.keep(&grant, key);
+        let current = self.is_current(&grant, peer);
         let Grant { epoch, number, created_at, .. } = grant;
-        Ok(Adopted { epoch, number, created_at, keyring })
+        Ok(Adopted { epoch, number, created_at, current, keyring })
+    }
+
+    /// What was made for keys that somebody has left behind may be read by whoever has those.
+    fn is_current(&self, grant: &Grant, peer: Uuid) -> bool {
+        let is_for = |bundle: &KeyBundle| {
+            let share = grant.share_of(bundle.account);
+            share.is_some_and(|share| share.encryption_hash == bundle.encryption_hash())
+        };
+        is_for(&self.bundle) && self.peers.get(&peer).is_some_and(is_for)
     }
 
     /// The envelope of a message. The same id must never be sealed with two texts: keep the envelope for the

@@ -54,15 +54,42 @@ impl Registration {
     /// Makes the account: its key, its identity, its slots, its vault. `account` is the id the server gave.
     /// Takes the time of one Argon2id.
     pub fn finish(self, handle: &str, account: Uuid, response: &[u8], now: u64) -> Result<Registered> {
+        self.make(handle, account, response, None, 0, now)
+    }
+
+    /// Begins an account anew whose password and recovery code are both lost: another key, another identity, an empty
+    /// vault. What was sealed before opens no more. `before`: its key bundle and the version of its vault.
+    pub fn finish_anew(
+        self,
+        handle: &str,
+        account: Uuid,
+        response: &[u8],
+        before: (&Signed, u64),
+        now: u64,
+    ) -> Result<Registered> {
+        let (bundle, version) = before;
+        let bundle = KeyBundle::open(bundle, account, handle)?;
+        self.make(handle, account, response, Some(&bundle), version, now)
+    }
+
+    fn make(
+        self,
+        handle: &str,
+        account: Uuid,
+        response: &[u8],
+        previous: Option<&KeyBundle>,
+        vault_version: u64,
+        now: u64,
+    ) -> Result<Registered> {
         if !is_handle(handle) {
             return Err(Error::BadHandle);
         }
         let (record, export_key) = self.state.finish(handle, response)?;
         let account_key = random_key();
         let vault = Vault::generate();
-        let key_bundle =
-            KeyBundle::first(account, handle, &vault.identity_seed, vault.newest_encryption_seed(), now);
-        let vault = vault.seal(&account_key, account, 1);
+        let seeds = (&*vault.identity_seed, &**vault.newest_encryption_seed());
+        let key_bundle = KeyBundle::next(previous, (account, handle), seeds, now)?;
+        let vault = vault.seal(&account_key, account, vault_version + 1);
         let keychain = Keychain::unlock(
             account_key,
             &Account {

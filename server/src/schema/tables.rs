@@ -50,6 +50,8 @@ table! {
         /// When the password was last changed, the recovery code used, or all other sessions ended; 0 if never. Its
         /// owner's clients write in no epoch from before.
         secured_at: i64,
+        /// When everything that opened the account was lost, and its owner began anew; 0 if never.
+        renewed_at: i64,
     }
 }
 
@@ -480,6 +482,19 @@ table! {
         /// From 1 to 5.
         score: i16,
         comment: String,
+    }
+}
+
+table! {
+    /// A link that lets somebody begin anew who has lost everything that opens their account. Used once, then gone.
+    resets = "resets" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: Uuid,
+        account: Uuid,
+        /// SHA-256 of the token; the token itself is nowhere here.
+        token_hash: Vec<u8>,
+        created_at: i64,
+        expires_at: i64,
     }
 }
 

@@ -27,6 +27,7 @@ mod people;
 mod presence;
 mod profiles;
 mod reports;
+mod resets;
 mod retries;
 mod scheduled;
 mod sessions;

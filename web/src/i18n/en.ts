@@ -64,6 +64,7 @@ export const en = {
     working: 'Changing your password…',
     secondFactorOff: 'This also turns off the second factor of your account.',
   },
+  reset: { title: 'Begin anew' },
   password: {
     show: 'Show the password',
     hide: 'Hide the password',
@@ -131,9 +132,27 @@ export const en = {
   person: {
     title: 'Profile',
     write: 'Write',
-    safetyNumber: 'Safety number',
-    safetyHint: (name: string) =>
-      `Compare these digits with ${name}’s, side by side or by voice. The same digits on both sides: nobody stands between you.`,
+  },
+  safety: {
+    number: 'Safety number',
+    code: 'QR code of the safety number',
+    hint: (name: string) =>
+      `Compare these digits with ${name}’s, side by side or by voice; or read the code from the other screen with any QR reader, and compare what it says. The same digits on both sides: nobody stands between you.`,
+    verify: 'Mark as verified',
+    unverify: 'No longer verified',
+    verified: 'Verified',
+    verifiedOn: (date: string) => `Verified on ${date}`,
+    changed: (name: string) => `${name}’s safety number has changed`,
+    why: (name: string) =>
+      `Either ${name} has lost everything that opened the account and has begun anew, or somebody stands between you. Ask ${name} some other way, by voice or in person. Until you decide, nothing is sent.`,
+    wasVerified: (name: string) =>
+      `You had compared the number of before, and this is not it. Do not go on until you have compared the new one with ${name}.`,
+    waiting: (n: number) =>
+      n === 1 ? '1 message waits here, and is sent then.' : `${n} messages wait here, and are sent then.`,
+    look: 'Look at the new number',
+    newNumber: 'New safety number',
+    accept: 'Write under the new number',
+    notNow: 'Not now',
   },
   conversations: {
     title: 'Conversations',
@@ -143,7 +162,11 @@ export const en = {
     you: (text: string) => `You: ${text}`,
     draft: 'Draft:',
     /** Instead of the last words, where there are none to be shown. */
-    silence: { expired: 'The last message has disappeared.', hidden: 'The last message is not shown.' },
+    silence: {
+      expired: 'The last message has disappeared.',
+      hidden: 'The last message is not shown.',
+      lost: 'Lost with your old keys.',
+    },
     unread: (n: number) => (n === 1 ? '1 unread message' : `${n} unread messages`),
     loading: 'Fetching your conversations…',
     connecting: 'Connecting…',
@@ -165,6 +188,7 @@ export const en = {
     loading: 'Opening the messages…',
     start: (name: string) => `This is where your conversation with ${name} begins.`,
     startHint: 'Only the two of you can read it.',
+    lost: 'Earlier messages were lost with your old keys.',
     noSuchMessage: 'This message does not exist, or is not shown to you.',
     newMessages: 'New messages',
     leaveDay: (day: string) => `${day}: go to another day`,
@@ -187,13 +211,12 @@ export const en = {
       hidden: 'Hidden: it was written while this person was blocked.',
       newer: 'This message was written with a newer version. Reload the page to read it.',
       unreadable: 'This message cannot be opened.',
+      lost: 'This message was lost with your old keys.',
     },
     edit: 'Edit',
     retry: 'Send again',
     discard: 'Discard',
     takeBack: 'Reuse the text',
-    identityChanged: (name: string) =>
-      `The keys of ${name} have changed. This happens when an account is created anew, or when someone stands between you. Nothing is sent to them for now. Check with ${name} some other way whether they made a new account, and tell whoever runs this server.`,
     /** Why a message was refused, by code. */
     refusals: {
       identity_changed: 'Not sent: the keys of this person have changed.',
@@ -535,6 +558,8 @@ export const en = {
     offline: 'The server does not answer. Check your connection and try again.',
     unavailable: 'The server is not available right now. Please try again in a moment.',
     not_found: 'This does not exist, or no longer does.',
+    reset_expired:
+      'This link has been used, was replaced by a later one, or is older than two days. Ask an administrator for another one.',
     bad_origin: 'This request came from another site and was refused.',
     bad_request: 'The server did not understand this. Please reload the page.',
     too_large: 'This is too large.',

@@ -62,6 +62,7 @@ export const fr: Texts = {
     working: 'Changement de votre mot de passe…',
     secondFactorOff: 'Le second facteur de votre compte sera aussi désactivé.',
   },
+  reset: { title: 'Nouveau départ' },
   password: {
     show: 'Afficher le mot de passe',
     hide: 'Masquer le mot de passe',
@@ -124,9 +125,27 @@ export const fr: Texts = {
   person: {
     title: 'Profil',
     write: 'Écrire',
-    safetyNumber: 'Numéro de sécurité',
-    safetyHint: (name) =>
-      `Comparez ces chiffres avec ceux de ${name}, côte à côte ou de vive voix. S’ils sont identiques, personne ne s’est glissé entre vous.`,
+  },
+  safety: {
+    number: 'Numéro de sécurité',
+    code: 'Code QR du numéro de sécurité',
+    hint: (name) =>
+      `Comparez ces chiffres avec ceux de ${name}, côte à côte ou de vive voix ; ou bien lisez le code affiché sur l’autre écran avec n’importe quel lecteur de codes QR, et comparez ce qu’il indique. Si les chiffres sont identiques, personne ne s’est glissé entre vous.`,
+    verify: 'Marquer comme vérifié',
+    unverify: 'N’est plus vérifié',
+    verified: 'Vérifié',
+    verifiedOn: (date) => `Vérifié le ${date}`,
+    changed: (name) => `Le numéro de sécurité de ${name} a changé`,
+    why: (name) =>
+      `Ou bien ${name} a perdu tout ce qui ouvrait son compte et l’a recommencé, ou bien quelqu’un s’est glissé entre vous. Posez la question à ${name} par un autre moyen, de vive voix ou en personne. Rien n’est envoyé tant que vous n’avez pas décidé.`,
+    wasVerified: (name) =>
+      `Vous aviez comparé l’ancien numéro, et ce n’est plus le même. Ne continuez pas avant d’avoir comparé le nouveau avec ${name}.`,
+    waiting: (n) =>
+      n === 1 ? '1 message attend ici et partira alors.' : `${n} messages attendent ici et partiront alors.`,
+    look: 'Voir le nouveau numéro',
+    newNumber: 'Nouveau numéro de sécurité',
+    accept: 'Écrire sous le nouveau numéro',
+    notNow: 'Pas maintenant',
   },
   conversations: {
     title: 'Conversations',
@@ -135,7 +154,11 @@ export const fr: Texts = {
     choose: 'Choisissez une conversation, ou cherchez une personne.',
     you: (text) => `Vous : ${text}`,
     draft: 'Brouillon :',
-    silence: { expired: 'Le dernier message a disparu.', hidden: 'Le dernier message n’est pas montré.' },
+    silence: {
+      expired: 'Le dernier message a disparu.',
+      hidden: 'Le dernier message n’est pas montré.',
+      lost: 'Perdu avec vos anciennes clés.',
+    },
     unread: (n) => (n === 1 ? '1 message non lu' : `${n} messages non lus`),
     loading: 'Vos conversations arrivent…',
     connecting: 'Connexion en cours…',
@@ -158,6 +181,7 @@ export const fr: Texts = {
     loading: 'Ouverture des messages…',
     start: (name) => `Votre conversation avec ${name} commence ici.`,
     startHint: 'Elle n’est lisible que par vous deux.',
+    lost: 'Les messages antérieurs ont été perdus avec vos anciennes clés.',
     noSuchMessage: 'Ce message n’existe pas, ou ne vous est pas montré.',
     newMessages: 'Nouveaux messages',
     leaveDay: (day) => `${day} : aller à un autre jour`,
@@ -179,13 +203,12 @@ export const fr: Texts = {
       hidden: 'Masqué : écrit pendant que cette personne était bloquée.',
       newer: 'Ce message a été écrit avec une version plus récente. Rechargez la page pour le lire.',
       unreadable: 'Ce message ne peut pas être ouvert.',
+      lost: 'Ce message a été perdu avec vos anciennes clés.',
     },
     edit: 'Modifier',
     retry: 'Renvoyer',
     discard: 'Supprimer',
     takeBack: 'Reprendre le texte',
-    identityChanged: (name) =>
-      `Les clés de ${name} ont changé. Cela arrive quand un compte est recréé, ou quand quelqu’un s’interpose entre vous. Rien ne lui est envoyé pour l’instant. Demandez par un autre moyen à ${name} si son compte est nouveau, et prévenez la personne qui gère ce serveur.`,
     refusals: {
       identity_changed: 'Non envoyé : les clés de cette personne ont changé.',
       message_too_large: 'Non envoyé : ce message est trop long.',
@@ -535,6 +558,8 @@ export const fr: Texts = {
     offline: 'Le serveur ne répond pas. Vérifiez votre connexion et réessayez.',
     unavailable: 'Le serveur est indisponible pour le moment. Réessayez dans un instant.',
     not_found: 'Cela n’existe pas, ou n’existe plus.',
+    reset_expired:
+      'Ce lien a déjà servi, a été remplacé par un plus récent ou date de plus de deux jours. Demandez-en un autre à une personne qui administre ce serveur.',
     bad_origin: 'Cette demande venait d’un autre site et a été refusée.',
     bad_request: 'Le serveur n’a pas compris cette demande. Rechargez la page.',
     too_large: 'C’est trop volumineux.',

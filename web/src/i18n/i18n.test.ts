@@ -9,6 +9,10 @@ import { en as enFactor } from '../features/second-factor/words/en';
 import { fr as frFactor } from '../features/second-factor/words/fr';
 import { en as enSurvey } from '../features/survey/words/en';
 import { fr as frSurvey } from '../features/survey/words/fr';
+import { en as enReset } from '../features/reset/words/en';
+import { fr as frReset } from '../features/reset/words/fr';
+import { en as enMyData } from '../features/my-data/words/en';
+import { fr as frMyData } from '../features/my-data/words/fr';
 import { language, preferred, t } from './index.svelte';
 import { problemText } from './problem-text';
 
@@ -27,8 +31,26 @@ function flatten(node: unknown, path = ''): [string, string][] {
   );
 }
 
-const english = new Map(flatten({ ...en, administration: enAdministration, factor: enFactor, survey: enSurvey }));
-const french = new Map(flatten({ ...fr, administration: frAdministration, factor: frFactor, survey: frSurvey }));
+const english = new Map(
+  flatten({
+    ...en,
+    administration: enAdministration,
+    reset: { ...en.reset, ...enReset },
+    myData: enMyData,
+    factor: enFactor,
+    survey: enSurvey,
+  }),
+);
+const french = new Map(
+  flatten({
+    ...fr,
+    administration: frAdministration,
+    reset: { ...fr.reset, ...frReset },
+    myData: frMyData,
+    factor: frFactor,
+    survey: frSurvey,
+  }),
+);
 /** Said alike in both languages. */
 const ALIKE =
   /^(search\.(shortcut|messages$)|conversations\.title$|notices\.title$|settings\.administration$|administration\.(page\.title|entry\.invitations)$)/;

@@ -2,6 +2,7 @@
 import { Conversations } from '../features/conversations/conversations.svelte';
 import { Notices } from '../features/conversations/notices.svelte';
 import { Scheduled } from '../features/conversations/scheduled.svelte';
+import type { MyData } from '../features/my-data/my-data.svelte';
 import type { Indexer } from '../features/search/indexer.svelte';
 import { api } from './api/client';
 import type { Accepted, Me, Person, Privacy, ServerFrame } from './api/types';
@@ -16,6 +17,7 @@ import { Problem } from './problem';
 import { Receipts } from './receipts';
 import { Sessions } from './sessions.svelte';
 import { askToStay, type Queued, type Storage } from './storage';
+import { Trust } from './trust.svelte';
 import { vault } from './vault';
 
 /** What the tabs of one browser tell each other of one person's conversations. */
@@ -42,6 +44,7 @@ export interface Told {
 
 export class Desk {
   readonly keys: Keys;
+  readonly trust: Trust;
   readonly preferences: Preferences;
   readonly sessions = new Sessions();
   readonly notices: Notices;
@@ -57,7 +60,7 @@ export class Desk {
   private stopped = false;
 
   constructor(
-    me: () => Me,
+    private readonly me: () => Me,
     private readonly storage: Storage,
     private readonly online: () => boolean,
     private readonly told: Told,
@@ -69,7 +72,15 @@ export class Desk {
       // Perhaps only the line is refused, as to one tab too many: what is new can still be asked for.
       unreachable: () => void this.refresh(),
     });
-    this.keys = new Keys(vault, () => me().secured_at);
+    this.keys = new Keys(
+      vault,
+      () => me().secured_at,
+      (changed) => {
+        void this.trust.look().catch(ignored);
+        this.conversations.identitiesChanged(changed);
+      },
+    );
+    this.trust = new Trust(vault, this.keys);
     this.receipts = new Receipts(this.live, storage);
     this.pace = new Pace(this.live);
     this.outbox = new Outbox(storage, this.way());
@@ -80,12 +91,14 @@ export class Desk {
       privacy: () => me().privacy,
       presence: (conversation, presence) => this.conversations.get(conversation)?.presence.told(presence),
     });
-    const { keys, outbox, receipts, attendance, preferences, notices } = this;
+    const { keys, trust, outbox, receipts, attendance, preferences, notices } = this;
     const draftKept = (conversation: string) => told.tabs({ type: 'draft', conversation });
     const tools = {
       me: me().id,
+      renewedAt: () => me().renewed_at,
       vault,
       keys,
+      trust,
       storage,
       outbox,
       receipts,
@@ -136,6 +149,15 @@ export class Desk {
   private async indexWritten(): Promise<void> {
     if (this.indexing) (await this.indexing).heard();
     else await this.resumeIndex();
+  }
+
+  /** All that one has here, for a file of one's own; its code comes when somebody wants it. */
+  async myData(): Promise<MyData> {
+    const { MyData } = await import('../features/my-data/my-data.svelte').catch((thrown: unknown) => {
+      throw new Problem('offline', 0, String(thrown));
+    });
+    const { me, keys } = this;
+    return new MyData({ me, vault, keys, renewedAt: () => me().renewed_at });
   }
 
   private async makeIndexer(): Promise<Indexer> {
@@ -206,6 +228,7 @@ export class Desk {
 
   /** `missed`: a line was lost before, and with it what was said of keys. */
   private async refresh(missed = false): Promise<void> {
+    if (missed) this.conversations.lookAgain();
     await this.conversations.refresh();
     await this.conversations.tidyKeys({ missed });
     await this.resumeIndex().catch(ignored);

@@ -8,7 +8,7 @@ import { Problem } from './problem';
 import type { Vault } from './vault';
 
 const day = 24 * 3_600_000;
-const epoch = { id: 'e', number: 3, created_at: 100 * day, first_seq: 501 };
+const epoch = { id: 'e', number: 3, created_at: 100 * day, first_seq: 501, closed: false };
 
 it('an epoch ends after a thousand messages', () => {
   expect(rotationDue(epoch, { seq: 1_499, timer: 0, timer_seq: 0 }, epoch.created_at)).toBe(false);
@@ -32,10 +32,12 @@ it('where messages disappear, an epoch ends after a day, and where that was said
 
 /** One conversation's grants, as an honest server has them; a test makes it lie. A grant is its own content. */
 class World {
-  grants: (Epoch & { made_at: number; bad?: boolean })[] = [];
+  /** `left`: for keys that one of the two has left behind. */
+  grants: (Epoch & { made_at: number; bad?: boolean; left?: boolean })[] = [];
   /** What the server says of the newest one. */
   told: Partial<EpochSummary> = {};
   readonly keys: Keys;
+  readonly vault: Partial<Vault>;
   onKeyring: KeyringEntry[] = [];
   readonly ring = new Set<string>();
   readonly limits: (number | undefined)[] = [];
@@ -56,7 +58,7 @@ class World {
       this.onKeyring.push(...entries);
       return Promise.resolve(undefined as never);
     });
-    const vault: Partial<Vault> = {
+    this.vault = {
       pin: () => Promise.resolve('known' as const),
       forgetEpoch: (_, epoch) => {
         this.ring.delete(epoch);
@@ -64,10 +66,10 @@ class World {
       },
       hasEpoch: (_, epoch) => Promise.resolve(this.ring.has(epoch)),
       adoptEpoch: (_, grant) => {
-        const { id, number, made_at, bad } = grant as World['grants'][number];
+        const { id, number, made_at, bad, left } = grant as World['grants'][number];
         if (bad) return Promise.reject(new Problem('bad_grant'));
         this.ring.add(id);
-        return Promise.resolve({ epoch: id, number, created_at: made_at, keyring: '' });
+        return Promise.resolve({ epoch: id, number, created_at: made_at, current: !left, keyring: '' });
       },
       createEpoch: (_, previous, now) => {
         const number = ((previous as Epoch | null)?.number ?? 0) + 1;
@@ -76,7 +78,7 @@ class World {
         return Promise.resolve({ epoch: grant.id, number, created_at: now, grant, keyring: '' });
       },
     };
-    this.keys = new Keys(vault as Vault);
+    this.keys = new Keys(this.vault as Vault);
   }
 
   grant(number: number, made_at: number, bad = false) {
@@ -85,7 +87,13 @@ class World {
 
   get conversation(): Conversation {
     const last = this.grants.at(-1);
-    const epoch = last && { id: last.id, number: last.number, created_at: Date.now(), first_seq: 1 };
+    const epoch = last && {
+      id: last.id,
+      number: last.number,
+      created_at: Date.now(),
+      first_seq: 1,
+      closed: false,
+    };
     return {
       id: 'c',
       peer: { id: 'bob', handle: 'bob', display_name: 'Bob', status: '', bio: '', avatar: null },
@@ -145,7 +153,13 @@ it('takes the server at its word for the time at which an epoch was taken', asyn
   // The server is a month behind this browser, which did not know.
   world.told = { created_at: Date.now() - 30 * day, first_seq: 7 };
   const taken = await world.keys.epochFor(world.conversation);
-  expect(taken).toEqual({ id: 'epoch-1', number: 1, created_at: Date.now() - 30 * day, first_seq: 7 });
+  expect(taken).toEqual({
+    id: 'epoch-1',
+    number: 1,
+    created_at: Date.now() - 30 * day,
+    first_seq: 7,
+    closed: false,
+  });
   expect(clock.now()).toBe(taken.created_at);
   await world.keys.epochFor(world.conversation);
   expect(world.grants).toHaveLength(1);
@@ -161,6 +175,61 @@ it('does not write in an old epoch under a new number', async () => {
   await world.keys.epochFor(world.conversation);
   world.told = { id: 'epoch-1', number: 2 };
   await expect(world.keys.epochFor(world.conversation)).rejects.toMatchObject({ code: 'unknown_epoch' });
+});
+
+it('does not write in an epoch that is closed, or was made for keys that somebody has left behind', async () => {
+  for (const over of [{ closed: true }, { left: true }, { bad: true }]) {
+    const world = new World();
+    world.grants.push({ ...world.grant(1, Date.now()), ...over });
+    world.ring.add('epoch-1');
+    world.told = { closed: 'closed' in over };
+    const before = world.conversation;
+    world.told = {};
+    expect((await world.keys.epochFor(before)).id).toBe('epoch-2');
+  }
+});
+
+describe('another identity of the other person', () => {
+  const changed = () => {
+    const world = new World();
+    world.grants.push(world.grant(1, Date.now()), world.grant(2, Date.now()));
+    const done: string[] = [];
+    let accepted = false;
+    world.vault.pin = () => Promise.resolve(accepted ? 'known' : 'changed');
+    world.vault.safetyNumberUnder = () => Promise.resolve('12345');
+    world.vault.acceptIdentity = (_, handle) => {
+      done.push(`accepted ${handle} with ${[...world.ring].join(' and ')}`);
+      accepted = true;
+      return Promise.resolve();
+    };
+    world.vault.sealVault = () => Promise.resolve({ version: 2, box: '' });
+    world.vault.vaultWritten = () => Promise.resolve();
+    vi.spyOn(api, 'putVault').mockImplementation(() => {
+      done.push('written');
+      return Promise.resolve(undefined as never);
+    });
+    vi.spyOn(api, 'keyring').mockResolvedValue({ entries: [], next: null });
+    return { world, done };
+  };
+
+  it('is not written to before it is accepted, and what came before can be read', async () => {
+    const { world } = changed();
+    const { peer } = world.conversation;
+    await expect(world.keys.pin(peer)).rejects.toMatchObject({ code: 'identity_changed' });
+    await expect(world.keys.epochFor(world.conversation)).rejects.toMatchObject({ code: 'identity_changed' });
+    await world.keys.heal(world.conversation);
+    expect([...world.ring]).toEqual(['epoch-1', 'epoch-2']);
+  });
+
+  it('counts once it is accepted, after all of before is adopted, and is in the vault', async () => {
+    const { world, done } = changed();
+    const { peer } = world.conversation;
+    const shown = await world.keys.shown(peer);
+    expect(shown.number).toBe('12345');
+    await world.keys.accept(peer, shown, world.conversation);
+    expect(done).toEqual(['accepted bob with epoch-1 and epoch-2', 'written']);
+    expect((await world.keys.epochFor(world.conversation)).number).toBe(2);
+  });
 });
 
 it('takes no old epoch for the winner of a race', async () => {

@@ -9,6 +9,7 @@ import type {
   EpochSummary,
   KeyringEntry,
   Person,
+  Signed as SignedBytes,
   Vault as ServedVault,
 } from './api/types';
 import { clock } from './clock';
@@ -44,7 +45,7 @@ const durationOf = (timer: number) => (timer > 0 ? BRIEF_EPOCH_DURATION : EPOCH_
  * creator's by a week calls the epoch old, which is one epoch too many, since the next is by that clock;
  * a time to come is no age at all.
  */
-export function outlived({ created_at }: Signed, timer = 0): boolean {
+export function outlived({ created_at }: Pick<Signed, 'created_at'>, timer = 0): boolean {
   return Date.now() - created_at >= durationOf(timer);
 }
 
@@ -52,6 +53,14 @@ export function outlived({ created_at }: Signed, timer = 0): boolean {
 interface Signed {
   number: number;
   created_at: number;
+  /** Made for the keys that both have now: one may write in it. */
+  current: boolean;
+}
+
+/** The keys that the server shows for somebody, and the safety number that they lead to. */
+export interface ShownKeys {
+  bundle: SignedBytes;
+  number: string;
 }
 
 export class Keys {
@@ -72,6 +81,8 @@ export class Keys {
     private readonly vault: Vault,
     /** Since when others may know what earlier epochs were under, by the server's clock: 0 if never. */
     private readonly securedAt: () => number = () => 0,
+    /** The vault of another browser was taken in: of these people another identity counts now. */
+    private readonly merged: (changed: string[]) => void = () => undefined,
   ) {}
 
   /** Once a session; after a failure, again at the next call. */
@@ -101,6 +112,36 @@ export class Keys {
     // What failed is tried again the next time; a changed identity fails again.
     pinned.catch(() => this.pins.get(person.id) === pinned && this.pins.delete(person.id));
     return pinned;
+  }
+
+  /** This person's keys may be others by now; or, without one, those of anybody. */
+  lookAgain(account?: string): void {
+    if (account === undefined) this.pins.clear();
+    else this.pins.delete(account);
+  }
+
+  async shown({ id, handle }: Person): Promise<ShownKeys> {
+    const bundle = await api.keyBundle(id);
+    return { bundle, number: await this.vault.safetyNumberUnder(id, handle, bundle) };
+  }
+
+  /**
+   * By the person's own decision, these keys are whose they say from now on. What was written under the old ones is
+   * adopted before: afterwards nothing is.
+   */
+  async accept({ id, handle }: Person, { bundle }: ShownKeys, between: Conversation): Promise<void> {
+    await this.loadKeyring();
+    await this.heal(between);
+    await this.vault.acceptIdentity(id, handle, bundle, clock.now());
+    this.identitiesChanged([id]);
+    await this.saveVault();
+  }
+
+  private identitiesChanged(accounts: string[]): void {
+    for (const account of accounts) this.pins.delete(account);
+    // What may be written in, and what another browser has adopted, is not what it was.
+    this.signed.clear();
+    this.keyring = null;
   }
 
   private async fetchPin(person: Person): Promise<void> {
@@ -154,17 +195,19 @@ export class Keys {
 
   private async merge(served: ServedVault): Promise<void> {
     // Pins that the two browsers disagree on are looked at again before they are used.
-    for (const account of await this.vault.mergeVault(served)) this.pins.delete(account);
+    const changed = await this.vault.mergeVault(served);
+    if (changed.length > 0) this.identitiesChanged(changed);
+    this.merged(changed);
   }
 
   /** The epoch to write under now: the current one, or a new one when it is due or does not open. */
   async epochFor(conversation: Conversation, race = 0): Promise<EpochSummary> {
     const { epoch } = conversation;
-    if (!epoch || rotationDue(epoch, conversation, clock.now()) || epoch.created_at < this.securedAt())
-      return this.rotate(conversation, race);
+    const isOver = epoch && (epoch.closed || rotationDue(epoch, conversation, clock.now()));
+    if (!epoch || isOver || epoch.created_at < this.securedAt()) return this.rotate(conversation, race);
     await this.pin(conversation.peer);
     const signed = await this.signedOf(conversation, epoch);
-    if (!signed || outlived(signed, conversation.timer)) return this.rotate(conversation, race);
+    if (!signed?.current || outlived(signed, conversation.timer)) return this.rotate(conversation, race);
     // An old epoch under a new number.
     if (signed.number !== epoch.number) throw new Problem('unknown_epoch');
     return epoch;
@@ -178,14 +221,21 @@ export class Keys {
     if (!(await this.vault.hasEpoch(conversation.id, epoch.id))) return null;
     // Its key comes from the keyring, which does not say more.
     const grant = await this.grantOf(conversation, epoch.number);
-    this.remember(await this.vault.adoptEpoch(conversation.peer.id, grant, null));
+    try {
+      this.remember(await this.vault.adoptEpoch(conversation.peer.id, grant, null));
+    } catch (thrown) {
+      // Signed by an identity that was left behind: to be read, and not to be written in.
+      if (Problem.from(thrown).code === 'bad_grant') return null;
+      throw thrown;
+    }
     const signed = this.signed.get(epoch.id);
     if (!signed) throw new Problem('unknown_epoch');
     return signed;
   }
 
-  private remember({ epoch, number, created_at }: Signed & { epoch: string }): void {
-    this.signed.set(epoch, { number, created_at });
+  private remember({ epoch, ...signed }: Signed & { epoch: string }): void {
+    const { number, created_at, current } = signed;
+    this.signed.set(epoch, { number, created_at, current });
   }
 
   private async rotate(conversation: Conversation, race: number): Promise<EpochSummary> {
@@ -199,7 +249,7 @@ export class Keys {
       const { grant, keyring } = made;
       const taken = await api.createEpoch(conversation.id, { grant, keyring });
       clock.set(taken.created_at);
-      this.remember(made);
+      this.remember({ ...made, current: true });
       return { ...taken, id: made.epoch, number: made.number };
     } catch (thrown) {
       const { code } = Problem.from(thrown);
@@ -249,7 +299,10 @@ export class Keys {
   }
 
   private async adoptMissing(conversation: Conversation): Promise<void> {
-    await this.pin(conversation.peer);
+    // Under the identity that is pinned, whatever the server shows by now.
+    await this.pin(conversation.peer).catch((thrown: unknown) => {
+      if (Problem.from(thrown).code !== 'identity_changed') throw thrown;
+    });
     const grants = await this.fetchGrants(conversation.id);
     const entries: KeyringEntry[] = [];
     for (const [index, grant] of grants.entries()) {

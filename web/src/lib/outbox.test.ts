@@ -287,6 +287,21 @@ it.each([
   expect(passing(new Problem(code, status))).toBe(true);
 });
 
+it('what is for an identity that nobody has accepted yet waits, and is sent once when somebody has', async () => {
+  let accepted = false;
+  const { seal } = network;
+  network.seal = (queued) => (accepted ? seal(queued) : Promise.reject(new Problem('identity_changed')));
+  await write('a');
+  await write('b');
+  await outbox.drain('c');
+  expect((await storage.queued()).map(({ refused }) => refused)).toEqual([null, null]);
+  expect(retries).toEqual([]);
+  accepted = true;
+  await outbox.drain('c');
+  expect([...network.stored.keys()]).toEqual(['a', 'b']);
+  expect(network.attempts).toHaveLength(2);
+});
+
 it.each([
   ['not_found', 404],
   ['bad_request', 400],

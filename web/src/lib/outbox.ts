@@ -95,6 +95,7 @@ const PASSES: Record<ErrorCode | OwnCode, boolean> = {
   bad_key_material: false,
   identity_changed: false,
   own_identity_mismatch: false,
+  reset_expired: false,
   conversation_with_oneself: false,
 
   // Of other requests than those that a message needs.
@@ -236,6 +237,8 @@ export class Outbox {
         await this.way.epochClosed(conversation);
         return true;
       }
+      // It waits, however long, until the person has decided about the other identity.
+      if (problem.code === 'identity_changed') return false;
       if (passing(problem)) {
         this.later(conversation, problem);
         return false;

@@ -3,6 +3,7 @@ import { SvelteMap } from 'svelte/reactivity';
 import type { Conversations } from '../features/conversations/conversations.svelte';
 import { forgetNotices, type Notices } from '../features/conversations/notices.svelte';
 import type { Scheduled } from '../features/conversations/scheduled.svelte';
+import type { MyData } from '../features/my-data/my-data.svelte';
 import type { Indexer } from '../features/search/indexer.svelte';
 import { forgetHabits } from '../features/emoji/habits';
 import { api } from './api/client';
@@ -17,6 +18,7 @@ import type { Preferences } from './preferences.svelte';
 import { Problem } from './problem';
 import { forgetLogIns, type Sessions } from './sessions.svelte';
 import { Storage } from './storage';
+import type { Trust } from './trust.svelte';
 import { vault, warmUp } from './vault';
 
 /** What the tabs of one browser tell each other. */
@@ -80,6 +82,11 @@ export class Session {
     return this.desk.scheduled;
   }
 
+  get trust(): Trust {
+    if (!this.desk) throw new Problem('signed_out', 401);
+    return this.desk.trust;
+  }
+
   get preferences(): Preferences {
     if (!this.desk) throw new Problem('signed_out', 401);
     return this.desk.preferences;
@@ -89,6 +96,11 @@ export class Session {
   async indexer(): Promise<Indexer> {
     if (!this.desk) throw new Problem('signed_out', 401);
     return this.desk.indexer();
+  }
+
+  async myData(): Promise<MyData> {
+    if (!this.desk) throw new Problem('signed_out', 401);
+    return this.desk.myData();
   }
 
   warmUp(): void {
@@ -161,6 +173,18 @@ export class Session {
     return { code, secondFactor };
   }
 
+  /** Makes another identity for the account that a link is for, and returns its recovery code; the server changes nothing yet. */
+  async prepareReset(token: string, password: string): Promise<string> {
+    const request = await vault.startRegistration(password);
+    const { person, response, key_bundle, vault_version } = await api.resetStart({ token, request });
+    if (!response) throw new Problem('bad_opaque');
+    const { id, handle } = person;
+    const before = { id, handle, key_bundle, vault_version };
+    const made = await vault.finishAnew(request, before, response, clock.now());
+    this.begun = () => api.resetFinish({ token, ...made.material });
+    return made.recoveryCode;
+  }
+
   /** The page was left before the server knew. */
   abandon(): void {
     if (this.begun) void vault.dropPrepared().catch(() => undefined);
@@ -170,7 +194,7 @@ export class Session {
     if (this.phase === 'signed-out') void this.start();
   }
 
-  /** What `prepareSignUp` or `prepareRecovery` has begun. */
+  /** What `prepareSignUp`, `prepareRecovery` or `prepareReset` has begun. */
   async finish({ setupCode }: { setupCode?: string } = {}): Promise<void> {
     if (!this.begun) throw new Problem('bad_opaque');
     await this.endWhatIsDue();
@@ -209,7 +233,7 @@ export class Session {
     // The cookie is the new session's from here on: what is still due must never end this one.
     localStorage.removeItem(LOG_OUT_DUE);
     // A browser that keeps nothing (private windows of some) can still be used until the reload.
-    await this.storage.belongTo(signedIn.me.id).catch(() => undefined);
+    await this.storage.belongTo(ownerOf(signedIn.me)).catch(() => undefined);
     await vault.keep(signedIn.session, signedIn.share).catch(() => undefined);
     await this.storage.reloadSecret().catch(() => undefined);
     this.enter(signedIn);
@@ -217,7 +241,7 @@ export class Session {
   }
 
   private async settleAgain(signedIn: SignedIn): Promise<void> {
-    await this.storage.belongTo(signedIn.me.id).catch(() => undefined);
+    await this.storage.belongTo(ownerOf(signedIn.me)).catch(() => undefined);
     this.enter(signedIn);
   }
 
@@ -400,11 +424,6 @@ export class Session {
     return this.desk?.conversations.list.slice(0, 8).map(({ peer }) => peer) ?? [];
   }
 
-  async safetyNumber(account: string): Promise<string> {
-    if (!this.desk) throw new Problem('signed_out', 401);
-    return this.desk.keys.safetyNumber(await api.person(account));
-  }
-
   /** Until it answers or refuses; each failure says that we are connecting. */
   private async patiently<T>(ask: () => Promise<T>): Promise<T> {
     for (let attempt = 0; ; attempt++) {
@@ -422,6 +441,9 @@ export class Session {
     }
   }
 }
+
+/** What was kept here before one began anew is sealed with keys that are lost. */
+const ownerOf = ({ id, renewed_at }: Me) => (renewed_at > 0 ? `${id}/${renewed_at}` : id);
 
 const account = ({ me, session, share, vault, key_bundle }: SignedIn) => ({
   account: me.id,

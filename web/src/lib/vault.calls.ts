@@ -142,6 +142,20 @@ export const vaultCalls = {
     return { material, recoveryCode: recovery_code };
   },
 
+  /** As `finishRegistration`, for an account that is there and that nothing opens any more. */
+  finishAnew(
+    request: string,
+    account: { id: string; handle: string; key_bundle: Signed; vault_version: number },
+    response: string,
+    now: number,
+  ) {
+    const started = takeRegistration(request);
+    const { id, handle, key_bundle, vault_version } = account;
+    const made = started.finish_anew(handle, id, response, key_bundle, vault_version, now);
+    prepare(made.keychain);
+    return { material: made.material, recoveryCode: made.recovery_code };
+  },
+
   startLogin(password: string): string {
     dropLogin();
     const under = Login.start(password);
@@ -256,6 +270,16 @@ export const vaultCalls = {
   pin: (account: string, handle: string, bundle: Signed, now: number) =>
     keys().pin(account, handle, bundle, now),
   safetyNumber: (peer: string): string => keys().safety_number(peer),
+  /** As it would be under the identity of this bundle, before anybody trusts it. */
+  safetyNumberUnder: (peer: string, handle: string, bundle: Signed): string =>
+    keys().safety_number_under(peer, handle, bundle),
+  /** When the number was compared, by each of these people; null where it was not. */
+  verifiedAt: (peers: string[]): (number | null)[] => peers.map((peer) => keys().verified_at(peer) ?? null),
+  markVerified: (peer: string, verified: boolean, now: number): void =>
+    keys().mark_verified(peer, verified, now),
+  /** The identity of this very bundle in the place of the pinned one. */
+  acceptIdentity: (peer: string, handle: string, bundle: Signed, now: number): void =>
+    keys().accept_identity(peer, handle, bundle, now),
 
   loadKeyring: (entries: KeyringEntry[]) => keys().load_keyring(entries),
   hasEpoch: (conversation: string, epoch: string): boolean => keys().has_epoch(conversation, epoch),

@@ -176,6 +176,7 @@ impl Keychain {
             ("epoch", adopted.epoch.to_string().into()),
             ("number", adopted.number.into()),
             ("created_at", number(adopted.created_at)),
+            ("current", adopted.current.into()),
             ("keyring", text(&adopted.keyring.sealed).into()),
         ]))
     }
@@ -232,5 +233,26 @@ impl Keychain {
     /// 60 digits.
     pub fn safety_number(&self, peer: &str) -> Thrown<String> {
         self.0.safety_number(id(peer)?).map_err(thrown)
+    }
+
+    /// As it would be under the identity of this bundle.
+    pub fn safety_number_under(&self, peer: &str, handle: &str, bundle: &JsSigned) -> Thrown<String> {
+        self.0.safety_number_under(id(peer)?, handle, &bundle.read()?).map_err(thrown)
+    }
+
+    /// When the safety number was compared, if it was.
+    pub fn verified_at(&self, peer: &str) -> Thrown<Option<f64>> {
+        let pin = self.0.pinned(id(peer)?);
+        Ok(pin.and_then(|pin| pin.verified_at).map(|at| at as f64))
+    }
+
+    /// The vault must be written afterwards.
+    pub fn mark_verified(&mut self, peer: &str, verified: bool, now: f64) -> Thrown<()> {
+        self.0.mark_verified(id(peer)?, verified, milliseconds(now)).map_err(thrown)
+    }
+
+    /// The identity of this very bundle in the place of the pinned one; the vault must be written afterwards.
+    pub fn accept_identity(&mut self, peer: &str, handle: &str, bundle: &JsSigned, now: f64) -> Thrown<()> {
+        self.0.accept_identity(id(peer)?, handle, &bundle.read()?, milliseconds(now)).map_err(thrown)
     }
 }

@@ -26,23 +26,43 @@ impl Registration {
 
     /// Takes a second or so. The object cannot be used afterwards.
     pub fn finish(self, handle: &str, account: &str, response: &str, now: f64) -> Thrown<JsRegistered> {
-        let registered =
-            self.0.finish(handle, id(account)?, &bytes(response)?, milliseconds(now)).map_err(thrown)?;
-        let material = &registered.material;
-        let slots: js_sys::Array = material.slots.iter().map(JsSlot::write).collect();
-        let material = object::<JsValue>(&[
-            ("record", text(&material.record).into()),
-            ("slots", slots.into()),
-            ("vault", JsVault::write(&material.vault).into()),
-            ("key_bundle", JsSigned::write(&material.key_bundle).into()),
-            ("recovery_verifier", text(material.recovery_verifier).into()),
-        ]);
-        Ok(object(&[
-            ("material", material),
-            ("recovery_code", registered.recovery_code.to_string().into()),
-            ("keychain", Keychain::new(registered.keychain).into()),
-        ]))
+        let registered = self.0.finish(handle, id(account)?, &bytes(response)?, milliseconds(now));
+        Ok(made(registered.map_err(thrown)?))
     }
+
+    /// As `finish`, for an account that is there and that nothing opens any more. `bundle` and `vault_version`: what the
+    /// server has of it.
+    pub fn finish_anew(
+        self,
+        handle: &str,
+        account: &str,
+        response: &str,
+        bundle: &JsSigned,
+        vault_version: f64,
+        now: f64,
+    ) -> Thrown<JsRegistered> {
+        let before = (&bundle.read()?, milliseconds(vault_version));
+        let registered =
+            self.0.finish_anew(handle, id(account)?, &bytes(response)?, before, milliseconds(now));
+        Ok(made(registered.map_err(thrown)?))
+    }
+}
+
+fn made(registered: e2ee::Registered) -> JsRegistered {
+    let material = &registered.material;
+    let slots: js_sys::Array = material.slots.iter().map(JsSlot::write).collect();
+    let material = object::<JsValue>(&[
+        ("record", text(&material.record).into()),
+        ("slots", slots.into()),
+        ("vault", JsVault::write(&material.vault).into()),
+        ("key_bundle", JsSigned::write(&material.key_bundle).into()),
+        ("recovery_verifier", text(material.recovery_verifier).into()),
+    ]);
+    object(&[
+        ("material", material),
+        ("recovery_code", registered.recovery_code.to_string().into()),
+        ("keychain", Keychain::new(registered.keychain).into()),
+    ])
 }
 
 /// What proves to the server that somebody has the recovery code. Throws `bad_recovery_code` for one that cannot be

@@ -34,7 +34,8 @@ export interface ReloadedAccount extends Account { session: string; share: strin
 export type Seen = "new" | "known" | "changed";
 export interface LoadedKeyring { loaded: number; unreadable: { conversation: string; epoch: string }[] }
 export interface CreatedEpoch { epoch: string; number: number; created_at: number; grant: Signed; keyring: string }
-export interface AdoptedEpoch { epoch: string; number: number; created_at: number; keyring: string }
+/** `current`: one may write in it. */
+export interface AdoptedEpoch { epoch: string; number: number; created_at: number; current: boolean; keyring: string }
 /** What this module throws. */
 export interface E2eeError extends Error { code: string }
 "#;

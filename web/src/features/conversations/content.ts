@@ -7,6 +7,8 @@ export type Content =
   | { type: 'expired' }
   /** Its sender took it back, with all it ever said. */
   | { type: 'deleted' }
+  /** From before one began anew: nobody has its key any more. It is counted and not shown. */
+  | { type: 'lost' }
   /** Its sender is blocked: it is counted and not shown. */
   | { type: 'hidden' }
   /** Written by a version that knows more than this one. */

@@ -9,6 +9,7 @@ import type {
   Person,
 } from '../../lib/api/types';
 import { epochOf } from '../../lib/ids';
+import type { ShownKeys } from '../../lib/keys';
 import type { ConversationWishes } from '../../lib/preferences.svelte';
 import { Problem } from '../../lib/problem';
 import type { Queued } from '../../lib/storage';
@@ -116,10 +117,11 @@ export class Conversation {
     return { content: said[0]?.content ?? preview, mine };
   }
   /** Why there are no last words, where there were some. */
-  get silence(): 'expired' | 'hidden' | null {
+  get silence(): 'expired' | 'hidden' | 'lost' | null {
     const { last_message } = this.record;
     if (this.latest || !last_message) return null;
     if (hasDisappeared(last_message, now())) return 'expired';
+    if (this.preview?.type === 'lost') return 'lost';
     return last_message.hidden ? 'hidden' : null;
   }
   get activeAt(): number {
@@ -168,7 +170,9 @@ export class Conversation {
   }
 
   get atStart(): boolean {
-    return this.loaded && (this.shown[0]?.message.seq ?? 1) === 1;
+    // Before what was lost there is nothing else.
+    const [first] = this.shown;
+    return this.loaded && ((first?.message.seq ?? 1) === 1 || first?.content.type === 'lost');
   }
 
   tick(seq: number | null): Tick {
@@ -591,16 +595,48 @@ export class Conversation {
     this.record = { ...this.record, peer };
   }
 
-  private async checkIdentity(): Promise<void> {
+  // The other person's identity
+
+  /** When the two compared their safety numbers; null if they did not. */
+  get verifiedAt(): number | null {
+    return this.tools.trust.verifiedAt(this.peer.id);
+  }
+
+  /** Whether the keys that the server shows are the ones that count here. */
+  async checkIdentity(): Promise<void> {
     try {
       await this.tools.keys.pin(this.peer);
+      await this.tools.trust.look([this.peer.id]);
     } catch (thrown) {
-      this.noteIdentity(thrown);
+      return this.noteIdentity(thrown);
     }
+    if (this.identityChanged) await this.trusted();
+  }
+
+  /** Another identity that shows now, with its number. Nothing is decided yet. */
+  shownKeys(): Promise<ShownKeys> {
+    return this.tools.keys.shown(this.peer);
+  }
+
+  /** To whom these keys belong one writes from now on. */
+  async accept(shown: ShownKeys): Promise<void> {
+    const { trust } = this.tools;
+    await trust.accept(this.peer, shown, this.record);
+    await this.trusted();
+  }
+
+  /** Here, or in another of one's browsers: what came under it meanwhile is opened, and what waited is sent. */
+  private async trusted(): Promise<void> {
+    this.identityChanged = false;
+    await this.history.openAgain().catch(ignored);
+    await this.askAgain().catch(ignored);
+    void this.tools.outbox.drain(this.id).catch(ignored);
   }
 
   private noteIdentity(thrown: unknown): void {
-    if (Problem.from(thrown).code === 'identity_changed') this.identityChanged = true;
+    if (Problem.from(thrown).code !== 'identity_changed') return;
+    this.identityChanged = true;
+    void this.tools.trust.look([this.peer.id]).catch(ignored);
   }
 }
 
@@ -611,9 +647,9 @@ const ignored = () => undefined;
 const isSaidToBeGone = ({ deleted_at, expires_at }: Message) =>
   Boolean(expires_at) && (deleted_at ?? 0) >= (expires_at ?? Infinity);
 
-/** Never back to an epoch that was left. */
+/** Never back to an epoch that was left; the same one may be closed by now. */
 function later(known: Record['epoch'], told: Record['epoch']): Record['epoch'] {
-  return (told?.number ?? 0) > (known?.number ?? 0) ? told : known;
+  return (told?.number ?? 0) >= (known?.number ?? 0) ? told : known;
 }
 
 function furthest(a: Marks, b: Marks): Marks {

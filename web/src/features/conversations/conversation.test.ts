@@ -48,7 +48,8 @@ function opened(senders = ['them', 'me', 'them', 'them', 'them'], before = recor
   };
   const storage = { keep: () => Promise.resolve() };
   const preferences = { of: () => ({ unread: true }) };
-  const tools = { me: 'me', receipts, keys, vault, storage, preferences } as unknown as Tools;
+  const renewedAt = () => 0;
+  const tools = { me: 'me', renewedAt, receipts, keys, vault, storage, preferences } as unknown as Tools;
   const conversation = new Conversation(tools, before, before.rev);
   conversation.history.shown = senders.map((sender, at) => ({
     message: message(at + 1, sender),

@@ -269,6 +269,10 @@ export class Conversations {
       case 'block':
         this.blockChanged(frame.account, frame.blocked);
         break;
+      case 'keys':
+        this.tools.keys.lookAgain(frame.account);
+        void this.with(frame.account)?.checkIdentity();
+        break;
       case 'profile':
         this.personChanged(frame.person);
         break;
@@ -297,6 +301,17 @@ export class Conversations {
 
   blockChanged(account: string, blocked: boolean): void {
     this.with(account)?.blockChanged(blocked);
+  }
+
+  /** Another identity counts of these people, as another of one's browsers has decided. */
+  identitiesChanged(accounts: string[]): void {
+    for (const account of accounts) void this.with(account)?.checkIdentity();
+  }
+
+  /** A line was lost, and with it what was said of keys. */
+  lookAgain(): void {
+    this.tools.keys.lookAgain();
+    for (const each of this.byId.values()) if (each.loaded) void each.checkIdentity();
   }
 
   private personChanged(person: Person): void {

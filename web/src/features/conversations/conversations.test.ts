@@ -30,6 +30,7 @@ const receipts = { note: vi.fn(), confirmed: vi.fn() };
 const preferences = { of: (id: string) => (id === 'hidden' ? { hidden: 1 } : {}) };
 const tools = {
   me: 'me',
+  renewedAt: () => 0,
   storage,
   vault,
   receipts,

@@ -211,6 +211,22 @@ export class History {
     });
   }
 
+  /** What could not be opened before may open now. */
+  openAgain(): Promise<void> {
+    return this.inOrder(async () => {
+      const closed = this.shown.filter(({ content }) => content.type === 'unreadable');
+      if (closed.length === 0) return;
+      const opened = new Map(
+        (await this.open(closed.map(({ message }) => message))).map((each) => [each.message.id, each]),
+      );
+      // Of those that are still as they were.
+      this.shown = this.shown.map((each) => {
+        const now = opened.get(each.message.id);
+        return now && now.message.rev === each.message.rev ? now : each;
+      });
+    });
+  }
+
   private open(messages: Message[]): Promise<Shown[]> {
     return openMessages(this.tools, messages, this.record);
   }

@@ -9,6 +9,7 @@ import {
   merge,
   placeOf,
   withChanges,
+  withoutLost,
   type Change,
   type Pending,
   type Shown,
@@ -49,6 +50,35 @@ describe('a change', () => {
       'held',
       'gap',
     ]);
+  });
+});
+
+describe('what is lost', () => {
+  const closed = (seq: number): Shown => ({
+    ...shown(seq),
+    content: { type: 'unreadable', reason: 'unknown_epoch' },
+  });
+  const renewedAt = noon + 3_500;
+
+  it('is what was written before one began anew and does not open, or says nothing', () => {
+    const deleted: Shown = { ...shown(2), content: { type: 'deleted' } };
+    const types = withoutLost([closed(1), deleted, shown(3), closed(4)], renewedAt).map(
+      ({ content }) => content.type,
+    );
+    expect(types).toEqual(['lost', 'lost', 'text', 'unreadable']);
+    expect(withoutLost([closed(1)], 0)[0]?.content.type).toBe('unreadable');
+  });
+
+  it('is one line, where it ends', () => {
+    const items = itemsOf(
+      withoutLost([closed(1), closed(2), closed(3), shown(4)], renewedAt),
+      [],
+      'me',
+      null,
+    );
+    expect(items.map(({ kind }) => kind)).toEqual(['lost', 'day', 'bubble']);
+    const none = itemsOf(withoutLost([closed(1)], renewedAt), [waiting('w')], 'me', null);
+    expect(none.map(({ kind }) => kind)).toEqual(['lost', 'day', 'bubble']);
   });
 });
 

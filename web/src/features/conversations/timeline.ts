@@ -69,7 +69,16 @@ export function contiguous(messages: readonly Message[], before = Infinity): Mes
 }
 
 /** What is counted, and not shown. */
-export const isNothing = ({ type }: Content) => type === 'hidden' || type === 'expired';
+export const isNothing = ({ type }: Content) => type === 'hidden' || type === 'expired' || type === 'lost';
+
+/** What was written before one began anew, at this time, and does not open: one line stands for all of it. */
+export function withoutLost(shown: Shown[], renewedAt: number): Shown[] {
+  const isLost = ({ message, content }: Shown) =>
+    message.sent_at < renewedAt && (content.type === 'unreadable' || content.type === 'deleted');
+  return shown.map((each) =>
+    isLost(each) ? { message: each.message, content: { type: 'lost' }, reactions: [] } : each,
+  );
+}
 
 /** Its time is over: the server has said so, or will within a minute. */
 export function hasDisappeared({ expires_at, deleted_at }: Message, now: number): boolean {
@@ -154,6 +163,7 @@ export type Item =
   | { kind: 'start'; key: string }
   | { kind: 'day'; key: string; at: number }
   | { kind: 'new'; key: string }
+  | { kind: 'lost'; key: string }
   | { kind: 'timer'; key: string; mine: boolean; after: number; seq: number | null }
   | BubbleItem;
 
@@ -200,7 +210,10 @@ export function itemsOf(
     last = { kind: 'bubble', ...bubble, first: newDay || isNew || far };
     items.push(last);
   };
-  for (const { message, content, reactions } of shown) {
+  const lastLost = shown.findLast(({ content }) => content.type === 'lost');
+  for (const each of shown) {
+    const { message, content, reactions } = each;
+    if (each === lastLost) items.push({ kind: 'lost', key: 'lost' });
     if (isNothing(content)) continue;
     const { id: key, sent_at: at, seq, edit } = message;
     const mine = message.sender === me;

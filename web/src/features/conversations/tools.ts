@@ -8,17 +8,21 @@ import type { Preferences } from '../../lib/preferences.svelte';
 import { Problem } from '../../lib/problem';
 import type { Receipts } from '../../lib/receipts';
 import type { Storage } from '../../lib/storage';
+import type { Trust } from '../../lib/trust.svelte';
 import type { Vault } from '../../lib/vault';
 import type { OpenedMessage } from '../../lib/vault.calls';
 import { contentOf, emojiOf } from './content';
 import type { Notices } from './notices.svelte';
-import { hasDisappeared, type Shown } from './timeline';
+import { hasDisappeared, withoutLost, type Shown } from './timeline';
 
 export interface Tools {
   /** One's own account id. */
   me: string;
+  /** When one began anew, with nothing from before; 0 if never. */
+  renewedAt: () => number;
   vault: Vault;
   keys: Keys;
+  trust: Trust;
   storage: Storage;
   outbox: Outbox;
   receipts: Receipts;
@@ -35,7 +39,7 @@ export interface Tools {
  * the rest tried once more. Throws only when the network failed.
  */
 export async function openMessages(
-  tools: Tools,
+  tools: Pick<Tools, 'keys' | 'vault' | 'renewedAt'>,
   messages: Message[],
   recordOf: (conversation: string) => Record | undefined,
 ): Promise<Shown[]> {
@@ -51,7 +55,8 @@ export async function openMessages(
     const again = await tools.vault.openAll(missing);
     missing.forEach((message, at) => (opened[messages.indexOf(message)] = again[at] as OpenedMessage));
   }
-  return messages.map((message, at) => shownOf(message, opened[at] as OpenedMessage));
+  const shown = messages.map((message, at) => shownOf(message, opened[at] as OpenedMessage));
+  return withoutLost(shown, tools.renewedAt());
 }
 
 const isMissing = (opened: OpenedMessage | undefined) =>

@@ -12,6 +12,7 @@ import type {
   NewOpinion,
   Privacy,
   RecoveryFinish,
+  ResetFinish,
   Signed,
   Vault,
 } from './types';
@@ -88,6 +89,8 @@ export const api = {
   recoveryStart: (body: { handle: string; proof: string; request: string }) =>
     data(server.POST('/recovery/start', { body })),
   recoveryFinish: (body: RecoveryFinish) => data(server.POST('/recovery/finish', { body })),
+  resetStart: (body: { token: string; request?: string }) => data(server.POST('/resets/start', { body })),
+  resetFinish: (body: ResetFinish) => data(server.POST('/resets/finish', { body })),
   checkRecoveryCode: (body: { proof: string }) => data(server.POST('/recovery/check', { body })),
   credentialsStart: (body: { request: string; registration?: string }) =>
     data(server.POST('/credentials/start', { body })),

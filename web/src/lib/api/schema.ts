@@ -868,6 +868,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/resets/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin anew, and open a session. All others end. The link is used up. */
+        post: operations["finish_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/resets/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show a link, and see whose it is; or begin anew with it. Nothing is changed yet. */
+        post: operations["start_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/scheduled": {
         parameters: {
             query?: never;
@@ -1227,6 +1261,8 @@ export interface components {
         };
         /** @description An epoch without its keys. */
         Epoch: {
+            /** @description It takes no more envelopes: the next one is sealed under another epoch. */
+            closed: boolean;
             created_at: components["schemas"]["i64"];
             /**
              * Format: int64
@@ -1337,6 +1373,11 @@ export interface components {
             secured_at: components["schemas"]["i64"];
             /** @enum {string} */
             type: "secured";
+        } | {
+            /** Format: uuid */
+            account: string;
+            /** @enum {string} */
+            type: "keys";
         } | {
             person: components["schemas"]["Person"];
             /** @enum {string} */
@@ -1478,6 +1519,8 @@ export interface components {
         Me: components["schemas"]["Person"] & {
             created_at: components["schemas"]["i64"];
             privacy: components["schemas"]["Privacy"];
+            /** @description When password and recovery code were both lost and one began anew: nothing from before can be opened. 0 if never. */
+            renewed_at: components["schemas"]["i64"];
             role: components["schemas"]["Role"];
             /**
              * @description When the password was last changed, the recovery code used, or all other sessions ended; 0 if never. One writes in
@@ -1807,6 +1850,41 @@ export interface components {
              */
             next?: string | null;
             reports: components["schemas"]["Report"][];
+        };
+        ResetFinish: {
+            key_bundle: components["schemas"]["SignedBytes"];
+            /** @description OPAQUE RegistrationUpload. */
+            record: components["schemas"]["Bytes"];
+            /** @description SHA-256 of the value that the recovery code derives. */
+            recovery_verifier: components["schemas"]["Bytes"];
+            /** @description One of each kind. */
+            slots: components["schemas"]["NewSlot"][];
+            token: string;
+            vault: components["schemas"]["Vault"];
+        };
+        ResetLink: {
+            expires_at: components["schemas"]["i64"];
+            /**
+             * @description Shown once, and stored nowhere. The link is `/reset#token`: in the fragment, which browsers send to nobody, so
+             *     that no log has it.
+             */
+            token: string;
+        };
+        ResetStart: {
+            request?: components["schemas"]["Bytes"] | null;
+            /** @description As it stands in the link. */
+            token: string;
+        };
+        ResetStarted: {
+            /** @description What the new bundle follows. */
+            key_bundle: components["schemas"]["SignedBytes"];
+            person: components["schemas"]["Person"];
+            response?: components["schemas"]["Bytes"] | null;
+            /**
+             * Format: int64
+             * @description Of the vault that is lost: the new one has the next.
+             */
+            vault_version: number;
         };
         /** @enum {string} */
         Role: "person" | "administrator";
@@ -3803,6 +3881,68 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finish_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetFinish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetStart"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResetStarted"];
+                };
             };
             default: {
                 headers: {

@@ -12,6 +12,7 @@ export type SignedIn = Schemas['Session'];
 export type NewAccount = Schemas['RegisterFinish'];
 export type CredentialsFinish = Schemas['CredentialsFinish'];
 export type RecoveryFinish = Schemas['RecoveryFinish'];
+export type ResetFinish = Schemas['ResetFinish'];
 /** One of one's signed-in browsers. */
 export type OwnSession = Schemas['OwnSession'];
 /** What log-ins to one's account ask for beside the password. */

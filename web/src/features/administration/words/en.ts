@@ -258,6 +258,7 @@ export const en = {
       sessions_ended: 'ended the sessions of',
       invited: 'made invitations:',
       invitation_revoked: 'withdrew an invitation:',
+      reset_link_made: 'made a link to begin anew for',
       other: 'did something that this version does not know',
     },
   },

@@ -262,6 +262,7 @@ export const fr: AdministrationTexts = {
       sessions_ended: 'a mis fin aux sessions de',
       invited: 'a créé des invitations :',
       invitation_revoked: 'a retiré une invitation :',
+      reset_link_made: 'a fait un lien de nouveau départ pour',
       other: 'a fait quelque chose que cette version ne connaît pas',
     },
   },
