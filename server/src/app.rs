@@ -303,11 +303,12 @@ async fn readyz(State(app): State<App>) -> Result<&'static str> {
     })
 }
 
-/// What is answered, how fast, and whether a log-in led in. Connections that stay open are no requests.
+/// What is answered, how fast, and who logs in. Connections that stay open are no requests.
 async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let path = request.uri().path();
-    let logs_in = ["/api/login/finish", "/api/login/code"].contains(&path);
+    let begins = path == "/api/login/start";
+    let leads_in = ["/api/login/finish", "/api/login/code"].contains(&path);
     let stays_open = path.starts_with("/api/live");
     let response = next.run(request).await;
     let status = response.status();
@@ -315,8 +316,10 @@ async fn count(State(app): State<App>, request: Request, next: Next) -> Response
         app.meters.answered(status.as_u16(), began.elapsed());
     }
     // Where a code is still wanted (202), nobody is in yet.
-    if logs_in && (status == StatusCode::OK || status.is_client_error()) {
-        app.meters.tried_to_sign_in(status == StatusCode::OK);
+    match status {
+        StatusCode::OK if begins => app.meters.begun_to_sign_in(),
+        StatusCode::OK if leads_in => app.meters.signed_in(),
+        _ => {}
     }
     response
 }

@@ -28,8 +28,10 @@ pub struct Sample {
     pub failed: u64,
     /// Stored.
     pub messages: u64,
+    /// Log-ins begun. Who has a wrong password notices it alone, and does not come back.
+    pub begun_sign_ins: u64,
+    /// Log-ins that led in.
     pub sign_ins: u64,
-    pub refused_sign_ins: u64,
     /// Of the requests that were answered.
     pub request_time: Quantiles,
     /// Of the writer's batches, until they are stored.
@@ -61,8 +63,8 @@ impl Sample {
         self.refused += other.refused;
         self.failed += other.failed;
         self.messages += other.messages;
+        self.begun_sign_ins += other.begun_sign_ins;
         self.sign_ins += other.sign_ins;
-        self.refused_sign_ins += other.refused_sign_ins;
         self.request_time.worse(other.request_time);
         self.batch_time.worse(other.batch_time);
         self.connections = self.connections.max(other.connections);
@@ -139,8 +141,8 @@ pub struct Meters {
     refused: Counter,
     failed: Counter,
     messages: Counter,
+    begun_sign_ins: Counter,
     sign_ins: Counter,
-    refused_sign_ins: Counter,
     request_time: Histogram,
     batch_time: Histogram,
     connections: Gauge,
@@ -163,8 +165,8 @@ impl Default for Meters {
         let refused = counter("requests_refused", "Requests answered with 4xx");
         let failed = counter("requests_failed", "Requests answered with 5xx");
         let messages = counter("messages", "Messages stored");
-        let sign_ins = counter("sign_ins", "Sessions begun by log-in");
-        let refused_sign_ins = counter("sign_ins_refused", "Log-ins refused");
+        let begun_sign_ins = counter("sign_ins_begun", "Log-ins begun");
+        let sign_ins = counter("sign_ins", "Log-ins that led in");
         let mut gauge = |name, help| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -187,8 +189,8 @@ impl Default for Meters {
             refused,
             failed,
             messages,
+            begun_sign_ins,
             sign_ins,
-            refused_sign_ins,
             request_time,
             batch_time,
             connections,
@@ -219,17 +221,16 @@ impl Meters {
         });
     }
 
-    /// Somebody tried to log in.
-    pub fn tried_to_sign_in(&self, let_in: bool) {
-        if let_in {
-            self.sign_ins.inc()
-        } else {
-            self.refused_sign_ins.inc()
-        };
-        self.in_each(|Period { sample, .. }| match let_in {
-            true => sample.sign_ins += 1,
-            false => sample.refused_sign_ins += 1,
-        });
+    /// Somebody begins to log in.
+    pub fn begun_to_sign_in(&self) {
+        self.begun_sign_ins.inc();
+        self.in_each(|period| period.sample.begun_sign_ins += 1);
+    }
+
+    /// And is in.
+    pub fn signed_in(&self) {
+        self.sign_ins.inc();
+        self.in_each(|period| period.sample.sign_ins += 1);
     }
 
     /// The writer has stored a batch with so many messages.

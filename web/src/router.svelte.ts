@@ -5,7 +5,15 @@ const PAGES = ['welcome', 'sign-up', 'recover', 'reset', 'settings'] as const;
 type Page = (typeof PAGES)[number];
 
 /** For administrators: what each section shows is in `features/administration/sections.ts`. */
-export const SECTIONS = ['indicators', 'people', 'entry', 'presentation', 'reports', 'monitoring', 'journal'] as const;
+export const SECTIONS = [
+  'indicators',
+  'people',
+  'entry',
+  'presentation',
+  'reports',
+  'monitoring',
+  'journal',
+] as const;
 export type Section = (typeof SECTIONS)[number];
 
 export interface Administration {

@@ -6,13 +6,13 @@ export type AuditEntry = components['schemas']['AuditEntry'];
 export type Report = components['schemas']['Report'];
 
 export type Account = components['schemas']['Account'];
-export type Which = components['schemas']['Which'];
+export type Which = 'all' | 'administrators' | 'suspended' | 'absent';
 export type Invitation = components['schemas']['Invitation'];
 export type NewInvitation = components['schemas']['NewInvitation'];
 export type Organisation = components['schemas']['Organisation'];
 
 export type Monitoring = components['schemas']['Monitoring'];
-export type Range = components['schemas']['Range'];
+export type Range = 'hour' | 'day' | 'month';
 export type LogLine = components['schemas']['LogLine'];
 
 const of = (account: string) => ({ params: { path: { account } } });

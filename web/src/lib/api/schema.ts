@@ -55,6 +55,182 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/administration/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Invitations, the latest first; without their tokens. */
+        get: operations["invitations"];
+        put?: never;
+        /** Make invitations. Their tokens are in this answer and nowhere else. */
+        post: operations["invite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/administration/invitations/{invitation}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Nobody else signs up with this one. Whoever has stays. */
+        delete: operations["revoke_invitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/administration/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The log of this node, as long as it is kept in memory. */
+        get: operations["log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/administration/monitoring": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the server does. */
+        get: operations["monitoring"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/administration/organisation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the organisation has decided. */
+        get: operations["organisation"];
+        /** Decide something else. */
+        put: operations["change_organisation"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/administration/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The accounts, the latest first. */
+        get: operations["accounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/administration/people/{account}/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a link with which somebody begins anew who has lost both password and recovery code. An earlier one of theirs
+         *     is void.
+         */
+        post: operations["make_reset_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/administration/people/{account}/role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Make somebody an administrator, or a person like all others. There is always one administrator who can act. */
+        put: operations["change_role"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/administration/people/{account}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End all sessions of somebody: they log in again. */
+        delete: operations["end_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/administration/people/{account}/suspension": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Keep somebody out: their sessions end, and no password lets them in. What others have of them stays. */
+        put: operations["suspend"];
+        post?: never;
+        /** Let somebody back in. */
+        delete: operations["resume"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/administration/survey": {
         parameters: {
             query?: never;
@@ -638,6 +814,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What this node has counted since it started, for Prometheus; for whoever has the token of the configuration. */
+        get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/people": {
         parameters: {
             query?: never;
@@ -1118,11 +1311,36 @@ export interface components {
              */
             seq: number;
         };
+        /** @description An account as administrators see it. */
+        Account: components["schemas"]["Person"] & {
+            created_at: components["schemas"]["i64"];
+            role: components["schemas"]["Role"];
+            seen_at?: components["schemas"]["i64"] | null;
+            /**
+             * Format: int64
+             * @description How many browsers are signed in.
+             */
+            sessions: number;
+            suspended_at?: components["schemas"]["i64"] | null;
+        };
+        Accounts: {
+            accounts: components["schemas"]["Account"][];
+            /**
+             * Format: uuid
+             * @description For the next page.
+             */
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, whatever was asked for.
+             */
+            registered: number;
+        };
         /**
          * @description What administrators do.
          * @enum {string}
          */
-        Act: "settings_changed" | "made_administrator" | "made_person" | "suspended" | "resumed" | "sessions_ended" | "other";
+        Act: "settings_changed" | "made_administrator" | "made_person" | "suspended" | "resumed" | "sessions_ended" | "invited" | "invitation_revoked" | "reset_link_made" | "other";
         Answer: {
             /** @description Up to 500 characters. */
             comment?: string;
@@ -1174,7 +1392,7 @@ export interface components {
          * @description The stable names of all refusals.
          * @enum {string}
          */
-        Code: "bad_request" | "signed_out" | "wrong_credentials" | "wrong_recovery_code" | "wrong_second_factor" | "bad_origin" | "wrong_setup_code" | "not_administrator" | "not_yours" | "not_found" | "unknown_message" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "login_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "already_sent" | "too_many_scheduled" | "message_id_reused" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_opaque" | "bad_key_material" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_time" | "bad_report" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
+        Code: "bad_request" | "signed_out" | "wrong_credentials" | "wrong_recovery_code" | "wrong_second_factor" | "bad_origin" | "wrong_setup_code" | "suspended" | "sign_up_closed" | "invitation_needed" | "invitation_over" | "not_administrator" | "not_yours" | "not_found" | "unknown_message" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "login_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "already_sent" | "too_many_scheduled" | "message_id_reused" | "last_administrator" | "reset_expired" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_opaque" | "bad_key_material" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_time" | "bad_report" | "bad_organisation" | "bad_invitation" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
         /** @description The password was good, and there is a second factor: nothing is given before its code. */
         CodeWanted: {
             /**
@@ -1454,6 +1672,30 @@ export interface components {
             /** Format: int64 */
             next?: number | null;
         };
+        /** @description How this node stands at the moment. */
+        Health: {
+            /** Format: int64 */
+            connections: number;
+            /** @description Whether the database answers, and in how many microseconds. */
+            database: boolean;
+            /** Format: int64 */
+            database_time: number;
+            /** Format: int64 */
+            disk_left: number;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            memory: number;
+            /** @description None where there is one node alone. */
+            nats?: boolean | null;
+            /** Format: int64 */
+            queue: number;
+            started_at: components["schemas"]["i64"];
+            /** @description Whether what people send is stored. */
+            stores: boolean;
+            version: string;
+        };
         History: {
             /** @description By place; with `changed_after`, by `rev`. */
             messages: components["schemas"]["Message"][];
@@ -1467,6 +1709,27 @@ export interface components {
             satisfaction: components["schemas"]["Satisfaction"];
             speed: components["schemas"]["Speed"];
             use: components["schemas"]["Use"];
+        };
+        Invitation: {
+            created_at: components["schemas"]["i64"];
+            expires_at: components["schemas"]["i64"];
+            /** Format: uuid */
+            id: string;
+            inviter?: components["schemas"]["Person"] | null;
+            note: string;
+            revoked: boolean;
+            /** Format: int64 */
+            used: number;
+            /** Format: int64 */
+            uses: number;
+        };
+        Invitations: {
+            invitations: components["schemas"]["Invitation"][];
+            /**
+             * Format: uuid
+             * @description For the next page.
+             */
+            next?: string | null;
         };
         Keyring: {
             entries: components["schemas"]["KeyringEntry"][];
@@ -1489,6 +1752,28 @@ export interface components {
          * @enum {string}
          */
         Kind: "message" | "edit" | "reaction";
+        /** @enum {string} */
+        Language: "en" | "fr";
+        Log: {
+            /** @description The last 500 at most, in their order. */
+            lines: components["schemas"]["LogLine"][];
+        };
+        LogLine: {
+            /** @description What else was noted with it, `name=value`. */
+            fields: string;
+            /** @description `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`. */
+            level: string;
+            message: string;
+            /**
+             * Format: int64
+             * @description Lines are numbered from 1 in each process.
+             */
+            number: number;
+            /** @description The part of the program. */
+            target: string;
+            /** @description RFC 3339, UTC. */
+            time: string;
+        };
         LoginCode: {
             /** @description Six digits from the app, or a backup code. */
             code: string;
@@ -1563,10 +1848,42 @@ export interface components {
              */
             seq: number;
         };
+        Monitoring: {
+            health: components["schemas"]["Health"];
+            /** @description Milliseconds that each sample covers. */
+            length: components["schemas"]["i64"];
+            /** @description In the order of time, each of the same length; where nothing was counted there is none. */
+            samples: components["schemas"]["TimedSample"][];
+        };
         NewEpoch: {
             grant: components["schemas"]["SignedBytes"];
             /** @description The epoch's key, boxed by its creator for themselves. */
             keyring: components["schemas"]["Bytes"];
+        };
+        /** @description An invitation just made, with the only copy of its token. */
+        NewInvitation: {
+            /** Format: uuid */
+            id: string;
+            note: string;
+            /** @description 32 random bytes, base64url. The link is `/sign-up#` and this. */
+            token: string;
+        };
+        NewInvitationLinks: {
+            invitations: components["schemas"]["NewInvitation"][];
+        };
+        NewInvitations: {
+            /**
+             * Format: int64
+             * @description How long they can be used, 1 to 365.
+             */
+            days: number;
+            /** @description For whom, or what for: one invitation each, up to 500. Up to 200 characters, and perhaps none. */
+            notes: string[];
+            /**
+             * Format: int64
+             * @description How many people may sign up with each, 1 to 10,000.
+             */
+            uses: number;
         };
         NewMessage: {
             envelope: components["schemas"]["Bytes"];
@@ -1617,6 +1934,9 @@ export interface components {
             note?: string;
             reason: components["schemas"]["Reason"];
         };
+        NewRole: {
+            role: components["schemas"]["Role"];
+        };
         NewScheduled: {
             /** @description In the future, and within a year. */
             at: components["schemas"]["i64"];
@@ -1649,6 +1969,28 @@ export interface components {
              * @description The other person's account.
              */
             with: string;
+        };
+        /** @description What was decided; what was not is as the configuration has it. */
+        Organisation: {
+            /**
+             * @description Its accent colour, as #rrggbb.
+             * @default null
+             */
+            accent: string | null;
+            /** @default null */
+            language: components["schemas"]["Language"] | null;
+            /**
+             * @description The name of this messenger, 1 to 40 characters.
+             * @default null
+             */
+            name: string | null;
+            /** @default open */
+            sign_up: components["schemas"]["SignUp"];
+            /**
+             * @description What stands on the page to log in and to sign up, up to 2,000 characters of plain text: a welcome, or terms.
+             * @default
+             */
+            welcome: string;
         };
         /** @description One of a person's sessions, as they see it. */
         OwnSession: {
@@ -1742,11 +2084,24 @@ export interface components {
         PublicConfig: {
             /** @description Its accent colour, as #rrggbb. */
             accent?: string | null;
+            language?: components["schemas"]["Language"] | null;
             /** @description The name of this messenger. */
             name: string;
             /** @description The next sign-up needs the code that the server printed. */
             setup_code_needed: boolean;
+            sign_up: components["schemas"]["SignUp"];
             version: string;
+            /** @description Plain text of the organisation's own, for the pages to log in and to sign up; perhaps empty. */
+            welcome: string;
+        };
+        /** @description In microseconds; zeros where nothing was measured. */
+        Quantiles: {
+            /** Format: int64 */
+            p50: number;
+            /** Format: int64 */
+            p95: number;
+            /** Format: int64 */
+            p99: number;
         };
         /** @description In each language up to 200 characters; empty for the messenger's own words. */
         Question: {
@@ -1795,6 +2150,8 @@ export interface components {
             /** Format: uuid */
             account: string;
             display_name: string;
+            /** @description As at the start. */
+            invitation?: string | null;
             key_bundle: components["schemas"]["SignedBytes"];
             /** @description OPAQUE RegistrationUpload. */
             record: components["schemas"]["Bytes"];
@@ -1808,6 +2165,8 @@ export interface components {
         };
         RegisterStart: {
             handle: string;
+            /** @description The token of an invitation, where one is needed. */
+            invitation?: string | null;
             /** @description OPAQUE RegistrationRequest. */
             request: components["schemas"]["Bytes"];
         };
@@ -1888,6 +2247,59 @@ export interface components {
         };
         /** @enum {string} */
         Role: "person" | "administrator";
+        /** @description What is counted over a time, and what was seen in it. */
+        Sample: {
+            /** @description Of the writer's batches, until they are stored. */
+            batch_time: components["schemas"]["Quantiles"];
+            /**
+             * Format: int64
+             * @description The most at once.
+             */
+            connections: number;
+            /**
+             * Format: int64
+             * @description How long the database took to answer, at worst, in microseconds.
+             */
+            database_time: number;
+            /**
+             * Format: int64
+             * @description Bytes left on the disk of the data folder, at last.
+             */
+            disk_left: number;
+            /**
+             * Format: int64
+             * @description Answered with 5xx.
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Bytes in use, at last.
+             */
+            memory: number;
+            /**
+             * Format: int64
+             * @description Stored.
+             */
+            messages: number;
+            /**
+             * Format: int64
+             * @description The most that waited for the writer at once.
+             */
+            queue: number;
+            /**
+             * Format: int64
+             * @description Answered with 4xx.
+             */
+            refused: number;
+            /** Format: int64 */
+            refused_sign_ins: number;
+            /** @description Of the requests that were answered. */
+            request_time: components["schemas"]["Quantiles"];
+            /** Format: int64 */
+            requests: number;
+            /** Format: int64 */
+            sign_ins: number;
+        };
         Satisfaction: {
             /** @description Of the latest period, where it is shown, in no order. */
             comments: string[];
@@ -1969,6 +2381,8 @@ export interface components {
             slot: components["schemas"]["Slot"];
             vault: components["schemas"]["Vault"];
         };
+        /** @enum {string} */
+        SignUp: "open" | "invited" | "closed";
         /** @description Something signed: its bytes and the Ed25519 signature over them. */
         SignedBytes: {
             body: components["schemas"]["Bytes"];
@@ -2044,6 +2458,10 @@ export interface components {
              */
             every_months: number;
             question: components["schemas"]["Question"];
+        };
+        TimedSample: components["schemas"]["Sample"] & {
+            /** @description When its time began. */
+            at: components["schemas"]["i64"];
         };
         Took: {
             milliseconds: components["schemas"]["i64"];
@@ -2208,6 +2626,389 @@ export interface operations {
                 content: {
                     "text/csv": string;
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    invitations: {
+        parameters: {
+            query?: {
+                /** @description The last page's `next`. */
+                before?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitations"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    invite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewInvitations"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewInvitationLinks"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                invitation: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    log: {
+        parameters: {
+            query?: {
+                /** @description Only lines after this number. */
+                after?: number;
+                /** @description `error`, `warn`, `info`, `debug` or `trace`: this and what is graver. */
+                level?: string;
+                /** @description Words that a line must have. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Log"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    monitoring: {
+        parameters: {
+            query: {
+                range: "hour" | "day" | "month";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Monitoring"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    organisation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Organisation"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_organisation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Organisation"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Organisation"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    accounts: {
+        parameters: {
+            query?: {
+                /** @description The beginning of a handle, a name, or a word of it. */
+                q?: string;
+                which?: "all" | "administrators" | "suspended" | "absent";
+                /** @description The last page's `next`. */
+                before?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accounts"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_reset_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResetLink"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_role: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRole"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    suspend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {
@@ -3404,6 +4205,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
             };
             default: {
                 headers: {

@@ -86,8 +86,8 @@ export function drawings(samples: (Sample | null)[], length: number, locale: str
     {
       title: titles.signIns,
       series: [
+        { label: series.begun, values: each((s) => s.begun_sign_ins) },
         { label: series.letIn, values: each((s) => s.sign_ins) },
-        { label: series.turnedAway, values: each((s) => s.refused_sign_ins) },
       ],
       say: number,
     },
