@@ -2253,6 +2253,11 @@ export interface components {
             batch_time: components["schemas"]["Quantiles"];
             /**
              * Format: int64
+             * @description Log-ins begun. Who has a wrong password notices it alone, and does not come back.
+             */
+            begun_sign_ins: number;
+            /**
+             * Format: int64
              * @description The most at once.
              */
             connections: number;
@@ -2291,13 +2296,14 @@ export interface components {
              * @description Answered with 4xx.
              */
             refused: number;
-            /** Format: int64 */
-            refused_sign_ins: number;
             /** @description Of the requests that were answered. */
             request_time: components["schemas"]["Quantiles"];
             /** Format: int64 */
             requests: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Log-ins that led in.
+             */
             sign_ins: number;
         };
         Satisfaction: {
