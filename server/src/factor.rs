@@ -418,8 +418,9 @@ mod tests {
             (20_000_000_000, "353130"),
         ] {
             let step = second / 30;
-            for (late, expected) in [(-31, Some(step)), (0, Some(step)), (30, Some(step)), (60, None)] {
-                assert_eq!(step_of(secret, code, (second + late) * SECOND), expected, "{code} {late}");
+            let good = Some(step);
+            for (late, expected) in [(-31, None), (-30, good), (0, good), (59, good), (60, None)] {
+                assert_eq!(step_of(secret, code, (step * 30 + late) * SECOND), expected, "{code} {late}");
             }
         }
     }
