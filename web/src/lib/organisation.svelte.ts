@@ -2,7 +2,7 @@ import { language } from '../i18n/index.svelte';
 import { appearance } from '../ui/appearance.svelte';
 import { api } from './api/client';
 import type { Config } from './api/types';
-import { invitation } from './invitation';
+import { invitation } from './invitation.svelte';
 
 /** Whose server this is: its name, its colour, and whom it lets in. Ours until the server has told. */
 class Organisation {
@@ -30,7 +30,7 @@ class Organisation {
   get closed(): 'sign_up_closed' | 'invitation_needed' | null {
     if (this.setupCodeNeeded || this.signUp === 'open') return null;
     if (this.signUp === 'closed') return 'sign_up_closed';
-    return invitation ? null : 'invitation_needed';
+    return invitation.token ? null : 'invitation_needed';
   }
 }
 

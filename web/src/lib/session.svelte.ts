@@ -11,7 +11,7 @@ import type { Me, Person, Privacy, SignedIn } from './api/types';
 import { clock } from './clock';
 import { Credentials } from './credentials';
 import { Desk, type Word as DeskWord } from './desk';
-import { invitation } from './invitation';
+import { invitation } from './invitation.svelte';
 import { backOff, type Connection } from './live';
 import { passing } from './outbox';
 import type { Preferences } from './preferences.svelte';
@@ -149,7 +149,8 @@ export class Session {
 
   /** Makes the keys and returns the recovery code; the server stores nothing yet. */
   async prepareSignUp(f: { handle: string; displayName: string; password: string }): Promise<string> {
-    const invited = invitation ? { invitation } : {};
+    const { token } = invitation;
+    const invited = token ? { invitation: token } : {};
     const request = await vault.startRegistration(f.password);
     const { account, response } = await api.registerStart({ handle: f.handle, request, ...invited });
     const made = await vault.finishRegistration(request, f.handle, account, response, clock.now());

@@ -61,6 +61,11 @@ export function fullTime(at: number, locale: string): string {
   return format(locale, { dateStyle: 'full', timeStyle: 'short' }).format(at);
 }
 
+/** "29 Nov 2026, 10:34". */
+export function dayAndTime(at: number, locale: string): string {
+  return format(locale, { dateStyle: 'medium', timeStyle: 'short' }).format(at);
+}
+
 /** "Wednesday 25 November at 09:00", with the year when it is another. */
 export function moment(at: number, now: number, locale: string): string {
   const year = sameYear(at, now) ? undefined : ('numeric' as const);

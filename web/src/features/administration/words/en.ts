@@ -125,6 +125,7 @@ export const en = {
     since: (date: string) => `since ${date}`,
     seen: (date: string) => `last here ${date}`,
     nowhere: 'logged in nowhere',
+    actsOn: (name: string) => `What can be done about ${name}`,
     actOn: (act: string, name: string) => `${act}: ${name}`,
     acts: {
       promote: 'Make administrator',
@@ -192,7 +193,7 @@ export const en = {
     welcomeHint: 'Plain text on the pages to log in and to sign up. Up to 2,000 characters.',
   },
   monitoring: {
-    range: 'Over',
+    range: 'Period',
     ranges: { hour: 'The last hour', day: 'A day', month: 'A month' },
     nothing: 'nothing yet',
     now: (label: string, value: string) => `${label} ${value}`,

@@ -127,6 +127,7 @@ export const fr: AdministrationTexts = {
     since: (date: string) => `depuis le ${date}`,
     seen: (date: string) => `vu pour la dernière fois le ${date}`,
     nowhere: 'connecté nulle part',
+    actsOn: (name: string) => `Actions sur le compte de ${name}`,
     actOn: (act: string, name: string) => `${act} : ${name}`,
     acts: {
       promote: 'Nommer administrateur',
