@@ -17,16 +17,17 @@ async function digits(within: Locator, { t }: Person): Promise<string> {
 
 /** As any reader reads it from the screen. */
 async function codeOf(within: Locator, { t }: Person): Promise<string | undefined> {
-  const canvas = within.getByRole('img', { name: t.safety.code });
-  await expect(canvas).toBeVisible();
-  const { data, size } = await canvas.locator('canvas').evaluate((drawn: HTMLCanvasElement) => {
-    const size = drawn.width * 4;
-    const large = new OffscreenCanvas(size, size).getContext('2d') as OffscreenCanvasRenderingContext2D;
-    large.imageSmoothingEnabled = false;
-    large.drawImage(drawn, 0, 0, size, size);
-    return { data: [...large.getImageData(0, 0, size, size).data], size };
-  });
-  return jsQR(Uint8ClampedArray.from(data), size, size)?.data;
+  const code = within.getByRole('img', { name: t.safety.code });
+  const picture = (await code.screenshot()).toString('base64');
+  const { data, width, height } = await code.page().evaluate(async (base64) => {
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    const seen = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+    const { width, height } = seen;
+    const canvas = new OffscreenCanvas(width, height).getContext('2d') as OffscreenCanvasRenderingContext2D;
+    canvas.drawImage(seen, 0, 0);
+    return { data: [...canvas.getImageData(0, 0, width, height).data], width, height };
+  }, picture);
+  return jsQR(Uint8ClampedArray.from(data), width, height)?.data;
 }
 
 const mark = ({ page, t }: Person, of: Person) =>
