@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,6 +70,8 @@ export class Server {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...(ahead && { ...FAKETIME, FAKETIME: `+${ahead}` }) },
     });
+    // The stream makes it later: whoever reads it at once finds nothing in it.
+    appendFileSync(this.logFile, '');
     child.stderr.pipe(createWriteStream(this.logFile, { flags: 'a' }));
     this.process = child;
     await new Promise<void>((resolve, reject) => {
