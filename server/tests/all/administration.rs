@@ -52,7 +52,7 @@ async fn journal(by: &Client) -> Vec<(String, Value)> {
 }
 
 async fn code_of(refused: Result<Client, client::Error>) -> String {
-    refused.err().expect("refused").code().unwrap_or_default().to_owned()
+    refused.expect_err("refused").code().unwrap_or_default().to_owned()
 }
 
 #[tokio::test]
