@@ -1,7 +1,7 @@
 /** Hands a file to the person. */
-export function download(name: string, type: string, text: string): void {
+export function download(name: string, file: Blob): void {
   const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+  link.href = URL.createObjectURL(file);
   link.download = name;
   link.click();
   // Some browsers read it only after a while.
