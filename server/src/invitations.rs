@@ -3,22 +3,20 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::audit::{self, Act, Actor};
 use crate::clock::{DAY, Millis};
-use crate::error::{Code, Error, Problem, Result};
+use crate::error::{Code, Problem, Result};
 use crate::people::{self, Person};
 use crate::schema::tables::invitations as table;
 use crate::sessions::Administrator;
+use crate::tokens;
 use crate::wire::{Json, Path, Query};
 
 const PAGE: u64 = 50;
@@ -135,17 +133,14 @@ pub async fn make(app: &App, actor: Actor, new: &NewInvitations) -> Result<Vec<N
         return Err(Code::BadInvitation.into());
     }
     let made = notes.iter().map(|note| {
-        let mut token = [0; 32];
-        getrandom::fill(&mut token).map_err(Error::internal)?;
-        let token = BASE64.encode(token);
-        Ok(NewInvitation { id: app.clock.new_id(), note: (*note).to_owned(), token })
+        Ok(NewInvitation { id: app.clock.new_id(), note: (*note).to_owned(), token: tokens::new()? })
     });
     let made = made.collect::<Result<Vec<_>>>()?;
     let now = app.clock.now();
     let row = |new_one: &NewInvitation| {
         table::ActiveModel::from(table::Model {
             id: new_one.id,
-            token_hash: hash(&new_one.token),
+            token_hash: tokens::hash(&new_one.token),
             note: new_one.note.clone(),
             inviter: actor.account(),
             uses: new.uses,
@@ -191,7 +186,7 @@ pub async fn revoke_invitation(
 /// The invitation that a token stands for, as long as somebody can still sign up with it.
 pub async fn standing(db: &impl ConnectionTrait, app: &App, token: Option<&str>) -> Result<Uuid> {
     let token = token.ok_or(Code::InvitationNeeded)?;
-    let row = table::Entity::find().filter(table::Column::TokenHash.eq(hash(token))).one(db).await?;
+    let row = table::Entity::find().filter(table::Column::TokenHash.eq(tokens::hash(token))).one(db).await?;
     let row = row.ok_or(Code::InvitationOver)?;
     if row.revoked || row.used >= row.uses || app.clock.now() >= row.expires_at {
         return Err(Code::InvitationOver.into());
@@ -208,8 +203,4 @@ pub async fn consume(tx: &impl ConnectionTrait, app: &App, token: Option<&str>) 
         .exec(tx)
         .await?;
     Ok(invitation)
-}
-
-fn hash(token: &str) -> Vec<u8> {
-    Sha256::digest(token).to_vec()
 }

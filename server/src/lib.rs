@@ -7,7 +7,7 @@
 //! SQL of one subject:
 //!
 //! - [`accounts`] sign-up and log-in, [`slots`] what opens an account and [`credentials`] how its owner replaces that,
-//!   [`factor`] the second factor, [`sessions`] who is asking, [`profile`] one's own page, [`people`] others
+//!   [`factor`] the second factor, [`sessions`] who is asking (by [`tokens`]), [`profile`] one's own page, [`people`] others
 //! - [`privacy`] what each lets the others see
 //! - [`keys`] what the server keeps sealed: key bundles, vaults, keyrings, epochs
 //! - [`conversations`] and [`messages`], [`scheduled`] those that wait for their time
@@ -67,6 +67,7 @@ pub mod sessions;
 pub mod slots;
 pub mod survey;
 pub mod tls;
+pub mod tokens;
 pub mod web_files;
 pub mod wire;
 pub mod writer;

@@ -10,7 +10,6 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -18,7 +17,7 @@ use crate::accounts::check_doors;
 use crate::app::App;
 use crate::audit::{self, Act, Actor};
 use crate::clock::{HOUR, Millis};
-use crate::error::{Code, Error, Problem, Result};
+use crate::error::{Code, Problem, Result};
 use crate::event::Event;
 use crate::keys::{self, SignedBytes, Vault};
 use crate::limits::ClientAddress;
@@ -27,7 +26,7 @@ use crate::schema::tables::{accounts, resets as table, scheduled};
 use crate::sessions::{self, Administrator, Origin, Session};
 use crate::slots::NewSlot;
 use crate::wire::{Bytes, Json, Path};
-use crate::{conversations, credentials, factor};
+use crate::{conversations, credentials, factor, tokens};
 
 /// Time to hand the link over in person, and to be at home again.
 const LIFE: Millis = 48 * HOUR;
@@ -49,16 +48,14 @@ pub async fn make_reset_link(
     State(app): State<App>,
     Path(account): Path<Uuid>,
 ) -> Result<(StatusCode, axum::Json<ResetLink>)> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(Error::internal)?;
-    let token = BASE64.encode(secret);
+    let token = tokens::new()?;
     let expires_at = app
         .db
         .write(async |tx| {
             people::load(tx, account).await?;
             void(tx, account).await?;
             let created_at = app.clock.now();
-            let (id, token_hash, expires_at) = (app.clock.new_id(), hash(&token), created_at + LIFE);
+            let (id, token_hash, expires_at) = (app.clock.new_id(), tokens::hash(&token), created_at + LIFE);
             let row = table::Model { id, account, token_hash, created_at, expires_at };
             table::Entity::insert(table::ActiveModel::from(row)).exec_without_returning(tx).await?;
             let actor = Actor::from(&administrator);
@@ -174,7 +171,7 @@ pub async fn finish_reset(
 /// Whose link this is, as long as it is good.
 async fn linked(db: &impl ConnectionTrait, app: &App, token: &str) -> Result<accounts::Model> {
     let found = table::Entity::find()
-        .filter(table::Column::TokenHash.eq(hash(token)))
+        .filter(table::Column::TokenHash.eq(tokens::hash(token)))
         .filter(table::Column::ExpiresAt.gt(app.clock.now()))
         .one(db)
         .await?
@@ -189,11 +186,7 @@ async fn void(tx: &impl ConnectionTrait, account: Uuid) -> Result<()> {
 
 /// Attempts of their own, by a name that no handle has, and that does not give the token to other nodes.
 fn by_a_link(token: &str) -> String {
-    format!("reset/{}", BASE64.encode(&hash(token)[..16]))
-}
-
-fn hash(token: &str) -> Vec<u8> {
-    Sha256::digest(token).to_vec()
+    format!("reset/{}", BASE64.encode(&tokens::hash(token)[..16]))
 }
 
 /// Forget links that are too old.

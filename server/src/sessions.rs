@@ -6,14 +6,11 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
 };
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -28,6 +25,7 @@ use crate::keys::{SignedBytes, Vault};
 use crate::limits::ClientAddress;
 use crate::schema::tables::{accounts, sessions};
 use crate::slots::{Slot, SlotKind};
+use crate::tokens;
 use crate::wire::{Bytes, Path};
 
 /// A session ends after this long without a request.
@@ -49,7 +47,7 @@ impl FromRequestParts<App> for CurrentAccount {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let token = token(&parts.headers, app).ok_or(Code::SignedOut)?;
         let session = sessions::Entity::find()
-            .filter(sessions::Column::TokenHash.eq(hash(&token)))
+            .filter(sessions::Column::TokenHash.eq(tokens::hash(&token)))
             .one(app.db.read())
             .await?
             .ok_or(Code::SignedOut)?;
@@ -162,13 +160,13 @@ pub async fn begin(
     if suspended.is_some() {
         return Err(Code::Suspended.into());
     }
-    let token = BASE64.encode(random::<32>()?);
+    let token = tokens::new()?;
     let now = app.clock.now();
     let row = sessions::Model {
         id: app.clock.new_id(),
         account,
-        token_hash: hash(&token),
-        share: random::<32>()?.to_vec(),
+        token_hash: tokens::hash(&token),
+        share: tokens::random::<32>()?.to_vec(),
         created_at: now,
         seen_at: now,
         browser: origin.browser.clone(),
@@ -401,16 +399,6 @@ fn token(headers: &HeaderMap, app: &App) -> Option<String> {
     cookies.flat_map(|line| line.split("; ")).find_map(|cookie| {
         cookie.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
     })
-}
-
-fn hash(token: &str) -> Vec<u8> {
-    Sha256::digest(token).to_vec()
-}
-
-fn random<const N: usize>() -> Result<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(Error::internal)?;
-    Ok(bytes)
 }
 
 /// Forget sessions that have ended by absence.
