@@ -12,12 +12,13 @@
 //! - [`keys`] what the server keeps sealed: key bundles, vaults, keyrings, epochs
 //! - [`conversations`] and [`messages`], [`scheduled`] those that wait for their time
 //! - [`blocks`] and [`reports`]
-//! - [`organisation`] what was decided for all, [`invitations`] who may sign up, [`administration`] what administrators do
-//!   with accounts, [`audit`] the journal of it, [`indicators`] what they see of how the server serves, [`survey`] what people
-//!   are asked for it
+//! - [`organisation`] what was decided for all (kept by [`settings`]), [`invitations`] who may sign up,
+//!   [`administration`] what administrators do with accounts, [`resets`] for who has lost everything, [`audit`] the journal
+//! - [`indicators`] how the server serves its people, [`survey`] what they are asked for it
 //!
-//! For whoever looks after the server: [`monitoring`] shows what the [`meters`] count and what the [`log_book`] keeps, [`command_line`] answers `entrenous admin`, [`archive`] has backups, restoring and moving, [`doctor`] looks for what is
-//! wrong.
+//! For whoever looks after the server: [`monitoring`] shows what the [`meters`] count and what the [`log_book`]
+//! keeps, [`command_line`] answers `entrenous admin`, [`archive`] has backups, restoring and moving, [`doctor`] looks
+//! for what is wrong.
 //!
 //! Under them lie two rooms that hide much: [`writer`], which stores everything that waits in one synced
 //! transaction before it acknowledges any of it, and [`live`], which carries [`event`]s to whoever is connected.
@@ -64,6 +65,7 @@ pub mod resets;
 pub mod scheduled;
 pub mod schema;
 pub mod sessions;
+pub mod settings;
 pub mod slots;
 pub mod survey;
 pub mod tls;
@@ -100,7 +102,7 @@ use crate::db::Db;
 use crate::files::make_secret;
 use crate::listen::{Doors, Listener, Peer, Stream};
 use crate::live::presence;
-use crate::schema::tables::settings;
+use crate::schema::tables::settings as remembered;
 use crate::tls::Tls;
 
 pub use crate::scheduled::send_due;
@@ -345,12 +347,12 @@ async fn agree_on_key(db: &Db, key: &[u8], path: &Path) -> Result<(), Failure> {
     let own = Sha256::digest(key).to_vec();
     let known = db
         .write(async |tx| {
-            if let Some(row) = settings::Entity::find_by_id(SERVER_KEY).one(tx).await? {
+            if let Some(row) = remembered::Entity::find_by_id(SERVER_KEY).one(tx).await? {
                 return Ok(row.value);
             }
             // Of two nodes that come first, one begins again and finds the other's.
-            let row = settings::Model { name: SERVER_KEY.to_owned(), value: own.clone() };
-            settings::Entity::insert(settings::ActiveModel::from(row))
+            let row = remembered::Model { name: SERVER_KEY.to_owned(), value: own.clone() };
+            remembered::Entity::insert(remembered::ActiveModel::from(row))
                 .on_conflict_do_nothing()
                 .exec_without_returning(tx)
                 .await?;

@@ -1,8 +1,8 @@
 //! What the organisation has decided, changed while the server runs: who may sign up, and how the messenger presents
-//! itself. One JSON document among the settings, read from the database whenever it is needed, so that all nodes agree.
+//! itself. One document among the [`settings`].
 
 use axum::extract::State;
-use sea_orm::{ConnectionTrait, EntityTrait};
+use sea_orm::ConnectionTrait;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -11,8 +11,8 @@ use crate::audit::{self, Act, Actor};
 use crate::config::Accent;
 use crate::error::{Code, Error, Problem, Result};
 use crate::people;
-use crate::schema::tables::settings;
 use crate::sessions::Administrator;
+use crate::settings;
 use crate::wire::Json;
 
 /// The name under which it lies in the settings.
@@ -55,12 +55,8 @@ pub struct Organisation {
 }
 
 impl Organisation {
-    /// A document that cannot be read must not open what was closed.
     pub async fn load(db: &impl ConnectionTrait) -> Result<Self> {
-        match settings::Entity::find_by_id(ORGANISATION).one(db).await? {
-            None => Ok(Self::default()),
-            Some(row) => serde_json::from_slice(&row.value).map_err(Error::internal),
-        }
+        settings::load(db, ORGANISATION).await
     }
 
     fn check(self) -> Result<Self> {
@@ -120,10 +116,7 @@ pub async fn change(
             let after = with(before.clone());
             let changes = before.changes(&after)?;
             if !changes.is_empty() {
-                let value = serde_json::to_vec(&after).map_err(Error::internal)?;
-                settings::Entity::delete_by_id(ORGANISATION).exec(tx).await?;
-                let row = settings::Model { name: ORGANISATION.to_owned(), value };
-                settings::Entity::insert(settings::ActiveModel::from(row)).exec_without_returning(tx).await?;
+                settings::keep(tx, ORGANISATION, &after).await?;
                 audit::record(tx, app, actor, Act::SettingsChanged, None, &changes).await?;
             }
             Ok(after)

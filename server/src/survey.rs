@@ -15,8 +15,9 @@ use crate::audit::{self, Act};
 use crate::clock::{DAY, Millis};
 use crate::error::{Code, Error, Problem, Result};
 use crate::indicators::satisfaction;
-use crate::schema::tables::{accounts, opinions, settings, surveyed};
+use crate::schema::tables::{accounts, opinions, surveyed};
 use crate::sessions::{Administrator, CurrentAccount};
+use crate::settings;
 use crate::wire::Json;
 
 /// The name of its settings.
@@ -72,22 +73,11 @@ pub struct Survey {
 
 impl Survey {
     async fn load(db: &impl ConnectionTrait) -> Result<Self> {
-        match settings::Entity::find_by_id(SETTINGS).one(db).await? {
-            Some(row) => serde_json::from_slice(&row.value).map_err(Error::internal),
-            None => Ok(Self::default()),
-        }
+        settings::load(db, SETTINGS).await
     }
 
     async fn keep(&self, tx: &impl ConnectionTrait) -> Result<()> {
-        let value = serde_json::to_vec(self).map_err(Error::internal)?;
-        let row = settings::ActiveModel { name: Set(SETTINGS.to_owned()), value: Set(value.clone()) };
-        settings::Entity::insert(row).on_conflict_do_nothing().exec_without_returning(tx).await?;
-        settings::Entity::update_many()
-            .set(settings::ActiveModel { value: Set(value), ..Default::default() })
-            .filter(settings::Column::Name.eq(SETTINGS))
-            .exec(tx)
-            .await?;
-        Ok(())
+        settings::keep(tx, SETTINGS, self).await
     }
 
     /// Whether somebody who was last asked at that time, or never, is to be asked anew.
