@@ -70,6 +70,11 @@ struct CodeWanted {
 }
 
 #[derive(Deserialize)]
+struct ErasureAsked {
+    receipt: String,
+}
+
+#[derive(Deserialize)]
 struct BackupCodes {
     codes: Vec<String>,
 }
@@ -312,6 +317,12 @@ impl Client {
     pub async fn replace_backup_codes(&self, password: &str) -> Result<Vec<String>> {
         let (body, _) = self.prove(password, None).await?;
         Ok(self.api().post::<BackupCodes>("/second-factor/backup-codes", &body).await?.codes)
+    }
+
+    /// Has one's account erased in seven days. Returns the receipt, by which one sees afterwards what became of it.
+    pub async fn ask_for_erasure(&self, password: &str) -> Result<String> {
+        let (body, _) = self.prove(password, None).await?;
+        Ok(self.api().post::<ErasureAsked>("/erasure", &body).await?.receipt)
     }
 
     /// The proof of the password, to be sent with what it is for, and the answer to `registration`.

@@ -304,6 +304,7 @@ impl Follower {
             Some(Pushed::Secured { secured_at }) => Some(Event::Secured { secured_at }),
             Some(Pushed::SecondFactor { on }) => Some(Event::SecondFactor { on }),
             Some(Pushed::Vault { version }) => Some(Event::Vault { version }),
+            Some(Pushed::Erasure { erase_at }) => Some(Event::Erasure { erase_at }),
             Some(Pushed::Keys { account }) => {
                 self.client.forget_keys(account).await;
                 Some(Event::Keys { account })

@@ -90,6 +90,10 @@ pub enum Event {
     Vault {
         version: i64,
     },
+    /// One's account will be erased, or will not after all.
+    Erasure {
+        erase_at: Option<u64>,
+    },
     /// A contact has another identity now, perhaps.
     Keys {
         account: Uuid,
@@ -248,6 +252,7 @@ impl Live {
             Pushed::Secured { secured_at } => Event::Secured { secured_at },
             Pushed::SecondFactor { on } => Event::SecondFactor { on },
             Pushed::Vault { version } => Event::Vault { version },
+            Pushed::Erasure { erase_at } => Event::Erasure { erase_at },
             Pushed::Keys { account } => {
                 self.client.forget_keys(account).await;
                 Event::Keys { account }

@@ -94,6 +94,9 @@ pub struct Person {
     pub status: String,
     pub bio: String,
     pub avatar: Option<Uuid>,
+    /// The account was erased.
+    #[serde(default)]
+    pub gone: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -416,6 +419,9 @@ pub enum Pushed {
     },
     Vault {
         version: i64,
+    },
+    Erasure {
+        erase_at: Option<u64>,
     },
     Keys {
         account: Uuid,

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::{HOUR, MINUTE, Millis};
+use crate::erasure;
 use crate::error::{Code, Error, Problem, Result, is_duplicate};
 use crate::factor::{self, CodeWanted};
 use crate::invitations;
@@ -49,6 +50,8 @@ pub struct Me {
     pub secured_at: Millis,
     /// When password and recovery code were both lost and one began anew: nothing from before can be opened. 0 if never.
     pub renewed_at: Millis,
+    /// When the account will be erased.
+    pub erase_at: Option<Millis>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
@@ -71,6 +74,7 @@ pub fn me(account: accounts::Model) -> Me {
         privacy: Privacy::from(&account),
         secured_at: account.secured_at,
         renewed_at: account.renewed_at,
+        erase_at: account.erase_at,
         person: account.into(),
     }
 }
@@ -90,8 +94,12 @@ pub async fn handle_availability(
 ) -> Result<axum::Json<Availability>> {
     app.limits.look(&address)?;
     check_handle(&handle)?;
-    let taken = find(app.db.read(), &handle).await?.is_some();
-    Ok(axum::Json(Availability { available: !taken }))
+    let available = is_free(app.db.read(), &app, &handle).await?;
+    Ok(axum::Json(Availability { available }))
+}
+
+async fn is_free(db: &impl ConnectionTrait, app: &App, handle: &str) -> Result<bool> {
+    Ok(find(db, handle).await?.is_none() && !erasure::was_taken(db, app, handle).await?)
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -124,7 +132,7 @@ pub async fn register_start(
     check_handle(&start.handle)?;
     // Before a recovery code is written down in vain.
     refuse_unless_welcome(app.db.read(), &app, start.invitation.as_deref()).await?;
-    if find(app.db.read(), &start.handle).await?.is_some() {
+    if !is_free(app.db.read(), &app, &start.handle).await? {
         return Err(Code::HandleTaken.into());
     }
     let response =
@@ -174,6 +182,9 @@ pub async fn register_finish(
     let session = app
         .db
         .write(async |tx| {
+            if erasure::was_taken(tx, &app, &handle).await? {
+                return Err(Code::HandleTaken.into());
+            }
             let administrator = is_first && may_administer(tx, &app, finish.setup_code.as_deref()).await?;
             let invitation = take_in(tx, &app, finish.invitation.as_deref()).await?;
             let account = accounts::Model {
@@ -195,6 +206,7 @@ pub async fn register_finish(
                 suspended_at: None,
                 invitation,
                 renewed_at: 0,
+                erase_at: None,
             };
             insert_account(tx, account.clone()).await?;
             people::index(tx, &account).await?;

@@ -38,6 +38,8 @@ pub struct Account {
     role: Role,
     created_at: Millis,
     suspended_at: Option<Millis>,
+    /// When it will be erased.
+    erase_at: Option<Millis>,
     /// How many browsers are signed in.
     sessions: u64,
     /// When the last of these was used, to the hour; none if there is none.
@@ -60,6 +62,8 @@ pub enum Which {
     All,
     Administrators,
     Suspended,
+    /// To be erased.
+    Leaving,
     /// Signed in nowhere, or in no browser that was used in the last 30 days.
     Absent,
 }
@@ -101,6 +105,7 @@ pub async fn list(app: &App, q: &str, which: Which, before: Option<Uuid>) -> Res
         Which::All => those,
         Which::Administrators => those.add(Column::Administrator.eq(true)),
         Which::Suspended => those.add(Column::SuspendedAt.is_not_null()),
+        Which::Leaving => those.add(Column::EraseAt.is_not_null()),
         Which::Absent => {
             those.add(Expr::col((accounts::Entity, Column::Id)).not_in_subquery(lately.into_query()))
         }
@@ -120,6 +125,7 @@ pub async fn list(app: &App, q: &str, which: Which, before: Option<Uuid>) -> Res
             role: Role::of(&row),
             created_at: row.created_at,
             suspended_at: row.suspended_at,
+            erase_at: row.erase_at,
             sessions,
             seen_at,
             person: row.into(),
@@ -278,14 +284,15 @@ async fn find(tx: &impl ConnectionTrait, account: Uuid) -> Result<accounts::Mode
     Ok(accounts::Entity::find_by_id(account).one(tx).await?.ok_or(Code::NotFound)?)
 }
 
-/// Without an administrator who can log in, nobody could make one but whoever has the machine.
-async fn refuse_if_last(tx: &impl ConnectionTrait, account: &accounts::Model) -> Result<()> {
-    if !account.administrator || account.suspended_at.is_some() {
+/// Without an administrator who can log in and stays, nobody could make one but whoever has the machine.
+pub async fn refuse_if_last(tx: &impl ConnectionTrait, account: &accounts::Model) -> Result<()> {
+    if !account.administrator || account.suspended_at.is_some() || account.erase_at.is_some() {
         return Ok(());
     }
     let others = accounts::Entity::find()
         .filter(accounts::Column::Administrator.eq(true))
         .filter(accounts::Column::SuspendedAt.is_null())
+        .filter(accounts::Column::EraseAt.is_null())
         .filter(accounts::Column::Id.ne(account.id));
     match others.count(tx).await? {
         0 => Err(Code::LastAdministrator.into()),

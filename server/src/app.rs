@@ -38,9 +38,9 @@ use crate::organisation::{Language, Organisation, SignUp};
 use crate::privacy::Agreements;
 use crate::writer::Writer;
 use crate::{
-    accounts, administration, audit, blocks, conversations, credentials, event, factor, indicators,
-    invitations, keys, live, messages, monitoring, organisation, people, privacy, profile, reports, resets,
-    scheduled, sessions, survey, web_files,
+    accounts, administration, audit, blocks, conversations, credentials, erasure, event, factor, indicators,
+    invitations, keys, live, messages, monitoring, organisation, people, pictures, privacy, profile, reports,
+    resets, scheduled, sessions, survey, web_files,
 };
 
 /// Enough for the largest vault in base64.
@@ -140,6 +140,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(resets::start_reset))
         .routes(routes!(resets::finish_reset))
         .routes(routes!(resets::make_reset_link))
+        .routes(routes!(erasure::ask_for_erasure, erasure::take_erasure_back))
+        .routes(routes!(erasure::receipt))
+        .routes(routes!(erasure::decide_erasure, erasure::undo_erasure))
         .routes(routes!(sessions::session))
         .routes(routes!(sessions::sessions, sessions::end_other_sessions))
         .routes(routes!(sessions::end_session))
@@ -169,6 +172,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(scheduled::schedule, scheduled::withdraw))
         .routes(routes!(scheduled::send_now))
         .routes(routes!(organisation::organisation, organisation::change_organisation))
+        .routes(routes!(organisation::logo))
         .routes(routes!(invitations::invitations, invitations::invite))
         .routes(routes!(invitations::revoke_invitation))
         .routes(routes!(administration::accounts))
@@ -185,6 +189,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(survey::answer_survey))
         .routes(routes!(survey::put_survey_off))
         .routes(routes!(audit::audit))
+        .routes(routes!(audit::export_audit))
+        .routes(routes!(monitoring::trouble))
         .routes(routes!(audit::own_audit))
         .routes(routes!(live::presence::attending))
         .routes(routes!(live::presence::presence))
@@ -196,12 +202,16 @@ fn api() -> OpenApiRouter<App> {
 
 /// Routes whose bodies are large.
 fn pictures() -> OpenApiRouter<App> {
-    let routes = OpenApiRouter::new().routes(routes!(profile::set_avatar, profile::remove_avatar));
-    routes.layer(DefaultBodyLimit::max(profile::MAX_AVATAR_BYTES))
+    let routes = OpenApiRouter::new()
+        .routes(routes!(profile::set_avatar, profile::remove_avatar))
+        .routes(routes!(organisation::set_logo));
+    routes.layer(DefaultBodyLimit::max(pictures::MAX_BYTES))
 }
 
 fn reported() -> OpenApiRouter<App> {
-    let routes = OpenApiRouter::new().routes(routes!(reports::reports, reports::report));
+    let routes = OpenApiRouter::new()
+        .routes(routes!(reports::reports, reports::report))
+        .routes(routes!(reports::close_report));
     routes.layer(DefaultBodyLimit::max(reports::MAX_REPORT_BYTES))
 }
 
@@ -261,8 +271,12 @@ pub struct PublicConfig {
     sign_up: SignUp,
     /// For browsers that speak none of our languages.
     language: Option<Language>,
+    /// Names its logo, a picture under `/api/logo/`.
+    logo: Option<Uuid>,
     /// Plain text of the organisation's own, for the pages to log in and to sign up; perhaps empty.
     welcome: String,
+    /// After how many days messages disappear for all; none for ever.
+    messages_days: Option<u32>,
 }
 
 /// How this server is set up.
@@ -278,7 +292,9 @@ async fn config(State(app): State<App>) -> Result<axum::Json<PublicConfig>> {
         setup_code_needed: accounts::setup_code(&app).await?.is_some(),
         sign_up: decided.sign_up,
         language: decided.language,
+        logo: decided.logo,
         welcome: decided.welcome,
+        messages_days: decided.messages_days,
     }))
 }
 

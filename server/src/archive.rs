@@ -113,7 +113,20 @@ pub async fn backup(
         .await
         .map_err(|error| format!("the file was not written as it should be: {error}"))?;
     whole.keep()?;
+    // Only for the administrators' page: a backup is no worse where it cannot be written down.
+    if let Err(error) = fs::write(marker(storage), now.to_string()) {
+        tell(&format!("{}: {error}", marker(storage).display()));
+    }
     Ok(contents)
+}
+
+/// When the last backup was made of this data folder.
+pub fn last_backup(storage: &Storage) -> Option<Millis> {
+    fs::read_to_string(marker(storage)).ok()?.trim().parse().ok()
+}
+
+fn marker(storage: &Storage) -> PathBuf {
+    storage.data.join("last-backup")
 }
 
 fn read_key(storage: &Storage) -> Result<Zeroizing<Vec<u8>>, Failure> {

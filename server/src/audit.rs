@@ -2,6 +2,7 @@
 //! account it was done to can read that part of it.
 
 use axum::extract::State;
+use axum::response::Response;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -9,6 +10,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::Millis;
+use crate::csv::{self, Csv, date_and_time};
 use crate::error::{Error, Problem, Result};
 use crate::people::{self, Person};
 use crate::schema::tables::audit as table;
@@ -34,6 +36,11 @@ pub enum Act {
     InvitationRevoked,
     /// A link for somebody who has lost both password and recovery code.
     ResetLinkMade,
+    ErasureDecided,
+    ErasureUndone,
+    /// `detail`: its reason.
+    ReportClosed,
+    ReportOpened,
     /// What a newer version has written.
     #[serde(other)]
     Other,
@@ -134,6 +141,27 @@ pub async fn audit(
     Query(page): Query<AuditPage>,
 ) -> Result<axum::Json<AuditEntries>> {
     read(&app, Condition::all(), page).await
+}
+
+/// All that administrators did, the latest first, as a table (CSV in UTF-8).
+#[utoipa::path(get, path = "/administration/audit/export", tag = "administration", responses(
+    (status = 200, body = String, content_type = "text/csv"), (status = "default", body = Problem)))]
+pub async fn export_audit(_: Administrator, State(app): State<App>) -> Result<Response> {
+    let mut csv = Csv::new(&["at", "administrator", "act", "account", "account id", "detail"]);
+    let mut before = None;
+    loop {
+        let page = read(&app, Condition::all(), AuditPage { before }).await?.0;
+        for AuditEntry { act, administrator, by_command_line, account, detail, at, .. } in page.entries {
+            let handle = |person: Option<Person>| person.map(|person| person.handle).unwrap_or_default();
+            let by = if by_command_line { "command line".to_owned() } else { handle(administrator) };
+            let id = account.as_ref().map(|person| person.id.to_string()).unwrap_or_default();
+            csv.row([date_and_time(at), by, act.name()?, handle(account), id, detail], []);
+        }
+        before = page.next;
+        if before.is_none() {
+            return csv::file("journal", app.clock.now(), csv.finish());
+        }
+    }
 }
 
 /// What administrators did to one's own account, the latest first.

@@ -38,6 +38,7 @@ pub async fn blocked(current: CurrentAccount, State(app): State<App>) -> Result<
         accounts.extend(side.into_tuple::<Uuid>().all(app.db.read()).await?);
     }
     let mut people: Vec<_> = people::by_id(app.db.read(), accounts).await?.into_values().collect();
+    people.retain(|person| !person.gone);
     people.sort_by(|one, other| one.handle.cmp(&other.handle));
     Ok(axum::Json(Blocked { people }))
 }

@@ -20,6 +20,7 @@ use crate::administration::{self, Which};
 use crate::app::App;
 use crate::audit::{self, Actor};
 use crate::config::Storage;
+use crate::erasure;
 use crate::error::{Code, Error, Problem, Result};
 use crate::invitations::{self, NewInvitations};
 use crate::listen::{Listen, Listener, Stream};
@@ -51,8 +52,23 @@ pub enum Act {
     Resume { handle: String },
     /// End all sessions of somebody
     EndSessions { handle: String },
+    /// Erase somebody's account in seven days, and keep them out until then
+    Erase {
+        handle: String,
+        /// At once: nobody can take it back
+        #[arg(long)]
+        now: bool,
+    },
+    /// Do not erase somebody's account after all
+    Keep { handle: String },
     /// Decide who may sign up
     SignUp { policy: SignUp },
+    /// Decide for how many days something is kept
+    Retain {
+        what: Kept,
+        /// For ever without it
+        days: Option<u32>,
+    },
     /// Make a link with which somebody can sign up
     Invite {
         /// For whom, or what for
@@ -66,6 +82,14 @@ pub enum Act {
         days: i64,
     },
     /// Show what administrators did, the latest first
+    Journal,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    Messages,
+    Reports,
     Journal,
 }
 
@@ -168,8 +192,24 @@ async fn run(app: &App, act: Act) -> Result<Value> {
         Act::Suspend { handle } => done(administration::keep_out(app, by, of(app, &handle).await?).await),
         Act::Resume { handle } => done(administration::let_back_in(app, by, of(app, &handle).await?).await),
         Act::EndSessions { handle } => done(administration::sign_out(app, by, of(app, &handle).await?).await),
+        Act::Erase { handle, now: true } => done(erasure::erase_now(app, by, of(app, &handle).await?).await),
+        Act::Erase { handle, now: false } => {
+            in_json(&erasure::decide(app, by, of(app, &handle).await?, erasure::WAIT).await?)
+        }
+        Act::Keep { handle } => done(erasure::undo(app, by, of(app, &handle).await?).await),
         Act::SignUp { policy } => {
             let decide = |decided| Organisation { sign_up: policy, ..decided };
+            in_json(&organisation::change(app, by, decide).await?)
+        }
+        Act::Retain { what, days } => {
+            let decide = |mut decided: Organisation| {
+                match what {
+                    Kept::Messages => decided.messages_days = days,
+                    Kept::Reports => decided.reports_days = days,
+                    Kept::Journal => decided.journal_days = days,
+                }
+                decided
+            };
             in_json(&organisation::change(app, by, decide).await?)
         }
         Act::Invite { note, uses, days } => {

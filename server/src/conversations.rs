@@ -163,6 +163,7 @@ pub async fn begin(tx: &impl ConnectionTrait, me: Uuid, peer: Uuid) -> Result<Uu
         high_blocks: false,
         timer: 0,
         timer_seq: 0,
+        kept_from: 1,
     };
     conversations::Entity::insert(conversations::ActiveModel::from(new))
         .on_conflict_do_nothing()

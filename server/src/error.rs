@@ -74,6 +74,8 @@ refusals! {
     TooManyScheduled CONFLICT "No more than 100 messages can wait for their time.";
     MessageIdReused CONFLICT "This message id stands for another message.";
     LastAdministrator CONFLICT "Somebody must administer this server: first make somebody else an administrator.";
+    AskedByOwner CONFLICT "Only who asked to have their account erased can take it back.";
+    AccountErased GONE "This account was erased.";
     ResetExpired GONE "This link was used, replaced by a later one, or is too old.";
     TooLarge PAYLOAD_TOO_LARGE "The request is too large.";
     MessageTooLarge PAYLOAD_TOO_LARGE "The message is too long.";
@@ -91,7 +93,7 @@ refusals! {
     BadTimer UNPROCESSABLE_ENTITY "Messages stay for ever, a day, a week, or four weeks.";
     BadTime UNPROCESSABLE_ENTITY "A message can be sent at a time to come, within a year.";
     BadReport UNPROCESSABLE_ENTITY "A report has a note of up to 1,000 characters, and up to 50 texts of the other person.";
-    BadOrganisation UNPROCESSABLE_ENTITY "The name has up to 40 characters, the welcome up to 2,000; the colour is written #rrggbb.";
+    BadOrganisation UNPROCESSABLE_ENTITY "The name has up to 40 characters, the welcome up to 2,000; the colour is written #rrggbb; days are 1 to 3,650.";
     BadInvitation UNPROCESSABLE_ENTITY "Up to 500 invitations with notes of up to 200 characters, for 1 to 365 days and 1 to 10,000 people each.";
     BadReceipt UNPROCESSABLE_ENTITY "A receipt names a message that exists.";
     ConversationWithOneself UNPROCESSABLE_ENTITY "A conversation is between two people.";

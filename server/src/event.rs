@@ -84,9 +84,11 @@ pub enum Event {
     SessionBegun { session: OwnSession },
     /// One's password was changed or recovered, or all other sessions were ended.
     Secured { secured_at: Millis },
+    /// One's account will be erased, or will not after all.
+    Erasure { erase_at: Option<Millis> },
     /// A contact has begun anew, with another identity: their keys are to be looked at again.
     Keys { account: Uuid },
-    /// A contact, or oneself, changed the profile.
+    /// A contact, or oneself, changed the profile; or a contact's account was erased.
     Profile { person: Person },
     /// A frame that was not understood.
     Error { code: Code, message: String },

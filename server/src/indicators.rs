@@ -6,21 +6,20 @@
 //! what nobody can be recognised by. All of it is gone after [`KEPT`].
 
 pub mod activity;
-mod csv;
 pub mod pulse;
 pub mod satisfaction;
 pub mod speed;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::clock::{DAY, HOUR, Millis};
-use crate::error::{Error, Problem, Result};
+use crate::csv;
+use crate::error::{Problem, Result};
 use crate::schema::tables;
 use crate::sessions::Administrator;
 use crate::wire::Path;
@@ -88,13 +87,7 @@ pub async fn export_indicator(
         Export::Satisfaction => satisfaction::look(&app).await?.csv(),
         Export::Comments => satisfaction::look(&app).await?.comments_csv(),
     };
-    let name = format!("{}-{}.csv", table.name(), csv::date(app.clock.now()));
-    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
-        (header::CONTENT_DISPOSITION, disposition.map_err(Error::internal)?),
-    ];
-    Ok((headers, rows).into_response())
+    csv::file(table.name(), app.clock.now(), rows)
 }
 
 /// Write what was noted since the last time; what cannot be written is noted still.

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::clock::{HOUR, Millis};
 use crate::conversations::Conversation;
+use crate::erasure;
 use crate::error::{Code, Error, Problem, Result, is_duplicate};
 use crate::event::Event;
 use crate::people;
@@ -66,8 +67,11 @@ pub async fn current_bundle(db: &impl ConnectionTrait, account: Uuid) -> Result<
         .filter(key_bundles::Column::Account.eq(account))
         .order_by_desc(key_bundles::Column::Sequence)
         .one(db)
-        .await?
-        .ok_or(Code::NotFound)?;
+        .await?;
+    let Some(row) = row else {
+        let gone = !erasure::gone(db, vec![account]).await?.is_empty();
+        return Err(if gone { Code::AccountErased } else { Code::NotFound }.into());
+    };
     Ok(SignedBytes { body: row.body.into(), signature: row.signature.into() })
 }
 
@@ -458,10 +462,29 @@ async fn check_grant(tx: &impl ConnectionTrait, conversation: &Conversation, gra
 }
 
 async fn open_bundle(tx: &impl ConnectionTrait, account: Uuid) -> Result<KeyBundle> {
-    let person = people::load(tx, account).await?;
     let signed = current_bundle(tx, account).await?.signed();
+    let person = people::load(tx, account).await?;
     KeyBundle::open(&signed, account, &person.handle)
         .map_err(|_| Error::internal(format!("the stored key bundle of {account} is damaged")))
+}
+
+/// Have a look, `at` a time, whether anything is left under the epochs of a conversation up to one.
+pub async fn outlive(tx: &impl ConnectionTrait, conversation: Uuid, up_to: i64, at: Millis) -> Result<()> {
+    let numbers: Vec<i64> = epochs::Entity::find()
+        .select_only()
+        .column(epochs::Column::Number)
+        .filter(epochs::Column::Conversation.eq(conversation))
+        .filter(epochs::Column::Number.lte(up_to))
+        .filter(epochs::Column::Body.ne(Vec::<u8>::new()))
+        .into_tuple()
+        .all(tx)
+        .await?;
+    let rows = numbers.into_iter().map(|number| outliving::Model { at, conversation, number });
+    outliving::Entity::insert_many(rows.map(outliving::ActiveModel::from))
+        .on_conflict_do_nothing()
+        .exec_without_returning(tx)
+        .await?;
+    Ok(())
 }
 
 /// The keys of epochs whose time is over go, where nothing is left that they open.

@@ -7,13 +7,13 @@
 //! SQL of one subject:
 //!
 //! - [`accounts`] sign-up and log-in, [`slots`] what opens an account and [`credentials`] how its owner replaces that,
-//!   [`factor`] the second factor, [`sessions`] who is asking (by [`tokens`]), [`profile`] one's own page, [`people`] others
-//! - [`privacy`] what each lets the others see
+//!   [`factor`] the second factor, [`sessions`] who is asking (by [`tokens`]), [`profile`] one's own page with its [`pictures`], [`people`] others
+//! - [`erasure`] the end of an account, [`privacy`] what each lets the others see
 //! - [`keys`] what the server keeps sealed: key bundles, vaults, keyrings, epochs
 //! - [`conversations`] and [`messages`], [`scheduled`] those that wait for their time
 //! - [`blocks`] and [`reports`]
 //! - [`organisation`] what was decided for all (kept by [`settings`]), [`invitations`] who may sign up,
-//!   [`administration`] what administrators do with accounts, [`resets`] for who has lost everything, [`audit`] the journal
+//!   [`retention`] how long it is kept, [`administration`] what administrators do with accounts, [`resets`] for who has lost everything, [`audit`] the journal
 //! - [`indicators`] how the server serves its people, [`survey`] what they are asked for it
 //!
 //! For whoever looks after the server: [`monitoring`] shows what the [`meters`] count and what the [`log_book`]
@@ -39,8 +39,10 @@ pub mod command_line;
 pub mod config;
 pub mod conversations;
 pub mod credentials;
+pub mod csv;
 pub mod db;
 pub mod doctor;
+pub mod erasure;
 pub mod error;
 pub mod event;
 pub mod factor;
@@ -57,11 +59,13 @@ pub mod meters;
 pub mod monitoring;
 pub mod organisation;
 pub mod people;
+pub mod pictures;
 pub mod privacy;
 pub mod profile;
 pub mod redirect;
 pub mod reports;
 pub mod resets;
+pub mod retention;
 pub mod scheduled;
 pub mod schema;
 pub mod sessions;
@@ -300,7 +304,7 @@ async fn dispel_doubts(app: App) {
 async fn housekeep(app: App) {
     let mut minute = interval(Duration::from_secs(60));
     minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
+    for minutes in 0_u64.. {
         minute.tick().await;
         app.limits.tidy();
         app.shelf.tidy(app.clock.now());
@@ -311,12 +315,18 @@ async fn housekeep(app: App) {
             factor::tidy(&app).await,
             resets::tidy(&app).await,
             sessions::tidy(&app).await,
+            erasure::tidy(&app).await,
             indicators::tidy(&app).await,
             run_due(&app).await.map(drop),
         ] {
             if let Err(error) = tidied {
                 tracing::warn!(%error, "housekeeping failed");
             }
+        }
+        if minutes.is_multiple_of(60)
+            && let Err(error) = retention::tidy(&app).await
+        {
+            tracing::warn!(%error, "what was kept long enough could not be let go");
         }
     }
 }

@@ -3,12 +3,15 @@
 
 mod history;
 
+use std::ops::Range;
+
 use axum::RequestPartsExt;
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use e2ee::Envelope;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -334,4 +337,44 @@ pub async fn send_receipt(
 pub async fn are_due(app: &App) -> Result<bool> {
     let due = expiring::Entity::find().filter(expiring::Column::At.lte(app.clock.now())).limit(1);
     Ok(due.one(app.db.read()).await?.is_some())
+}
+
+/// Have messages disappear `at` a time, all or those that one of the two sent: as many as are still there.
+pub async fn let_disappear(
+    tx: &impl ConnectionTrait,
+    conversation: Uuid,
+    seqs: Range<i64>,
+    sender: Option<Uuid>,
+    at: Millis,
+) -> Result<i64> {
+    use messages::Column;
+    let noted = Query::select()
+        .expr(Expr::val(1))
+        .from(expiring::Entity)
+        .and_where(expiring::Column::At.eq(at))
+        .and_where(expiring::Column::Conversation.eq(conversation))
+        .and_where(expiring::Column::Seq.into_expr().equals(Column::Seq.as_column_ref()))
+        .take();
+    let still_there = Condition::any().add(Column::ExpiresAt.is_null()).add(Column::DeletedAt.is_null()).add(
+        Expr::col((messages::Entity, Column::DeletedAt)).lt(Expr::col((messages::Entity, Column::ExpiresAt))),
+    );
+    let those = messages::Entity::find()
+        .select_only()
+        .expr(Expr::val(at))
+        .column(Column::Conversation)
+        .column(Column::Seq)
+        .filter(Column::Conversation.eq(conversation))
+        .filter(Column::Seq.gte(seqs.start))
+        .filter(Column::Seq.lt(seqs.end))
+        .filter(still_there)
+        .filter(Expr::exists(noted).not());
+    let those = match sender {
+        Some(sender) => those.filter(Column::Sender.eq(sender)),
+        None => those,
+    };
+    let columns = [expiring::Column::At, expiring::Column::Conversation, expiring::Column::Seq];
+    let mut insert = Query::insert();
+    insert.into_table(expiring::Entity).columns(columns);
+    insert.select_from(those.into_query()).map_err(Error::internal)?;
+    Ok(tx.execute(&insert).await?.rows_affected() as i64)
 }

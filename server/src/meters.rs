@@ -20,6 +20,7 @@ const LONGEST: u64 = 120_000_000;
 
 /// What is counted over a time, and what was seen in it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(default)]
 pub struct Sample {
     pub requests: u64,
     /// Answered with 4xx.
@@ -32,6 +33,8 @@ pub struct Sample {
     pub begun_sign_ins: u64,
     /// Log-ins that led in.
     pub sign_ins: u64,
+    /// Messages that a browser could not open, as it says itself.
+    pub unopened: u64,
     /// Of the requests that were answered.
     pub request_time: Quantiles,
     /// Of the writer's batches, until they are stored.
@@ -65,6 +68,7 @@ impl Sample {
         self.messages += other.messages;
         self.begun_sign_ins += other.begun_sign_ins;
         self.sign_ins += other.sign_ins;
+        self.unopened += other.unopened;
         self.request_time.worse(other.request_time);
         self.batch_time.worse(other.batch_time);
         self.connections = self.connections.max(other.connections);
@@ -143,6 +147,7 @@ pub struct Meters {
     messages: Counter,
     begun_sign_ins: Counter,
     sign_ins: Counter,
+    unopened: Counter,
     request_time: Histogram,
     batch_time: Histogram,
     connections: Gauge,
@@ -167,6 +172,7 @@ impl Default for Meters {
         let messages = counter("messages", "Messages stored");
         let begun_sign_ins = counter("sign_ins_begun", "Log-ins begun");
         let sign_ins = counter("sign_ins", "Log-ins that led in");
+        let unopened = counter("messages_unopened", "Messages that browsers could not open");
         let mut gauge = |name, help| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -191,6 +197,7 @@ impl Default for Meters {
             messages,
             begun_sign_ins,
             sign_ins,
+            unopened,
             request_time,
             batch_time,
             connections,
@@ -231,6 +238,12 @@ impl Meters {
     pub fn signed_in(&self) {
         self.sign_ins.inc();
         self.in_each(|period| period.sample.sign_ins += 1);
+    }
+
+    /// A browser could not open so many messages.
+    pub fn unopened(&self, messages: u32) {
+        self.unopened.inc_by(messages.into());
+        self.in_each(|period| period.sample.unopened += u64::from(messages));
     }
 
     /// The writer has stored a batch with so many messages.

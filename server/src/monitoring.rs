@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
@@ -15,17 +15,20 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::archive;
 use crate::clock::{DAY, HOUR, MINUTE, Millis};
 use crate::error::{Code, Error, Problem, Result};
+use crate::limits::ClientAddress;
 use crate::log_book::{self, LogLine};
 use crate::meters::{Look, Sample, Span};
 use crate::room_left;
 use crate::schema::tables::samples as table;
-use crate::sessions::Administrator;
-use crate::wire::Query;
+use crate::sessions::{Administrator, CurrentAccount};
+use crate::wire::{Json, Query};
 
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 const MAX_LINES: usize = 500;
+const MAX_TROUBLE: u32 = 1_000;
 /// Half-hours that the chart of a month draws as one.
 const TOGETHER: Millis = 12;
 
@@ -141,6 +144,8 @@ pub struct Health {
     /// Bytes.
     memory: u64,
     disk_left: u64,
+    /// When `entrenous backup` last ran here to its end.
+    backup_at: Option<Millis>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -203,7 +208,32 @@ async fn health(app: &App) -> Health {
         queue: app.writer.waiting(),
         memory: resident().unwrap_or(0),
         disk_left: room_left(&data).unwrap_or(0),
+        backup_at: archive::last_backup(&app.config.storage),
     }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Trouble {
+    /// How many messages this browser could not open, 1 to 1,000.
+    unopened: u32,
+}
+
+/// Say that something went wrong here: how often, and nothing of what or whose.
+#[utoipa::path(post, path = "/trouble", tag = "session", request_body = Trouble, responses(
+    (status = 204), (status = "default", body = Problem)))]
+pub async fn trouble(
+    _: CurrentAccount,
+    address: ClientAddress,
+    State(app): State<App>,
+    Json(Trouble { unopened }): Json<Trouble>,
+) -> Result<StatusCode> {
+    app.limits.look(&address)?;
+    if !(1..=MAX_TROUBLE).contains(&unopened) {
+        return Err(Code::BadRequest.into());
+    }
+    app.meters.unopened(unopened);
+    Ok(StatusCode::NO_CONTENT)
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -11,12 +11,13 @@ use sea_orm::{
     QuerySelect, QueryTrait,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::erasure;
 use crate::error::{Code, Problem, Result};
 use crate::schema::tables::{accounts, search_terms};
 use crate::sessions::CurrentAccount;
@@ -53,12 +54,31 @@ pub struct Person {
     pub bio: String,
     /// Names a picture under `/api/avatars/`.
     pub avatar: Option<Uuid>,
+    /// The account was erased: nothing is known of it but its id.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
+}
+
+impl Person {
+    /// Who had this account, which was erased.
+    pub fn gone(id: Uuid) -> Self {
+        let none = String::new;
+        Self {
+            id,
+            handle: none(),
+            display_name: none(),
+            status: none(),
+            bio: none(),
+            avatar: None,
+            gone: true,
+        }
+    }
 }
 
 impl From<accounts::Model> for Person {
     fn from(account: accounts::Model) -> Self {
         let accounts::Model { id, handle, display_name, status, bio, avatar, .. } = account;
-        Self { id, handle, display_name, status, bio, avatar }
+        Self { id, handle, display_name, status, bio, avatar, gone: false }
     }
 }
 
@@ -142,19 +162,29 @@ pub async fn person(
     State(app): State<App>,
     Path(account): Path<Uuid>,
 ) -> Result<axum::Json<Person>> {
-    Ok(axum::Json(load(app.db.read(), account).await?))
+    Ok(axum::Json(by_id(app.db.read(), [account]).await?.remove(&account).ok_or(Code::NotFound)?))
 }
 
+/// Somebody who has an account.
 pub async fn load(db: &impl ConnectionTrait, account: Uuid) -> Result<Person> {
     Ok(accounts::Entity::find_by_id(account).one(db).await?.ok_or(Code::NotFound)?.into())
 }
 
+/// These people, also those whose account was erased.
 pub async fn by_id(
     db: &impl ConnectionTrait,
     ids: impl IntoIterator<Item = Uuid>,
 ) -> Result<HashMap<Uuid, Person>> {
-    let rows = accounts::Entity::find().filter(accounts::Column::Id.is_in(ids)).all(db).await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.into())).collect())
+    let mut ids: HashSet<Uuid> = ids.into_iter().collect();
+    let rows =
+        accounts::Entity::find().filter(accounts::Column::Id.is_in(ids.iter().copied())).all(db).await?;
+    let mut people: HashMap<Uuid, Person> = rows.into_iter().map(|row| (row.id, row.into())).collect();
+    ids.retain(|id| !people.contains_key(id));
+    if !ids.is_empty() {
+        let gone = erasure::gone(db, ids.into_iter().collect()).await?;
+        people.extend(gone.into_iter().map(|id| (id, Person::gone(id))));
+    }
+    Ok(people)
 }
 
 /// Make an account findable under its present names.
@@ -362,6 +392,7 @@ mod tests {
             status: String::new(),
             bio: String::new(),
             avatar: None,
+            gone: false,
         };
         let words = words_of(query);
         !words.is_empty() && matches_all(&person, &words)

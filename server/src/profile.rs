@@ -1,42 +1,28 @@
 //! One's own profile: names, words about oneself, and the picture.
 
-use std::io::Cursor;
-
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::header;
 use axum::response::IntoResponse;
-use image::codecs::jpeg::JpegEncoder;
-use image::imageops::FilterType;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use serde::Deserialize;
-use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::accounts::{Me, check_display_name, me};
 use crate::app::App;
 use crate::conversations;
-use crate::error::{Code, Error, Problem, Result};
+use crate::error::{Code, Problem, Result};
 use crate::event::Event;
 use crate::people;
+use crate::pictures;
 use crate::schema::tables::{accounts, avatars};
 use crate::sessions::CurrentAccount;
 use crate::wire::{Json, Path};
 
-pub const MAX_AVATAR_BYTES: usize = 8 << 20;
-/// Sharp at the largest size it is shown, on a screen of double density.
-const AVATAR_PIXELS: u32 = 384;
 const MAX_STATUS: usize = 100;
 const MAX_BIO: usize = 1_000;
-
-/// A picture is decoded in memory, so this bounds what one small file can unfold to, and only one is decoded
-/// at a time.
-const MAX_DECODED_BYTES: u64 = 192 << 20;
-const MAX_SIDE: u32 = 10_000;
-static DECODING: Semaphore = Semaphore::const_new(1);
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -83,8 +69,7 @@ pub async fn set_avatar(
     file: Result<axum::body::Bytes, BytesRejection>,
 ) -> Result<axum::Json<Me>> {
     let file = file.map_err(|_| Code::TooLarge)?;
-    let _turn = DECODING.acquire().await.map_err(Error::internal)?;
-    let jpeg = tokio::task::spawn_blocking(move || re_encode(&file)).await.map_err(Error::internal)??;
+    let jpeg = pictures::store_anew(file, pictures::avatar).await?;
     let avatar = avatars::Model { id: app.clock.new_id(), account: current.account, jpeg };
     save(&app, &current, async |tx, account| {
         account.avatar = Some(avatar.id);
@@ -178,35 +163,4 @@ fn check_words(text: &str, most: usize, plain: impl Fn(&str) -> bool) -> Result<
     } else {
         Err(Code::BadProfile.into())
     }
-}
-
-fn re_encode(file: &[u8]) -> Result<Vec<u8>> {
-    let picture = decode(file).ok_or(Code::NotAnImage)?;
-    let square = picture.resize_to_fill(AVATAR_PIXELS, AVATAR_PIXELS, FilterType::CatmullRom).into_rgba8();
-    let mut on_white = image::RgbImage::from_pixel(AVATAR_PIXELS, AVATAR_PIXELS, image::Rgb([255; 3]));
-    for (x, y, pixel) in square.enumerate_pixels() {
-        let [r, g, b, a] = pixel.0.map(u32::from);
-        let over = |c: u32| ((c * a + 255 * (255 - a)) / 255) as u8;
-        on_white.put_pixel(x, y, image::Rgb([over(r), over(g), over(b)]));
-    }
-    let mut jpeg = Vec::new();
-    on_white.write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, 85)).map_err(Error::internal)?;
-    Ok(jpeg)
-}
-
-fn decode(file: &[u8]) -> Option<DynamicImage> {
-    let mut reader = ImageReader::new(Cursor::new(file)).with_guessed_format().ok()?;
-    if !matches!(reader.format()?, ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP) {
-        return None;
-    }
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_DECODED_BYTES);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder().ok()?;
-    let orientation = decoder.orientation().ok()?;
-    let mut picture = DynamicImage::from_decoder(decoder).ok()?;
-    picture.apply_orientation(orientation);
-    Some(picture)
 }

@@ -4,20 +4,25 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::ActiveValue::Set;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::audit::{self, Act};
 use crate::clock::{DAY, Millis};
 use crate::error::{Code, Error, Problem, Result};
 use crate::messages::MAX_ENVELOPE_BYTES;
 use crate::people::{self, Person};
 use crate::schema::tables::{messages, reported_messages as disclosed, reports as table};
 use crate::sessions::{Administrator, CurrentAccount};
-use crate::wire::{Json, Query};
+use crate::wire::{Json, Path, Query};
 
 /// 50 of the longest texts, even if JSON doubled them.
 pub const MAX_REPORT_BYTES: usize = 5 << 20;
@@ -101,6 +106,7 @@ pub async fn report(
         reason: reason.name().to_owned(),
         note: note.clone(),
         created_at,
+        closed_at: None,
     };
     app.db
         .write(async |tx| {
@@ -179,6 +185,8 @@ pub struct Report {
     reason: Reason,
     note: String,
     created_at: Millis,
+    /// When an administrator was done with it.
+    closed_at: Option<Millis>,
     /// The server has checked that `account` sent these; what they say is the reporter's word.
     messages: Vec<ReportedMessage>,
 }
@@ -195,6 +203,9 @@ pub struct Reports {
 pub struct ReportsPage {
     /// The last page's `next`.
     before: Option<Uuid>,
+    /// Those that an administrator is done with, instead of the others.
+    #[serde(default)]
+    closed: bool,
 }
 
 /// What was reported, the latest first; for administrators.
@@ -208,14 +219,48 @@ pub async fn reports(
     let db = app.db.read();
     // Ids are in the order of time.
     let before = page.before.map(|before| table::Column::Id.lt(before));
+    let closed = table::Column::ClosedAt;
+    let those = if page.closed { closed.is_not_null() } else { closed.is_null() };
     let rows = table::Entity::find()
-        .filter(Condition::all().add_option(before))
+        .filter(Condition::all().add(those).add_option(before))
         .order_by_desc(table::Column::Id)
         .limit(PAGE)
         .all(db)
         .await?;
     let next = rows.last().filter(|_| rows.len() as u64 == PAGE).map(|row| row.id);
     Ok(axum::Json(Reports { reports: with_all(db, rows).await?, next }))
+}
+
+/// One is done with a report; or it is open again.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportState {
+    closed: bool,
+}
+
+/// Be done with a report, or open it again. What was done about it is written down by itself.
+#[utoipa::path(put, path = "/reports/{report}", tag = "people", request_body = ReportState,
+    params(("report" = Uuid, Path)), responses((status = 204), (status = "default", body = Problem)))]
+pub async fn close_report(
+    administrator: Administrator,
+    State(app): State<App>,
+    Path(report): Path<Uuid>,
+    Json(ReportState { closed }): Json<ReportState>,
+) -> Result<StatusCode> {
+    app.db
+        .write(async |tx| {
+            let row = table::Entity::find_by_id(report).one(tx).await?.ok_or(Code::NotFound)?;
+            if row.closed_at.is_some() == closed {
+                return Ok(());
+            }
+            let (account, reason) = (row.account, row.reason.clone());
+            let closed_at = Set(closed.then(|| app.clock.now()));
+            table::ActiveModel { closed_at, ..row.into() }.update(tx).await?;
+            let act = if closed { Act::ReportClosed } else { Act::ReportOpened };
+            audit::record(tx, &app, (&administrator).into(), act, Some(account), &reason).await
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn with_all(db: &impl ConnectionTrait, rows: Vec<table::Model>) -> Result<Vec<Report>> {
@@ -234,6 +279,7 @@ async fn with_all(db: &impl ConnectionTrait, rows: Vec<table::Model>) -> Result<
             reason: Reason::named(&row.reason),
             note: row.note,
             created_at: row.created_at,
+            closed_at: row.closed_at,
             messages: messages.remove(&row.id).unwrap_or_default(),
         })
     };

@@ -6,8 +6,10 @@ pub mod tables;
 mod engine;
 mod m2026_11_28_first;
 mod m2026_11_29_administration;
+mod m2026_11_29_erasures;
 mod m2026_11_29_indicators;
 mod m2026_11_29_resets;
+mod m2026_11_29_retention;
 mod m2026_11_29_second_factor;
 mod m2026_11_29_sessions;
 
@@ -15,7 +17,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, Statem
 use sea_orm_migration::{MigrationTrait, MigratorTrait, seaql_migrations};
 
 /// Every table that a migration ever made, by name. What a backup holds and a move carries over.
-pub const TABLES: [&str; 32] = [
+pub const TABLES: [&str; 33] = [
     "accounts",
     "activity",
     "audit",
@@ -25,6 +27,7 @@ pub const TABLES: [&str; 32] = [
     "conversations",
     "delays",
     "epochs",
+    "erasures",
     "expiring",
     "handshakes",
     "invitations",
@@ -61,6 +64,8 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_29_second_factor::Migration),
             Box::new(m2026_11_29_indicators::Migration),
             Box::new(m2026_11_29_resets::Migration),
+            Box::new(m2026_11_29_erasures::Migration),
+            Box::new(m2026_11_29_retention::Migration),
         ]
     }
 }

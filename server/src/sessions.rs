@@ -251,6 +251,7 @@ pub struct OwnSessions {
     pub sessions: Vec<OwnSession>,
     /// As in `Me`.
     pub secured_at: Millis,
+    pub erase_at: Option<Millis>,
     pub second_factor: SecondFactor,
 }
 
@@ -267,10 +268,11 @@ pub async fn sessions(current: CurrentAccount, State(app): State<App>) -> Result
         .all(app.db.read())
         .await?;
     let own = |row| OwnSession::of(row, Some(current.session));
-    let secured_at = account.ok_or(Code::SignedOut)?.secured_at;
+    let account = account.ok_or(Code::SignedOut)?;
     Ok(Json(OwnSessions {
         sessions: rows.into_iter().map(own).collect(),
-        secured_at,
+        secured_at: account.secured_at,
+        erase_at: account.erase_at,
         second_factor: SecondFactor::of(app.db.read(), current.account).await?,
     }))
 }

@@ -17,6 +17,11 @@ pub async fn load<T: DeserializeOwned + Default>(db: &impl ConnectionTrait, name
     }
 }
 
+pub async fn forget(tx: &impl ConnectionTrait, name: &str) -> Result<()> {
+    table::Entity::delete_by_id(name).exec(tx).await?;
+    Ok(())
+}
+
 pub async fn keep<T: Serialize>(tx: &impl ConnectionTrait, name: &str, document: &T) -> Result<()> {
     let value = serde_json::to_vec(document).map_err(Error::internal)?;
     let row = table::ActiveModel { name: Set(name.to_owned()), value: Set(value.clone()) };

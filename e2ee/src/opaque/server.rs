@@ -77,6 +77,11 @@ impl ServerSetup {
         boxes::open(&self.key(), label, aad, sealed)
     }
 
+    /// The same 32 bytes for the same value, from which nobody without the server's key finds the value, or tries one.
+    pub fn tag(&self, label: &str, value: &[u8]) -> [u8; 32] {
+        *derive(&*self.key(), &enc(label, &[value]))
+    }
+
     fn key(&self) -> Key {
         derive(&self.to_bytes(), &enc("server-key", &[]))
     }

@@ -146,12 +146,14 @@ async fn one(
 }
 
 /// `cache`: KiB of pages that a connection may keep in memory.
-fn pragmas(journal: Journal, cache: i64) -> [(&'static str, String); 5] {
+fn pragmas(journal: Journal, cache: i64) -> [(&'static str, String); 6] {
     [
         ("journal_mode", journal.name().to_owned()),
         // Acknowledged means synced: NORMAL would lose the last commits in a power cut.
         ("synchronous", "FULL".to_owned()),
         ("cache_size", format!("-{cache}")),
+        // What is deleted is overwritten, and not only forgotten.
+        ("secure_delete", "ON".to_owned()),
         // There may be no place for temporary files: a container's root, an empty one.
         ("temp_store", "MEMORY".to_owned()),
         // The checkpointer's task.

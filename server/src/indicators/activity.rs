@@ -11,9 +11,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::csv::{Csv, date};
 use crate::app::App;
 use crate::clock::{DAY, Millis};
+use crate::csv::{Csv, date};
 use crate::error::Result;
 use crate::schema::tables::{accounts, activity};
 

@@ -7,9 +7,9 @@ use serde::Serialize;
 use std::collections::HashMap;
 use utoipa::ToSchema;
 
-use super::csv::{Csv, date};
 use crate::app::App;
 use crate::clock::{DAY, Millis};
+use crate::csv::{Csv, date};
 use crate::error::Result;
 use crate::schema::tables::{opinions, surveyed};
 

@@ -8,10 +8,10 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::csv::{Csv, date_and_hour};
 use super::pulse::Delays;
 use crate::app::App;
 use crate::clock::{DAY, HOUR, Millis, SECOND};
+use crate::csv::{Csv, date_and_hour};
 use crate::error::Result;
 use crate::schema::tables::delays;
 

@@ -52,6 +52,28 @@ table! {
         secured_at: i64,
         /// When everything that opened the account was lost, and its owner began anew; 0 if never.
         renewed_at: i64,
+        /// When it will be erased.
+        erase_at: Option<i64>,
+    }
+}
+
+table! {
+    /// Accounts that are to be erased, and those that were: what is left of them.
+    erasures = "erasures" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        account: Uuid,
+        /// Its owner asked for it; else an administrator.
+        by_owner: bool,
+        asked_at: i64,
+        begun_at: Option<i64>,
+        done_at: Option<i64>,
+        /// SHA-256 of the token by which its owner sees what became of it.
+        receipt: Option<Vec<u8>>,
+        /// Tells that the handle was taken, and not what it was (`e2ee::opaque::server::ServerSetup::tag`).
+        handle: Option<Vec<u8>>,
+        /// How many were erased, and how many conversations hold nothing of the account any more.
+        messages: i64,
+        conversations: i64,
     }
 }
 
@@ -214,6 +236,8 @@ table! {
         timer: i64,
         /// The message that set it; 0 for none.
         timer_seq: i64,
+        /// Messages before this one have disappeared, because they were kept long enough.
+        kept_from: i64,
     }
 }
 
@@ -370,6 +394,8 @@ table! {
         reason: String,
         note: String,
         created_at: i64,
+        /// When an administrator was done with it.
+        closed_at: Option<i64>,
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Before {
     version: Option<Uuid>,
     edits: i16,
     deleted: bool,
+    /// Its time is over already.
+    pub disappeared: bool,
     changed: bool,
     pub hidden: bool,
 }
@@ -101,6 +103,7 @@ const SELECT_BEFORE: &str =
 
 impl Before {
     fn read(row: &Row<'_>) -> Result<Self> {
+        let (deleted_at, expires_at) = (row.get::<Option<Millis>>(6)?, row.get::<Option<Millis>>(9)?);
         Ok(Self {
             seq: row.get(0)?,
             rev: row.get(1)?,
@@ -108,10 +111,11 @@ impl Before {
             id: row.get(3)?,
             version: row.get(4)?,
             edits: row.get(5)?,
-            deleted: row.get::<Option<Millis>>(6)?.is_some(),
+            deleted: deleted_at.is_some(),
+            disappeared: expires_at.is_some() && deleted_at >= expires_at,
             changed: row.get(7)?,
             hidden: row.get(8)?,
-            expires_at: row.get(9)?,
+            expires_at,
         })
     }
 }
@@ -162,8 +166,26 @@ fn delete(transaction: &Transaction<'_>, conversation: Uuid, before: &Before, at
     Ok(Done::Now)
 }
 
-/// Nothing that it ever said stays. What was deleted earlier only takes the time at which it disappears.
-pub fn erase(transaction: &Transaction<'_>, conversation: Uuid, before: &Before, at: Millis) -> Result<()> {
+/// Its time is over: if it had none, or a later one, this is it. What was deleted earlier only takes the time at which
+/// it disappears.
+pub fn disappear(
+    transaction: &Transaction<'_>,
+    conversation: Uuid,
+    before: &Before,
+    at: Millis,
+) -> Result<()> {
+    erase(transaction, conversation, before, at)?;
+    if before.expires_at != Some(at) {
+        transaction.execute(
+            "UPDATE messages SET expires_at = ? WHERE conversation = ? AND seq = ?",
+            params![at, conversation, before.seq],
+        )?;
+    }
+    Ok(())
+}
+
+/// Nothing that it ever said stays.
+fn erase(transaction: &Transaction<'_>, conversation: Uuid, before: &Before, at: Millis) -> Result<()> {
     for statement in [
         "DELETE FROM versions WHERE conversation = ? AND seq = ?",
         "DELETE FROM reactions WHERE conversation = ? AND seq = ?",

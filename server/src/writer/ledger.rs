@@ -403,7 +403,10 @@ impl Page<'_> {
             changes::undue(transaction, at, conversation, seq)?;
             let Some(state) = state(transaction, states, conversation)? else { continue };
             let Some(before) = changes::by_seq(transaction, conversation, seq)? else { continue };
-            changes::erase(transaction, conversation, &before, at)?;
+            if before.disappeared {
+                continue;
+            }
+            changes::disappear(transaction, conversation, &before, at)?;
             state.rev += 1;
             state.changed = true;
             if !before.hidden {

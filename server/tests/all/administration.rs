@@ -6,6 +6,7 @@ use entrenous::administration;
 use entrenous::audit::Actor;
 use entrenous::clock::{DAY, HOUR};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::support::{PASSWORD, Refusal, TestApp, raw_refusal, refused};
 
@@ -328,4 +329,73 @@ async fn everybody_can_read_what_was_done_to_their_own_account_and_to_no_other()
     assert_eq!((&own[0]["act"], &own[0]["administrator"]["id"]), (&json!("made_person"), &json!(admin.id())));
     assert_eq!((&own[1]["act"], &own[1]["by_command_line"]), (&json!("made_administrator"), &json!(true)));
     assert_eq!(journal(&admin).await.len(), 3);
+}
+
+#[tokio::test]
+async fn the_whole_journal_can_be_taken_away_as_a_table() {
+    let (app, admin, alice) = admin_and_alice().await;
+    let path = format!("/people/{}/sessions", alice.id());
+    for _ in 0..60 {
+        ask(&admin, "DELETE", &path, None).await;
+    }
+    let export = |by: &Client| {
+        app.request("GET".parse().unwrap(), "/api/administration/audit/export").bearer_auth(by.token()).send()
+    };
+    let answer = export(&admin).await.unwrap();
+    assert!(answer.headers()["content-disposition"].to_str().unwrap().contains("journal-"));
+    let table = answer.text().await.unwrap();
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 61, "more than one page, and a head");
+    assert!(lines[1].contains("sessions_ended") && lines[1].contains(alice.handle()), "{}", lines[1]);
+    let alice = Client::log_in(&app.url, alice.handle(), PASSWORD).await.unwrap();
+    assert_eq!(export(&alice).await.unwrap().status(), 403);
+}
+
+#[tokio::test]
+async fn a_logo_is_shown_to_all_who_come_until_it_is_replaced_or_taken_away() {
+    let (app, admin, alice) = admin_and_alice().await;
+    let picture = |side: u32| {
+        let mut png = std::io::Cursor::new(Vec::new());
+        image::RgbaImage::from_pixel(side, side / 2, image::Rgba([200, 0, 0, 90]))
+            .write_to(&mut png, image::ImageFormat::Png)
+            .unwrap();
+        png.into_inner()
+    };
+    let give = async |by: &Client, bytes: Vec<u8>| {
+        let put = app.request("PUT".parse().unwrap(), "/api/administration/organisation/logo");
+        put.bearer_auth(by.token()).body(bytes).send().await.unwrap()
+    };
+    let shown = async || {
+        let config = app.request("GET".parse().unwrap(), "/api/config").send().await.unwrap();
+        config.json::<Value>().await.unwrap()["logo"].clone()
+    };
+    let logo = async |id: &Value| {
+        let path = format!("/api/logo/{}", id.as_str().unwrap());
+        app.request("GET".parse().unwrap(), &path).send().await.unwrap()
+    };
+    assert_eq!(shown().await, Value::Null);
+    assert_eq!(give(&alice, picture(100)).await.status(), 403);
+    assert_eq!(give(&admin, b"<svg onload=alert(1)>".to_vec()).await.status(), 422);
+    assert_eq!(give(&admin, picture(1_000)).await.status(), 200);
+    let first = shown().await;
+    let answer = logo(&first).await;
+    assert_eq!(answer.headers()["content-type"], "image/png");
+    let stored = image::load_from_memory(&answer.bytes().await.unwrap()).unwrap().into_rgba8();
+    assert_eq!((stored.width(), stored.height(), stored.get_pixel(3, 3)[3]), (256, 128, 90));
+
+    assert_eq!(give(&admin, picture(64)).await.status(), 200);
+    let second = shown().await;
+    assert_ne!(first, second);
+    assert_eq!(
+        (logo(&first).await.status(), logo(&second).await.status()),
+        (404.try_into().unwrap(), 200.try_into().unwrap())
+    );
+    // What is decided otherwise keeps it, and nobody names a picture that was never given.
+    decide(&admin, json!({"name": "Chorale"})).await;
+    assert_eq!(shown().await, second);
+    decide(&admin, json!({"logo": Uuid::now_v7()})).await;
+    assert_eq!(shown().await, second);
+    decide(&admin, json!({"logo": null})).await;
+    assert_eq!(shown().await, Value::Null);
+    assert_eq!(logo(&second).await.status(), 404);
 }

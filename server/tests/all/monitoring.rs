@@ -3,9 +3,9 @@
 use client::Client;
 use entrenous::clock::{DAY, HOUR, MINUTE};
 use entrenous::meters::Span;
-use entrenous::monitoring;
+use entrenous::{archive, monitoring};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{PASSWORD, TestApp, raw_refusal, refusal, refused};
@@ -118,4 +118,31 @@ async fn without_a_token_there_are_no_metrics_to_be_had() {
     let app = TestApp::start().await;
     let asked = app.request(Method::GET, "/metrics").bearer_auth(TOKEN).send().await.unwrap();
     assert_eq!(refusal(asked).await, refused(404, "not_found"));
+}
+
+#[tokio::test]
+async fn browsers_say_how_many_messages_they_could_not_open_and_nothing_else() {
+    let app = TestApp::start().await;
+    let admin = app.person("Admin").await;
+    let say =
+        async |by: &Client, body: Value| raw_refusal(by.raw("POST", "/trouble", Some(&body)).await.unwrap());
+    assert_eq!(say(&admin, json!({"unopened": 2})).await.0, 204);
+    assert_eq!(say(&admin, json!({"unopened": 5})).await.0, 204);
+    for body in [json!({"unopened": 0}), json!({"unopened": 1_001}), json!({"unopened": 1, "of": "Bob"})] {
+        assert_eq!(say(&admin, body).await, refused(400, "bad_request"));
+    }
+    assert_eq!(app.post("/api/trouble", &json!({"unopened": 1})).await, refused(401, "signed_out"));
+    note(&app, Span::Minute, Uuid::new_v4(), MINUTE).await;
+    assert_eq!(over(&admin, "hour").await["samples"][0]["unopened"], 7);
+}
+
+#[tokio::test]
+async fn the_page_says_when_the_last_backup_was_made() {
+    let app = TestApp::start().await;
+    let admin = app.person("Admin").await;
+    assert_eq!(over(&admin, "hour").await["health"]["backup_at"], Value::Null);
+    let (storage, now) = (&app.config.storage, app.clock.now());
+    let file = storage.data.join("backup");
+    archive::backup(storage, &file, None, now, &mut |_| ()).await.unwrap();
+    assert_eq!(over(&admin, "hour").await["health"]["backup_at"], now);
 }

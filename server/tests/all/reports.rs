@@ -153,3 +153,33 @@ async fn ten_reports_a_day_and_they_come_in_pages() {
     assert_eq!([notes(&first), notes(&second)].concat(), expected);
     assert_eq!(second["next"], Value::Null);
 }
+
+#[tokio::test]
+async fn an_administrator_is_done_with_a_report_and_can_open_it_again() {
+    let app = TestApp::start().await;
+    let (admin, alice, bob, _) = people(&app).await;
+    let body = json!({"account": bob.id(), "reason": "spam", "note": "", "messages": []});
+    assert_eq!(report(&alice, &body).await.0, 204);
+    let id = reports(&admin, "").await["reports"][0]["id"].as_str().unwrap().to_owned();
+    let state = async |by: &Client, closed: bool| {
+        let body = json!({ "closed": closed });
+        raw_refusal(by.raw("PUT", &format!("/reports/{id}"), Some(&body)).await.unwrap())
+    };
+    assert_eq!(state(&alice, true).await, refused(403, "not_administrator"));
+    // Pressed twice, it is once.
+    for _ in 0..2 {
+        assert_eq!(state(&admin, true).await.0, 204);
+    }
+    assert_eq!(reports(&admin, "").await["reports"], json!([]));
+    let closed = reports(&admin, "?closed=true").await;
+    assert_eq!(closed["reports"][0]["id"], json!(id));
+    assert!(closed["reports"][0]["closed_at"].as_i64().unwrap() > 0);
+    assert_eq!(state(&admin, false).await.0, 204);
+    assert_eq!(reports(&admin, "").await["reports"][0]["closed_at"], json!(null));
+    let (_, journal) = admin.raw("GET", "/administration/audit", None).await.unwrap();
+    let acts: Vec<_> = journal["entries"].as_array().unwrap().iter().map(|entry| &entry["act"]).collect();
+    assert_eq!(acts, ["report_opened", "report_closed"]);
+    let unknown = format!("/reports/{}", Uuid::now_v7());
+    let answer = admin.raw("PUT", &unknown, Some(&json!({"closed": true}))).await.unwrap();
+    assert_eq!(raw_refusal(answer), refused(404, "not_found"));
+}

@@ -188,6 +188,7 @@ export const en = {
     loading: 'Opening the messages…',
     start: (name: string) => `This is where your conversation with ${name} begins.`,
     startHint: 'Only the two of you can read it.',
+    kept: (days: number) => (days === 1 ? 'Messages are deleted after one day.' : `Messages are deleted after ${days} days.`),
     lost: 'Earlier messages were lost with your old keys.',
     noSuchMessage: 'This message does not exist, or is not shown to you.',
     newMessages: 'New messages',
@@ -330,6 +331,16 @@ export const en = {
     title: (name: string) => `Block ${name}?`,
     hint: 'You will no longer see anything this person writes to you, and they will not be told. What they write in the meantime will not be shown later either.',
     here: (name: string) => `You have blocked ${name}.`,
+  },
+  leaving: {
+    title: 'Delete my account',
+    receipt: 'Receipt',
+    gone: 'Deleted account',
+    here: 'This account was deleted, and everything that was written with it. What you wrote stays.',
+    soon: (date: string) =>
+      `Your account will be deleted on ${date}, with everything you have written.`,
+    stay: 'Keep my account',
+    stays: 'Your account stays.',
   },
   composer: {
     label: (name: string) => `Message to ${name}`,
@@ -544,6 +555,8 @@ export const en = {
     minutes: (n: number) => (n === 1 ? 'Try again in one minute.' : `Try again in ${n} minutes.`),
   },
   errors: {
+    account_erased: 'This account was deleted.',
+    asked_by_owner: 'This person asked for it, and only they can take it back.',
     handle_taken: 'This handle is taken. Please choose another one.',
     bad_handle: 'This handle cannot be used. Letters, digits, dots, dashes and underscores; 3 to 32 of them.',
     bad_display_name: 'This name cannot be used. 1 to 64 characters, please.',
@@ -604,7 +617,7 @@ export const en = {
     invitation_needed: 'Signing up here needs an invitation. Please ask an administrator for a link.',
     invitation_over: 'This invitation is used up, over, or was withdrawn. Please ask for another one.',
     last_administrator: 'Somebody must administer this server: first make somebody else an administrator.',
-    bad_organisation: 'The name has up to 40 characters, the welcome up to 2,000.',
+    bad_organisation: 'The name has up to 40 characters, the welcome up to 2,000. Days are 1 to 3,650.',
     bad_invitation:
       'Up to 500 invitations with notes of up to 200 characters, for 1 to 365 days and 1 to 10,000 people each.',
     not_administrator: 'Only administrators may do this.',

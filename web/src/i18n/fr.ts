@@ -181,6 +181,8 @@ export const fr: Texts = {
     loading: 'Ouverture des messages…',
     start: (name) => `Votre conversation avec ${name} commence ici.`,
     startHint: 'Elle n’est lisible que par vous deux.',
+    kept: (days) =>
+      days <= 1 ? 'Les messages sont supprimés après un jour.' : `Les messages sont supprimés après ${days} jours.`,
     lost: 'Les messages antérieurs ont été perdus avec vos anciennes clés.',
     noSuchMessage: 'Ce message n’existe pas, ou ne vous est pas montré.',
     newMessages: 'Nouveaux messages',
@@ -328,6 +330,16 @@ export const fr: Texts = {
     title: (name) => `Bloquer ${name} ?`,
     hint: 'Vous ne verrez plus rien de ce que cette personne vous écrit, et elle n’en saura rien. Ce qu’elle écrira entre-temps ne sera pas montré plus tard non plus.',
     here: (name) => `Vous avez bloqué ${name}.`,
+  },
+  leaving: {
+    title: 'Supprimer mon compte',
+    receipt: 'Reçu',
+    gone: 'Compte supprimé',
+    here: 'Ce compte a été supprimé, avec tout ce qu’il avait écrit. Ce que vous avez écrit reste.',
+    soon: (date: string) =>
+      `Votre compte sera supprimé le ${date}, avec tout ce que vous avez écrit.`,
+    stay: 'Garder mon compte',
+    stays: 'Votre compte reste.',
   },
   composer: {
     label: (name) => `Message à ${name}`,
@@ -543,6 +555,8 @@ export const fr: Texts = {
     minutes: (n) => (n === 1 ? 'Réessayez dans une minute.' : `Réessayez dans ${n} minutes.`),
   },
   errors: {
+    account_erased: 'Ce compte a été supprimé.',
+    asked_by_owner: 'Cette personne l’a demandé : elle seule peut y renoncer.',
     handle_taken: 'Cet identifiant est déjà pris. Choisissez-en un autre.',
     bad_handle: 'Cet identifiant ne convient pas. De 3 à 32 lettres, chiffres, points, tirets ou tirets bas.',
     bad_display_name: 'Ce nom ne convient pas. De 1 à 64 caractères.',
@@ -605,7 +619,7 @@ export const fr: Texts = {
     invitation_needed: 'Il faut une invitation pour s’inscrire ici. Demandez un lien à un administrateur.',
     invitation_over: 'Cette invitation est épuisée, expirée ou retirée. Demandez-en une autre.',
     last_administrator: 'Ce serveur doit garder un administrateur : nommez d’abord quelqu’un d’autre.',
-    bad_organisation: 'Le nom compte 40 caractères au plus, le mot d’accueil 2 000.',
+    bad_organisation: 'Le nom compte 40 caractères au plus, le mot d’accueil 2 000. Les jours vont de 1 à 3 650.',
     bad_invitation:
       'Au plus 500 invitations, avec des notes de 200 caractères au plus, pour 1 à 365 jours et 1 à 10 000 personnes chacune.',
     not_administrator: 'Réservé aux administrateurs.',

@@ -36,6 +36,8 @@ export interface Told {
   ready(): void;
   /** The password was changed or recovered, or other sessions were ended, at this time. */
   secured(secured_at: number): void;
+  /** The account will be erased at this time, or will not. */
+  erasure(erase_at: number | null): void;
   /** What the person shares was changed, here or in another browser. */
   privacy(privacy: Privacy): void;
   /** For the other tabs. */
@@ -243,7 +245,10 @@ export class Desk {
       void this.refresh(this.wasReady);
       this.wasReady = true;
       void this.scheduled.refresh();
-      void this.sessions.refresh().then((at) => this.told.secured(at), ignored);
+      void this.sessions.refresh().then(({ secured_at, erase_at }) => {
+        this.told.secured(secured_at);
+        this.told.erasure(erase_at ?? null);
+      }, ignored);
       void this.receipts.resend();
       void this.preferences.refresh().catch(() => undefined);
       void this.outbox.drainAll().catch(() => undefined);
@@ -260,6 +265,8 @@ export class Desk {
       this.sessions.secondFactor = frame;
     } else if (frame.type === 'secured') {
       this.told.secured(frame.secured_at);
+    } else if (frame.type === 'erasure') {
+      this.told.erasure(frame.erase_at ?? null);
     } else if (frame.type === 'privacy') {
       this.told.privacy(frame.privacy);
     } else {

@@ -10,6 +10,10 @@ class Organisation {
   setupCodeNeeded = $state(false);
   /** Plain text of its own, for whoever is not signed in. */
   welcome = $state('');
+  /** Names its logo, a picture under `/api/logo/`. */
+  logo: string | null = $state(null);
+  /** After so many days messages disappear for all; none for ever. */
+  messagesDays: number | null = $state(null);
   private signUp: Config['sign_up'] = $state('open');
   // The server's limits, known here so that nothing too large sets out; it checks again.
   readonly messageBytes = 16 * 1024;
@@ -22,6 +26,8 @@ class Organisation {
     this.setupCodeNeeded = config.setup_code_needed;
     this.welcome = config.welcome;
     this.signUp = config.sign_up;
+    this.logo = config.logo ?? null;
+    this.messagesDays = config.messages_days ?? null;
     appearance.wear(config.accent ?? null);
     if (config.language) language.suggest(config.language);
   }

@@ -96,6 +96,8 @@ const PASSES: Record<ErrorCode | OwnCode, boolean> = {
   identity_changed: false,
   own_identity_mismatch: false,
   reset_expired: false,
+  account_erased: false,
+  asked_by_owner: false,
   conversation_with_oneself: false,
 
   // Of other requests than those that a message needs.

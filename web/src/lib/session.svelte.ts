@@ -263,6 +263,7 @@ export class Session {
         ready: () => void this.refreshPrivacy().catch(() => undefined),
         privacy: (privacy) => this.privacyChanged(privacy),
         secured: (secured_at) => this.secured(secured_at),
+        erasure: (erase_at) => this.erasureChanged(erase_at),
         tabs: (word) => this.tell(word),
       },
     );
@@ -280,6 +281,17 @@ export class Session {
     if (!this.me || secured_at <= this.me.secured_at) return;
     this.me = { ...this.me, secured_at };
     this.sessions.othersEnded();
+  }
+
+  /** The account will be erased at this time, or will not after all. */
+  erasureChanged(erase_at: number | null): void {
+    if (this.me) this.me = { ...this.me, erase_at };
+  }
+
+  /** Keep the account after all. */
+  async stay(): Promise<void> {
+    await api.stay();
+    this.erasureChanged(null);
   }
 
   private privacyChanged(privacy: Privacy): void {

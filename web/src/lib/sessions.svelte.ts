@@ -1,6 +1,6 @@
 /** The signed-in browsers of a person, and those among them that this one has not told of yet. */
 import { api } from './api/client';
-import type { OwnSession, SecondFactor } from './api/types';
+import type { OwnSession, OwnSessions, SecondFactor } from './api/types';
 
 /** The last log-in that was told of here, and the last change of the second factor. */
 const TOLD = 'log-in-told';
@@ -37,12 +37,12 @@ export class Sessions {
     return factor.changed_at > this.factorTold && factor.changed_at >= here.created_at ? factor : null;
   });
 
-  /** Returns when the account was last secured. */
-  async refresh(): Promise<number> {
-    const { sessions, secured_at, second_factor } = await api.sessions();
+  /** Returns when the account was last secured, and when it will be erased. */
+  async refresh(): Promise<Pick<OwnSessions, 'secured_at' | 'erase_at'>> {
+    const { sessions, second_factor, ...account } = await api.sessions();
     this.all = sessions;
     this.secondFactor = second_factor;
-    return secured_at;
+    return account;
   }
 
   begun(session: OwnSession): void {

@@ -1,12 +1,12 @@
 /** What only administrators ask of the server. */
-import { data, server } from '../../lib/api/client';
+import { data, picture, server } from '../../lib/api/client';
 import type { components } from '../../lib/api/schema';
 
 export type AuditEntry = components['schemas']['AuditEntry'];
 export type Report = components['schemas']['Report'];
 
 export type Account = components['schemas']['Account'];
-export type Which = 'all' | 'administrators' | 'suspended' | 'absent';
+export type Which = 'all' | 'administrators' | 'suspended' | 'leaving' | 'absent';
 export type Invitation = components['schemas']['Invitation'];
 export type NewInvitation = components['schemas']['NewInvitation'];
 export type Organisation = components['schemas']['Organisation'];
@@ -33,6 +33,8 @@ export const administration = {
   suspend: (account: string) => data(server.PUT('/administration/people/{account}/suspension', of(account))),
   resume: (account: string) =>
     data(server.DELETE('/administration/people/{account}/suspension', of(account))),
+  erase: (account: string) => data(server.PUT('/administration/people/{account}/erasure', of(account))),
+  keep: (account: string) => data(server.DELETE('/administration/people/{account}/erasure', of(account))),
   resetLink: (account: string) => data(server.POST('/administration/people/{account}/reset', of(account))),
   endSessions: (account: string) =>
     data(server.DELETE('/administration/people/{account}/sessions', of(account))),
@@ -42,6 +44,8 @@ export const administration = {
     data(server.GET('/administration/log', { params: { query } })),
   organisation: () => data(server.GET('/administration/organisation')),
   changeOrganisation: (body: Organisation) => data(server.PUT('/administration/organisation', { body })),
+  setLogo: (image: Blob) =>
+    data(server.PUT('/administration/organisation/logo', picture(image))),
   invitations: (before?: string) =>
     data(server.GET('/administration/invitations', { params: { query: { before } } })),
   invite: (body: { notes: string[]; uses: number; days: number }) =>
@@ -51,5 +55,8 @@ export const administration = {
   audit: (before?: string) => data(server.GET('/administration/audit', { params: { query: { before } } })),
   /** To one's own account: for everybody. */
   ownAudit: (before?: string) => data(server.GET('/audit', { params: { query: { before } } })),
-  reports: (before?: string) => data(server.GET('/reports', { params: { query: { before } } })),
+  reports: (query: { closed: boolean; before?: string }) =>
+    data(server.GET('/reports', { params: { query } })),
+  closeReport: (report: string, closed: boolean) =>
+    data(server.PUT('/reports/{report}', { params: { path: { report } }, body: { closed } })),
 };

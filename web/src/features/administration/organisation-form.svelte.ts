@@ -19,6 +19,14 @@ export class OrganisationForm {
     });
   }
 
+  async setLogo(image: Blob): Promise<void> {
+    await this.working(async () => {
+      this.decided = await administration.setLogo(image);
+      this.saved = true;
+      await organisation.load().catch(() => undefined);
+    });
+  }
+
   /** The rest stays as it is now, whoever changed it last. */
   async change(change: Partial<Organisation>): Promise<void> {
     await this.working(async () => {

@@ -3,7 +3,7 @@ import { Pages } from './pages.svelte';
 
 const PAUSE_MS = 250;
 
-export type Act = 'promote' | 'demote' | 'suspend' | 'resume' | 'endSessions' | 'reset';
+export type Act = 'promote' | 'demote' | 'suspend' | 'resume' | 'endSessions' | 'reset' | 'erase' | 'keep';
 
 /** The accounts, as they are searched for and filtered. */
 export class People {
@@ -55,14 +55,20 @@ const ACTS: Record<Exclude<Act, 'reset'>, (account: string) => Promise<unknown>>
   suspend: (account) => administration.suspend(account),
   resume: (account) => administration.resume(account),
   endSessions: (account) => administration.endSessions(account),
+  erase: (account) => administration.erase(account),
+  keep: (account) => administration.keep(account),
 };
 
+/** Those that one does not press in passing. */
+export const isGrave = (act: Act) => ['suspend', 'reset', 'erase'].includes(act);
+
 /** What can be done with an account as it is. */
-export function actsOn({ role, suspended_at, sessions }: Account): Act[] {
+export function actsOn({ role, suspended_at, sessions, erase_at }: Account): Act[] {
   return [
     ...(sessions > 0 ? (['endSessions'] as const) : []),
     'reset',
     role === 'administrator' ? 'demote' : 'promote',
     suspended_at ? 'resume' : 'suspend',
+    erase_at ? 'keep' : 'erase',
   ];
 }

@@ -7,6 +7,7 @@ export const sections: Record<Section, () => Promise<{ default: Component }>> = 
   people: () => import('./PeopleSection.svelte'),
   entry: () => import('./EntrySection.svelte'),
   presentation: () => import('./PresentationSection.svelte'),
+  retention: () => import('./RetentionSection.svelte'),
   monitoring: () => import('./MonitoringSection.svelte'),
   reports: () => import('./ReportsSection.svelte'),
   journal: () => import('./JournalSection.svelte'),

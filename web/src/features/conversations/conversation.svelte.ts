@@ -87,8 +87,10 @@ export class Conversation {
   get id(): string {
     return this.record.id;
   }
+  /** Who has an account no more has no name either. */
   get peer(): Person {
-    return this.record.peer;
+    const { peer } = this.record;
+    return peer.gone ? { ...peer, display_name: t.leaving.gone } : peer;
   }
   get pending(): Pending[] {
     return this.queue.pending;
@@ -604,6 +606,7 @@ export class Conversation {
 
   /** Whether the keys that the server shows are the ones that count here. */
   async checkIdentity(): Promise<void> {
+    if (this.peer.gone) return;
     try {
       await this.tools.keys.pin(this.peer);
       await this.tools.trust.look([this.peer.id]);

@@ -8,10 +8,11 @@ import type { Preferences } from '../../lib/preferences.svelte';
 import { Problem } from '../../lib/problem';
 import type { Receipts } from '../../lib/receipts';
 import type { Storage } from '../../lib/storage';
+import { unopened } from '../../lib/trouble';
 import type { Trust } from '../../lib/trust.svelte';
 import type { Vault } from '../../lib/vault';
 import type { OpenedMessage } from '../../lib/vault.calls';
-import { contentOf, emojiOf } from './content';
+import { contentOf, emojiOf, type Content } from './content';
 import type { Notices } from './notices.svelte';
 import { hasDisappeared, withoutLost, type Shown } from './timeline';
 
@@ -56,8 +57,12 @@ export async function openMessages(
     missing.forEach((message, at) => (opened[messages.indexOf(message)] = again[at] as OpenedMessage));
   }
   const shown = messages.map((message, at) => shownOf(message, opened[at] as OpenedMessage));
+  for (const { message, content } of shown) if (isTrouble(content)) unopened(message.id);
   return withoutLost(shown, tools.renewedAt());
 }
+
+/** That another identity is still to be accepted is said in the thread, and is nobody's fault. */
+const isTrouble = (content: Content) => content.type === 'unreadable' && content.reason !== 'identity_changed';
 
 const isMissing = (opened: OpenedMessage | undefined) =>
   [opened?.words, ...(opened?.reactions ?? [])].some(

@@ -62,6 +62,13 @@ interface Page {
 const to = (conversation: string) => ({ path: { conversation } });
 const about = (conversation: string, message: string) => ({ path: { conversation, message } });
 
+/** A picture as a body: the description of the API knows bytes only as a list of numbers. */
+export const picture = (image: Blob) => ({
+  body: image as unknown as number[],
+  bodySerializer: () => image,
+  headers: { 'Content-Type': image.type },
+});
+
 /** The server's routes, one function each. */
 export const api = {
   /** Any request may be the one that learns that the session is over. */
@@ -95,6 +102,9 @@ export const api = {
   credentialsStart: (body: { request: string; registration?: string }) =>
     data(server.POST('/credentials/start', { body })),
   credentialsFinish: (body: CredentialsFinish) => data(server.POST('/credentials/finish', { body })),
+  leave: (body: { login: string; finalization: string }) => data(server.POST('/erasure', { body })),
+  stay: () => data(server.DELETE('/erasure')),
+  receipt: (token: string) => data(server.POST('/receipts', { body: { token } })),
   sessions: () => data(server.GET('/sessions')),
   endSession: (session: string) =>
     data(server.DELETE('/sessions/{session}', { params: { path: { session } } })),
@@ -104,15 +114,7 @@ export const api = {
 
   updateProfile: (body: { display_name?: string; status?: string; bio?: string }) =>
     data(server.PATCH('/profile', { body })),
-  setAvatar: (image: Blob) =>
-    data(
-      server.PUT('/profile/avatar', {
-        // The description of the API knows bytes only as a list of numbers.
-        body: image as unknown as number[],
-        bodySerializer: () => image,
-        headers: { 'Content-Type': image.type },
-      }),
-    ),
+  setAvatar: (image: Blob) => data(server.PUT('/profile/avatar', picture(image))),
   removeAvatar: () => data(server.DELETE('/profile/avatar')),
   privacy: () => data(server.GET('/privacy')),
   changePrivacy: (body: Partial<Privacy>) => data(server.PATCH('/privacy', { body })),
@@ -134,6 +136,8 @@ export const api = {
   unblock: (account: string) => data(server.DELETE('/blocks/{account}', { params: { path: { account } } })),
 
   report: (body: NewReport) => data(server.POST('/reports', { body })),
+
+  trouble: (body: { unopened: number }) => data(server.POST('/trouble', { body })),
 
   vault: async () => (await data(server.GET('/vault'))) as Vault,
   /** Undefined when there is none after the one that is known. */

@@ -15,8 +15,11 @@ export type RecoveryFinish = Schemas['RecoveryFinish'];
 export type ResetFinish = Schemas['ResetFinish'];
 /** One of one's signed-in browsers. */
 export type OwnSession = Schemas['OwnSession'];
+export type OwnSessions = Schemas['OwnSessions'];
 /** What log-ins to one's account ask for beside the password. */
 export type SecondFactor = Schemas['SecondFactor'];
+/** One's account is to be erased. */
+export type Leaving = Schemas['ErasureAsked'];
 export type BackupCodes = Schemas['BackupCodes'];
 export type Slot = Schemas['Slot'];
 export type Vault = Schemas['Vault'];

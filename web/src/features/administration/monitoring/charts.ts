@@ -92,6 +92,11 @@ export function drawings(samples: (Sample | null)[], length: number, locale: str
       say: number,
     },
     {
+      title: titles.unopened,
+      series: [{ label: series.unopened, values: each((s) => s.unopened) }],
+      say: number,
+    },
+    {
       title: titles.database,
       series: [{ label: series.database, values: each((s) => s.database_time) }],
       say: time,

@@ -8,6 +8,7 @@ export const fr: AdministrationTexts = {
     people: 'Personnes',
     entry: 'Inscription',
     presentation: 'Présentation',
+    retention: 'Conservation',
     reports: 'Signalements',
     monitoring: 'Surveillance',
     journal: 'Journal des actes',
@@ -120,10 +121,12 @@ export const fr: AdministrationTexts = {
       all: 'Tous',
       administrators: 'Administrateurs',
       suspended: 'Suspendus',
+      leaving: 'À supprimer',
       absent: 'Absents depuis 30 jours',
     },
     administrator: 'Administrateur',
     suspended: 'Suspendu',
+    leaves: (date: string) => `à supprimer le ${date}`,
     since: (date: string) => `depuis le ${date}`,
     seen: (date: string) => `vu pour la dernière fois le ${date}`,
     nowhere: 'connecté nulle part',
@@ -136,6 +139,8 @@ export const fr: AdministrationTexts = {
       resume: 'Rétablir l’accès',
       endSessions: 'Fermer les sessions',
       reset: 'Lien pour repartir de zéro',
+      erase: 'Supprimer le compte',
+      keep: 'Garder le compte',
     },
     hand: (name: string) =>
       `Remettez vous-même ce lien à ${name}, par une voie sûre. Il sert une seule fois, dans les 48 heures, et ne s’affiche que maintenant.`,
@@ -147,6 +152,9 @@ export const fr: AdministrationTexts = {
       suspend:
         'Toutes les sessions de cette personne se ferment aussitôt, et aucun mot de passe ne lui ouvre son compte tant que vous ne l’avez pas rétabli. Ce qu’on lui écrit attend. Rien n’est supprimé.',
       resume: 'Cette personne peut de nouveau se connecter et retrouve tout en l’état.',
+      erase:
+        'L’accès de cette personne se ferme aussitôt. Dans sept jours disparaît tout ce qui était à elle : le profil, les clés, et tout ce qu’elle a écrit, y compris dans les conversations des autres. D’ici là, vous pouvez y renoncer.',
+      keep: 'Le compte n’est pas supprimé. Si la décision était la vôtre, cette personne reste suspendue jusqu’à ce que vous rétablissiez son accès.',
       endSessions:
         'Cette personne devra se reconnecter dans chaque navigateur. Ce qu’elle écrit se poursuit sous de nouvelles clés.',
     },
@@ -187,6 +195,9 @@ export const fr: AdministrationTexts = {
     lead: 'L’apparence de la messagerie pour tout le monde. Elle change dès qu’une page est rechargée.',
     name: 'Nom',
     nameHint: 'Il figure dans le titre et sur la première page. Vide : celui de la configuration du serveur.',
+    logo: 'Choisir un logo',
+    noLogo: 'Sans logo',
+    logoHint: 'À la place de la marque. JPEG, PNG ou WebP, affiché dans un carré de 48 points.',
     accent: 'Couleur d’accent',
     accentHint:
       'Sous la forme #rrvvbb. Vide : celle de la configuration du serveur. Le texte y reste toujours lisible.',
@@ -195,6 +206,24 @@ export const fr: AdministrationTexts = {
     anyLanguage: 'Sans préférence',
     welcome: 'Mot d’accueil ou conditions',
     welcomeHint: 'Texte simple, sur les pages de connexion et d’inscription. 2 000 caractères au plus.',
+  },
+  retention: {
+    lead: 'Sans nombre, tout est gardé pour toujours.',
+    messages: 'Les messages',
+    messagesHint:
+      'Pendant combien de jours. Les plus anciens sont supprimés pour les deux personnes, avec les clés qui les ouvraient, et nul ne peut les rétablir. Chaque conversation le dit à son début.',
+    reports: 'Les signalements',
+    reportsHint: 'Pendant combien de jours, avec les messages qu’ils dévoilent.',
+    journal: 'Le journal',
+    journalHint: 'Pendant combien de jours on peut lire ce que les administrateurs ont fait.',
+    grace:
+      'Votre décision prend effet un jour plus tard : d’ici là, une erreur peut être corrigée.',
+    askTitle: 'Supprimer des messages ?',
+    ask: (days: number) =>
+      days <= 1
+        ? 'À partir de demain, tous les messages de plus d’un jour seront supprimés pour tout le monde, et pour toujours.'
+        : `À partir de demain, tous les messages de plus de ${days} jours seront supprimés pour tout le monde, et pour toujours.`,
+    does: 'Supprimer les anciens messages',
   },
   monitoring: {
     range: 'Période',
@@ -210,6 +239,7 @@ export const fr: AdministrationTexts = {
       requestTime: 'Temps de réponse d’une requête',
       batchTime: 'Temps d’enregistrement d’un lot',
       connections: 'Liaisons ouvertes',
+      unopened: 'Messages impossibles à ouvrir',
       signIns: 'Connexions de comptes',
       database: 'Réponse de la base de données',
       queue: 'En attente d’enregistrement',
@@ -224,6 +254,7 @@ export const fr: AdministrationTexts = {
       connections: 'au plus',
       begun: 'commencées',
       letIn: 'abouties',
+      unopened: 'signalés par les navigateurs',
       database: 'au pire',
       queue: 'au plus',
       memory: 'utilisée',
@@ -232,6 +263,8 @@ export const fr: AdministrationTexts = {
     health: {
       database: 'Base de données',
       silent: 'ne répond pas',
+      backup: 'Dernière sauvegarde',
+      never: 'aucune ici',
       stores: 'Enregistre les messages',
       yes: 'oui',
       no: 'non : voir le journal technique',
@@ -251,8 +284,15 @@ export const fr: AdministrationTexts = {
     lead: 'Ce que des personnes vous ont signalé. Il est vérifié que la personne signalée a bien envoyé ces messages ; leur contenu repose sur la parole de qui les signale.',
     by: (name: string, handle: string) => `Signalé par ${name} (${handle})`,
     disclosed: 'Messages communiqués avec le signalement',
+    which: 'Lesquels',
+    filters: { open: 'À traiter', closed: 'Classés' },
+    suspend: 'Suspendre ce compte',
+    close: 'Classer',
+    reopen: 'Rouvrir',
+    closed: (date: string) => `Classé le ${date}.`,
   },
   journal: {
+    export: 'Tout le journal (CSV)',
     lead: 'Tout ce que les administrateurs ont fait. Rien n’y est jamais modifié ; chaque personne peut lire dans ses réglages ce qui concerne son compte.',
     acts: {
       settings_changed: 'a modifié les réglages',
@@ -264,6 +304,10 @@ export const fr: AdministrationTexts = {
       invited: 'a créé des invitations :',
       invitation_revoked: 'a retiré une invitation :',
       reset_link_made: 'a fait un lien de nouveau départ pour',
+      erasure_decided: 'a décidé de supprimer',
+      erasure_undone: 'a décidé de garder',
+      report_closed: 'a classé un signalement au sujet de',
+      report_opened: 'a rouvert un signalement au sujet de',
       other: 'a fait quelque chose que cette version ne connaît pas',
     },
   },

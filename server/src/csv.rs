@@ -1,8 +1,11 @@
 //! Tables for a spreadsheet: RFC 4180, in UTF-8 with the mark by which Excel knows it.
 
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use time::OffsetDateTime;
 
-use crate::clock::{DAY, HOUR, Millis, SECOND};
+use crate::clock::{DAY, HOUR, MINUTE, Millis, SECOND};
+use crate::error::{Error, Result};
 
 pub struct Csv(String);
 
@@ -35,6 +38,16 @@ impl Csv {
     }
 }
 
+/// A table as a file, which has the day in its name.
+pub fn file(name: &str, now: Millis, table: String) -> Result<Response> {
+    let disposition = format!("attachment; filename=\"{name}-{}.csv\"", date(now));
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
+        (header::CONTENT_DISPOSITION, HeaderValue::from_str(&disposition).map_err(Error::internal)?),
+    ];
+    Ok((headers, table).into_response())
+}
+
 /// In quotes; and where a spreadsheet would calculate with it, with an apostrophe in front, which says that it is text.
 fn cell(text: &str) -> String {
     let begins_formula =
@@ -49,6 +62,13 @@ pub fn date(at: Millis) -> String {
     OffsetDateTime::from_unix_timestamp(at.div_euclid(SECOND))
         .map(|moment| moment.date().to_string())
         .unwrap_or_default()
+}
+
+/// To the second, in UTC.
+pub fn date_and_time(at: Millis) -> String {
+    let of_day = at.rem_euclid(DAY);
+    let (hour, minute, second) = (of_day / HOUR, of_day % HOUR / MINUTE, of_day % MINUTE / SECOND);
+    format!("{}T{hour:02}:{minute:02}:{second:02}Z", date(at))
 }
 
 pub fn date_and_hour(at: Millis) -> String {
@@ -82,6 +102,7 @@ mod tests {
         {
             assert_eq!(date(day * DAY), expected);
         }
+        assert_eq!(date_and_time(20_786 * DAY + 7 * HOUR + 65_004), "2026-11-29T07:01:05Z");
         assert_eq!(date_and_hour(20_786 * DAY + 7 * HOUR + 5), "2026-11-29T07:00Z");
     }
 }
