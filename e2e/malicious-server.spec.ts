@@ -123,18 +123,13 @@ test('what a page has seen is not undone, and nonsense on the line does not brea
   for (const text of ['to be deleted', 'first words']) await expect(alice.bubble(bob, text)).toHaveCount(0);
   await axeFindsNothing(alice.page, 'a server that takes back what it said');
 
-  // A kind that is not known yet is nothing; all the others end the line, and the page opens another.
+  // A kind that is not known yet is nothing; all the others end the line, and the page opens another, each time later.
+  // What else counts as nonsense: web/src/lib/api/answers.test.ts.
   const nonsense = [
     'no JSON',
     'null',
-    '[]',
-    '{"type":7}',
     '{"type":"message"}',
-    JSON.stringify({ type: 'message', message: { ...kept, seq: 'many' } }),
-    JSON.stringify({ type: 'message', message: { ...kept, sent_at: 9e15 } }),
     JSON.stringify({ type: 'receipt', conversation, account: kept.sender, delivered: 'all', read: -1 }),
-    '{"type":"ready","server_time":"noon"}',
-    '{"type":"profile","person":{}}',
   ];
   for (const said of nonsense) {
     const count = sockets.length;
@@ -285,7 +280,7 @@ test('a keyring that is withheld or wrong is not needed, and false grants open n
       epochs: epochs.map(bend),
     }));
     await page.reload();
-    await expect(there.bubble(bob, en.thread.instead.unreadable)).toBeVisible();
+    await expect(there.bubble(bob, en.thread.instead.unreadable).first()).toBeVisible();
     await expect(there.bubble(bob, 'from Bob')).toHaveCount(0);
     await there.write(bob, 'my own words');
     const refused = page.getByRole('group', { name: en.thread.refusals['bad_grant'] });

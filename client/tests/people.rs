@@ -436,11 +436,8 @@ async fn nobody_is_taken_for_the_one_that_one_writes_with() {
     let writer = liar.log_in("alice").await;
     let carols = carol.id().to_string();
     liar.tell(move |path, answer| {
-        let all = match path.split('?').next() {
-            Some("/api/conversations") if answer["peer"].is_null() => answer["conversations"].as_array_mut(),
-            _ => None,
-        };
-        let one = all.and_then(|all| all.first_mut()).unwrap_or(answer);
+        let in_list = path.split('?').next() == Some("/api/conversations") && answer["peer"].is_null();
+        let one = if in_list { &mut answer["conversations"][0] } else { answer };
         if !one["peer"].is_null() {
             one["peer"]["id"] = carols.clone().into();
         }
