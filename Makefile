@@ -15,7 +15,7 @@ rust-of = $(shell find $(1) -name '*.rs' -o -name Cargo.toml)
 web-sources := $(shell find web/src web/public web/index.html web/vite.config.ts web/emoji-data.ts web/svelte.config.js \
   -type f -not -path 'web/src/generated/*')
 
-.PHONY: run dev test check test-rust test-web e2e test-mariadb test-postgres test-cluster test-pythonanywhere bench bench-search api dist test-dist clean
+.PHONY: run dev test check test-rust test-web e2e test-mariadb test-postgres test-cluster test-pythonanywhere bench bench-search fuzz api dist test-dist clean
 
 run: server
 	$(server) serve --listen $(LISTEN) --data $(DATA)
@@ -101,6 +101,22 @@ bench: $(web-out)
 bench-search: server e2e/node_modules/.stamp target/chromium.stamp
 	cargo build --package client --example fill
 	cd e2e && npx playwright test --config measure/playwright.config.ts
+
+# ── Bytes that nobody meant: docs/development.md ─────────────────────────────────────────────────────────────
+
+# Each parser for SECONDS= (20), or one of them with ONLY=; it ends at the first crash, with the bytes that did it. No
+# sanitizer, which the stable toolchain does not have: the code is safe Rust, where a mistake is a panic.
+fuzzed := $(if $(ONLY),$(ONLY),$(patsubst fuzz/fuzz_targets/%.rs,%,$(wildcard fuzz/fuzz_targets/*.rs)))
+fuzz-run := PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo fuzz
+fuzz-flags := --fuzz-dir fuzz --sanitizer none --target-dir target/fuzz
+fuzz: target/tools/bin/cargo-fuzz $(web-out)
+	cargo run --quiet --package e2ee --all-features --example seeds -- target/fuzz/corpus
+	$(fuzz-run) build $(fuzz-flags)
+	@for target in $(fuzzed); do \
+	  echo "── $$target" && mkdir -p target/fuzz/corpus/$$target && \
+	  $(fuzz-run) run $(fuzz-flags) $$target target/fuzz/corpus/$$target -- \
+	    -max_total_time=$(if $(SECONDS),$(SECONDS),20) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 || exit 1; \
+	done
 
 # ── To give away: docs/self-hosting.md ───────────────────────────────────────────────────────────────────────
 
@@ -199,6 +215,9 @@ target/musl.stamp: rust-toolchain.toml
 
 target/tools/bin/cargo-cyclonedx:
 	cargo install cargo-cyclonedx --version 0.5.9 --locked --root target/tools
+
+target/tools/bin/cargo-fuzz:
+	cargo install cargo-fuzz --version 0.13.1 --locked --root target/tools
 
 # Time that passes while nobody waits for it.
 target/faketime.stamp:

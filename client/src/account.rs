@@ -379,11 +379,15 @@ impl Client {
     async fn load_keyring(&self) -> Result<()> {
         let mut cursor = None;
         loop {
-            let page: Keyring = self.api().get(&format!("/keyring{}", query([("cursor", cursor)]))).await?;
+            let path = format!("/keyring{}", query([("cursor", cursor.clone())]));
+            let page: Keyring = self.api().get(&path).await?;
             let entries: Vec<e2ee::KeyringEntry> = page.entries.into_iter().map(Into::into).collect();
             self.keychain().await.load_keyring(&entries);
             if page.next.is_none() {
                 return Ok(());
+            }
+            if page.next == cursor {
+                return Err(Error::nonsense("a keyring without an end"));
             }
             cursor = page.next;
         }

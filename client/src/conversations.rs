@@ -81,11 +81,28 @@ impl Client {
 
     /// The conversation with a person: the one there is, or a new one.
     pub async fn open_conversation(&self, with: Uuid) -> Result<Conversation> {
-        self.api().post("/conversations", &json!({"with": with})).await
+        let opened: Conversation = self.api().post("/conversations", &json!({"with": with})).await?;
+        let id = opened.id;
+        if opened.peer.id != with {
+            return Err(Error::nonsense("a conversation with somebody else"));
+        }
+        self.checked(opened, id).await
     }
 
     pub async fn conversation(&self, id: Uuid) -> Result<Conversation> {
-        self.api().get(&format!("/conversations/{id}")).await
+        let served = self.api().get(&format!("/conversations/{id}")).await?;
+        self.checked(served, id).await
+    }
+
+    /// Whose a conversation is follows from its two people: nobody else is taken for the one that one writes with.
+    async fn checked(&self, mut served: Conversation, id: Uuid) -> Result<Conversation> {
+        if served.id != id || self.keychain().await.conversation_id(served.peer.id) != id {
+            return Err(Error::nonsense("a conversation of other people"));
+        }
+        if let Some(last) = &mut served.last_message {
+            last.conversation = id;
+        }
+        Ok(served)
     }
 
     /// From now on nothing that this person sends is shown to oneself, and they cannot tell.
@@ -112,11 +129,17 @@ impl Client {
         let mut all = Vec::new();
         let mut cursor = None;
         loop {
-            let path = format!("/conversations{}", query([("cursor", cursor)]));
+            let path = format!("/conversations{}", query([("cursor", cursor.clone())]));
             let page: Conversations = self.api().get(&path).await?;
-            all.extend(page.conversations);
+            for served in page.conversations {
+                let id = served.id;
+                all.push(self.checked(served, id).await?);
+            }
             if page.next.is_none() {
                 return Ok(all);
+            }
+            if page.next == cursor {
+                return Err(Error::nonsense("a list without an end"));
             }
             cursor = page.next;
         }
@@ -332,6 +355,9 @@ impl Client {
                 // A server that stores nothing at the moment can be read all the same; whoever lacks the entry
                 // adopts the grant, as was done here.
                 Err(error) if !error.is_passing() => return Err(error),
+                _ if page.next.is_some_and(|next| next <= number) => {
+                    return Err(Error::nonsense("epochs without an end"));
+                }
                 _ => after = page.next,
             }
         }

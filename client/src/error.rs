@@ -36,6 +36,11 @@ impl Error {
         }
     }
 
+    /// An answer that nobody could act upon.
+    pub(crate) fn nonsense(what: &str) -> Self {
+        Error::Connection(format!("the server's answer makes no sense: {what}"))
+    }
+
     /// Whether the same may well pass later: the connection is gone, or the server cannot do it at the moment.
     /// All else is an answer.
     pub fn is_passing(&self) -> bool {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
-    Client, Result,
+    Client, Error, Result,
     api::query,
     wire::{Accepted, Bytes, History, NewMessage, SealedMessage, SealedReaction, Versions},
 };
@@ -274,8 +274,19 @@ impl Client {
         range: (&str, Option<String>),
         limit: u64,
     ) -> Result<History> {
+        let changes = range.0 == "changed_after";
+        let after = range.1.as_ref().filter(|_| changes).and_then(|rev| rev.parse().ok()).unwrap_or(0);
         let query = query([range, ("limit", Some(limit.to_string()))]);
-        self.api().get(&format!("/conversations/{conversation}/messages{query}")).await
+        let mut page: History =
+            self.api().get(&format!("/conversations/{conversation}/messages{query}")).await?;
+        let places = page.messages.iter().map(|message| if changes { message.rev } else { message.seq });
+        let ascend = [after].into_iter().chain(places).is_sorted_by(|before, next| before < next);
+        if !ascend || (changes && page.next.is_some_and(|next| next <= after)) {
+            return Err(Error::nonsense("a page that goes back"));
+        }
+        // Whatever the server says of where they are from: what is of another conversation does not open here.
+        page.messages.iter_mut().for_each(|message| message.conversation = conversation);
+        Ok(page)
     }
 }
 

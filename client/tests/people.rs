@@ -389,6 +389,109 @@ async fn a_bad_grant_closes_its_own_epoch_and_no_other() {
 }
 
 #[tokio::test]
+async fn what_was_written_elsewhere_or_otherwise_does_not_open() {
+    let server = Server::start().await;
+    let [alice, bob, carol] =
+        [server.register("alice").await, server.register("bob").await, server.register("carol").await];
+    let with_bob = alice.open_conversation(bob.id()).await.unwrap().id;
+    let with_carol = alice.open_conversation(carol.id()).await.unwrap().id;
+    carol.send(with_carol, "only for Alice").await.unwrap();
+    for text in ["one", "two", "three", "four", "five"] {
+        bob.send(with_bob, text).await.unwrap();
+    }
+    let last = bob.history(with_bob, None, 1).await.unwrap().remove(0);
+    bob.edit(with_bob, last.id, "FIVE").await.unwrap();
+    let (_, carols) = alice.raw("GET", &format!("/conversations/{with_carol}/messages"), None).await.unwrap();
+    let liar = Liar::before(&server.address);
+    let reader = liar.log_in("alice").await;
+    let (me, before) = (alice.id().to_string(), reader.history(with_bob, None, 50).await.unwrap());
+    assert_eq!(texts(&before), ["one", "two", "three", "four", "FIVE"], "all of it could be read");
+    liar.tell(move |path, answer| {
+        if !path.contains("/messages") {
+            return;
+        }
+        let messages = answer["messages"].as_array_mut().unwrap();
+        let (seq, rev) = (messages[0]["seq"].clone(), messages[0]["rev"].clone());
+        messages[0] = carols["messages"][0].clone();
+        (messages[0]["seq"], messages[0]["rev"]) = (seq, rev);
+        messages[1]["sender"] = me.clone().into();
+        (messages[2]["envelope"], messages[2]["edit"]) =
+            (messages[4]["envelope"].clone(), messages[4]["edit"].clone());
+        messages[4]["edit"] = Value::Null;
+    });
+    let history = reader.history(with_bob, None, 50).await.unwrap();
+    assert_eq!(texts(&history), ["?", "?", "?", "four", "?"]);
+    assert!(history.iter().all(|message| message.conversation == with_bob));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_is_taken_for_the_one_that_one_writes_with() {
+    let server = Server::start().await;
+    let [alice, bob, carol] =
+        [server.register("alice").await, server.register("bob").await, server.register("carol").await];
+    let conversation = alice.open_conversation(bob.id()).await.unwrap().id;
+    alice.send(conversation, "for Bob").await.unwrap();
+    let liar = Liar::before(&server.address);
+    let writer = liar.log_in("alice").await;
+    let carols = carol.id().to_string();
+    liar.tell(move |path, answer| {
+        let in_list = path.split('?').next() == Some("/api/conversations") && answer["peer"].is_null();
+        let one = if in_list { &mut answer["conversations"][0] } else { answer };
+        if !one["peer"].is_null() {
+            one["peer"]["id"] = carols.clone().into();
+        }
+    });
+    for refused in [
+        writer.send(conversation, "for whom?").await.map(drop),
+        writer.conversation(conversation).await.map(drop),
+        writer.conversations().await.map(drop),
+        writer.open_conversation(bob.id()).await.map(drop),
+    ] {
+        assert!(matches!(&refused, Err(Error::Connection(why)) if why.contains("no sense")), "{refused:?}");
+    }
+    assert_eq!(texts(&bob.history(conversation, None, 9).await.unwrap()), ["for Bob"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn pages_that_lead_nowhere_are_not_followed_for_ever() {
+    let server = Server::start().await;
+    let (alice, bob) = (server.register("alice").await, server.register("bob").await);
+    let conversation = alice.open_conversation(bob.id()).await.unwrap().id;
+    alice.send(conversation, "one").await.unwrap();
+    alice.send(conversation, "two").await.unwrap();
+    let liar = Liar::before(&server.address);
+    liar.tell(|path, answer| {
+        if path.contains("/keyring") {
+            answer["entries"] = json!([]);
+        } else if path.contains("/epochs") {
+            answer["next"] = 0.into();
+        }
+    });
+    let nonsense = |answer: Result<(), Error>| {
+        assert!(matches!(&answer, Err(Error::Connection(why)) if why.contains("no sense")), "{answer:?}");
+    };
+    let reader = liar.log_in("bob").await;
+    nonsense(reader.history(conversation, None, 9).await.map(drop));
+    liar.tell(|path, answer| {
+        if path.contains("/messages") {
+            answer["messages"].as_array_mut().unwrap().reverse();
+        } else if path.contains("/keyring")
+            || path.contains("/conversations?")
+            || path.ends_with("/conversations")
+        {
+            answer["next"] = "again".into();
+        }
+    });
+    nonsense(reader.history(conversation, None, 9).await.map(drop));
+    nonsense(reader.changes(conversation, 0, 9).await.map(drop));
+    nonsense(reader.conversations().await.map(drop));
+    nonsense(Client::log_in(&liar.address, "bob", PASSWORD).await.map(drop));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_browser_that_was_away_for_many_epochs_reads_them_all() {
     let server = Server::start().await;
     let (alice, bob) = (server.register("alice").await, server.register("bob").await);

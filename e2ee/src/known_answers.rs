@@ -4,8 +4,8 @@
 use uuid::Uuid;
 
 use crate::{
-    Context, Grant, RecoveryCode, Result, Signed, SlotKind, boxes, bundle::KeyBundle, capsules, epochs,
-    keychain, keyring, keys::Key, messages, opaque, padding, signing, slots, vault,
+    Context, Grant, KeyringEntry, RecoveryCode, Result, Signed, SlotKind, boxes, bundle::KeyBundle, capsules,
+    epochs, keychain, keyring, keys::Key, messages, opaque, padding, signing, slots, vault,
 };
 
 pub fn seal_box(key: &[u8; 32], label: &str, aad: &[u8], plaintext: &[u8], nonce: [u8; 24]) -> Vec<u8> {
@@ -58,12 +58,21 @@ pub fn subkeys(account_key: [u8; 32], account: Uuid) -> [[u8; 32]; 3] {
     [vault::key, keyring::key, keychain::local_key].map(|key| *key(&account_key, account))
 }
 
+/// What stands inside a vault, read and written again; `None` where it is no vault.
+pub fn rewrite_vault(plaintext: &[u8]) -> Option<String> {
+    vault::Vault::from_json(serde_json::from_slice(plaintext).ok()?).map(|vault| vault.to_json())
+}
+
 pub fn vault_aad(account: Uuid, version: u64) -> Vec<u8> {
     vault::aad(account, version)
 }
 
 pub fn keyring_aad(account: Uuid, conversation: Uuid, epoch: Uuid) -> Vec<u8> {
     keyring::aad(account, conversation, epoch)
+}
+
+pub fn open_keyring_entry(account_key: [u8; 32], account: Uuid, entry: &KeyringEntry) -> Result<[u8; 32]> {
+    keyring::open(&Key::new(account_key), account, entry).map(|key| *key)
 }
 
 pub fn first_bundle(
@@ -93,6 +102,17 @@ pub fn capsule_info(
 
 pub fn open_capsule(seed: &[u8; 32], info: &[u8], aad: &[u8], enc: &[u8], ct: &[u8]) -> Option<[u8; 32]> {
     capsules::open(seed, info, aad, enc, ct).map(|key| *key)
+}
+
+/// The first grant of a conversation.
+pub fn first_grant(
+    creator: &KeyBundle,
+    creator_seed: &[u8; 32],
+    peer: &KeyBundle,
+    key: [u8; 32],
+    now: u64,
+) -> Result<Signed> {
+    Grant::create(creator, creator_seed, peer, None, &Key::new(key), now).map(|(signed, _)| signed)
 }
 
 /// The key out of one person's share, as a receiver gets it.

@@ -246,7 +246,7 @@ impl Vault {
         changed
     }
 
-    fn from_json(document: Value) -> Option<Self> {
+    pub fn from_json(document: Value) -> Option<Self> {
         let Value::Object(mut unknown) = document else {
             return None;
         };
@@ -271,7 +271,7 @@ impl Vault {
         Some(Vault { identity_seed, encryption_seeds, contacts, settings, unknown })
     }
 
-    fn to_json(&self) -> String {
+    pub fn to_json(&self) -> String {
         let mut document = self.unknown.clone();
         let seeds: Vec<_> = self.encryption_seeds.iter().map(|seed| URL_SAFE_NO_PAD.encode(**seed)).collect();
         let contacts: Map<_, _> =

@@ -153,6 +153,8 @@ export const en = {
     newNumber: 'New safety number',
     accept: 'Write under the new number',
     notNow: 'Not now',
+    notTheirs: (name: string) =>
+      `What the server shows as ${name}’s keys is not theirs. Nothing is sent. Tell whoever runs this server.`,
   },
   conversations: {
     title: 'Conversations',
@@ -213,7 +215,12 @@ export const en = {
       newer: 'This message was written with a newer version. Reload the page to read it.',
       unreadable: 'This message cannot be opened.',
       lost: 'This message was lost with your old keys.',
+      repeated: 'Here the server shows an earlier message once more.',
     },
+    gap: (n: number) =>
+      n === 1
+        ? 'One message is missing here: the server does not give it.'
+        : `${n} messages are missing here: the server does not give them.`,
     edit: 'Edit',
     retry: 'Send again',
     discard: 'Discard',
@@ -221,6 +228,10 @@ export const en = {
     /** Why a message was refused, by code. */
     refusals: {
       identity_changed: 'Not sent: the keys of this person have changed.',
+      bad_key_bundle: 'Not sent: what the server shows as this person’s keys is not theirs.',
+      bad_grant: 'Not sent: the server shows false keys for this conversation.',
+      broken_epoch_chain: 'Not sent: the server shows false keys for this conversation.',
+      bad_answer: 'Not sent: what the server says makes no sense.',
       message_too_large: 'Not sent: this message is too long.',
       not_found: 'Not sent: this conversation no longer exists.',
       unknown_epoch: 'Not sent: the key of the conversation is missing. Please send it again.',
@@ -601,6 +612,17 @@ export const en = {
     identity_changed: 'This person’s keys are not the ones this browser knew. Nothing was sent.',
     own_identity_mismatch:
       'The server shows keys for your account that are not yours. Nothing was opened. Tell whoever runs this server, and do not go on before it is explained.',
+    bad_answer:
+      'What the server says makes no sense, and was not used. Tell whoever runs it if this stays so.',
+    contradiction:
+      'The server takes back what it said before: it shows a deleted message again, undoes an edit, or puts another message in the place of one. What this browser knew stands. Tell whoever runs the server.',
+    went_back:
+      'The server shows an earlier state of this conversation than before; later messages may be missing. If it was not restored from a backup, tell whoever runs it.',
+    bad_vault: 'What the server has of your account does not open with your keys. Tell whoever runs it.',
+    not_authentic: 'What the server has of your account does not open with your keys. Tell whoever runs it.',
+    stale_vault:
+      'The server shows an older state of your account than this browser has seen: people you have met since would be strangers again, and numbers you have compared forgotten. Nothing was opened. Ask whoever runs the server whether it was restored from a backup. Only if so, log in once more.',
+    broken_epoch_chain: 'The server shows false keys for this conversation. Please reload the page.',
     not_kept:
       'This browser could not keep your message, so nothing was sent. Your text is back below. If this device is short of space, free some of it and send the text again.',
     not_waiting:

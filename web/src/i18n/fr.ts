@@ -146,6 +146,8 @@ export const fr: Texts = {
     newNumber: 'Nouveau numéro de sécurité',
     accept: 'Écrire sous le nouveau numéro',
     notNow: 'Pas maintenant',
+    notTheirs: (name) =>
+      `Les clés que le serveur présente pour ${name} ne sont pas les siennes. Rien n’est envoyé. Prévenez la personne qui gère ce serveur.`,
   },
   conversations: {
     title: 'Conversations',
@@ -206,13 +208,23 @@ export const fr: Texts = {
       newer: 'Ce message a été écrit avec une version plus récente. Rechargez la page pour le lire.',
       unreadable: 'Ce message ne peut pas être ouvert.',
       lost: 'Ce message a été perdu avec vos anciennes clés.',
+      repeated: 'Le serveur présente ici une nouvelle fois un message antérieur.',
     },
+    gap: (n) =>
+      n === 1
+        ? 'Il manque ici un message : le serveur ne le donne pas.'
+        : `Il manque ici ${n} messages : le serveur ne les donne pas.`,
     edit: 'Modifier',
     retry: 'Renvoyer',
     discard: 'Supprimer',
     takeBack: 'Reprendre le texte',
     refusals: {
       identity_changed: 'Non envoyé : les clés de cette personne ont changé.',
+      bad_key_bundle:
+        'Non envoyé : les clés que le serveur présente pour cette personne ne sont pas les siennes.',
+      bad_grant: 'Non envoyé : le serveur présente de fausses clés pour cette conversation.',
+      broken_epoch_chain: 'Non envoyé : le serveur présente de fausses clés pour cette conversation.',
+      bad_answer: 'Non envoyé : la réponse du serveur n’a pas de sens.',
       message_too_large: 'Non envoyé : ce message est trop long.',
       not_found: 'Non envoyé : cette conversation n’existe plus.',
       unknown_epoch: 'Non envoyé : la clé de la conversation manque. Renvoyez-le.',
@@ -603,6 +615,19 @@ export const fr: Texts = {
       'Les clés de cette personne ne sont pas celles que ce navigateur connaissait. Rien n’a été envoyé.',
     own_identity_mismatch:
       'Le serveur présente pour votre compte des clés qui ne sont pas les vôtres. Rien n’a été ouvert. Prévenez la personne qui gère ce serveur et ne continuez pas avant d’avoir une explication.',
+    bad_answer:
+      'La réponse du serveur n’a pas de sens et n’a pas été utilisée. Si cela persiste, prévenez la personne qui le gère.',
+    contradiction:
+      'Le serveur revient sur ce qu’il a dit : il présente de nouveau un message supprimé, annule une modification ou met un message à la place d’un autre. Ce que ce navigateur savait reste affiché. Prévenez la personne qui gère le serveur.',
+    went_back:
+      'Le serveur présente un état de cette conversation plus ancien qu’auparavant ; il peut manquer des messages récents. S’il n’a pas été restauré depuis une sauvegarde, prévenez la personne qui le gère.',
+    bad_vault:
+      'Ce que le serveur conserve de votre compte ne s’ouvre pas avec vos clés. Prévenez la personne qui le gère.',
+    not_authentic:
+      'Ce que le serveur conserve de votre compte ne s’ouvre pas avec vos clés. Prévenez la personne qui le gère.',
+    stale_vault:
+      'Le serveur présente un état de votre compte plus ancien que celui que ce navigateur a vu : les personnes rencontrées depuis redeviendraient des inconnues, et les numéros comparés seraient oubliés. Rien n’a été ouvert. Demandez à la personne qui gère le serveur s’il a été restauré depuis une sauvegarde. Si c’est le cas, et seulement alors, connectez-vous encore une fois.',
+    broken_epoch_chain: 'Le serveur présente de fausses clés pour cette conversation. Rechargez la page.',
     not_kept:
       'Ce navigateur n’a pas pu garder votre message : rien n’est parti. Votre texte est de nouveau ci-dessous. Si l’appareil manque de place, libérez-en et renvoyez-le.',
     not_waiting:

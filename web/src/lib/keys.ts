@@ -65,7 +65,8 @@ export interface ShownKeys {
 
 export class Keys {
   private keyring: Promise<void> | null = null;
-  private readonly pins = new Map<string, Promise<void>>();
+  /** By account, with the handle that they were looked at for. */
+  private readonly pins = new Map<string, { handle: string; done: Promise<void> }>();
   private readonly grants = new Map<string, Epoch[]>();
   private readonly signed = new Map<string, Signed>();
   /** Epochs after which another one was begun, or was to be, for their keys to go. */
@@ -106,12 +107,12 @@ export class Keys {
   /** Remembers who this person is, at first; from then on only checks. Throws `identity_changed`. */
   pin(person: Person, again = false): Promise<void> {
     const known = this.pins.get(person.id);
-    if (known && !again) return known;
-    const pinned = this.fetchPin(person);
-    this.pins.set(person.id, pinned);
+    if (known?.handle === person.handle && !again) return known.done;
+    const done = this.fetchPin(person);
+    this.pins.set(person.id, { handle: person.handle, done });
     // What failed is tried again the next time; a changed identity fails again.
-    pinned.catch(() => this.pins.get(person.id) === pinned && this.pins.delete(person.id));
-    return pinned;
+    done.catch(() => this.pins.get(person.id)?.done === done && this.pins.delete(person.id));
+    return done;
   }
 
   /** This person's keys may be others by now; or, without one, those of anybody. */

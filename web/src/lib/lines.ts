@@ -2,6 +2,7 @@
  * The three ways in which events come. Each line begins with `ready`, tells
  * what it hears, and says once that it is over; none of them tries again.
  */
+import { frameOf } from './api/answers';
 import type { ClientFrame, Polled, ServerFrame } from './api/types';
 import { Problem } from './problem';
 
@@ -27,9 +28,7 @@ const SILENCE = 60_000;
 /** Both ways, and the fastest; but what stands in between must know WebSockets. */
 export const socket: Transport = (server, hearing) => {
   const socket = new WebSocket(`${server.replace(/^http/, 'ws')}/api/live`);
-  socket.onmessage = ({ data }) => hearing.event(JSON.parse(String(data)) as ServerFrame);
-  socket.onclose = ({ code }) => hearing.over(code === SESSION_ENDED ? 'signed-out' : 'lost');
-  return {
+  const line: Line = {
     post(frame) {
       if (socket.readyState !== WebSocket.OPEN) return false;
       socket.send(JSON.stringify(frame));
@@ -40,7 +39,24 @@ export const socket: Transport = (server, hearing) => {
       socket.close();
     },
   };
+  socket.onmessage = ({ data }) => {
+    const frame = understood(String(data));
+    if (frame) return hearing.event(frame);
+    line.close();
+    hearing.over('lost');
+  };
+  socket.onclose = ({ code }) => hearing.over(code === SESSION_ENDED ? 'signed-out' : 'lost');
+  return line;
 };
+
+/** A line that says what makes no sense is as good as dead. */
+function understood(json: string): ServerFrame | null {
+  try {
+    return frameOf(JSON.parse(json));
+  } catch {
+    return null;
+  }
+}
 
 /** Server-sent events, read with fetch: an `EventSource` cannot tell a session that ended from a dead line. */
 export const stream: Transport = (server, hearing) =>
@@ -55,7 +71,7 @@ export const stream: Transport = (server, hearing) =>
       text = blocks.pop() ?? '';
       // The others are heartbeats.
       const data = blocks.filter((block) => block.startsWith('data: '));
-      for (const block of data) hear(JSON.parse(block.slice('data: '.length)) as ServerFrame);
+      for (const block of data) hear(frameOf(JSON.parse(block.slice('data: '.length))));
     }
   });
 
@@ -71,7 +87,7 @@ export const poll: Transport = (server, hearing) =>
         answer.then((response) => response.json()),
       )) as Polled;
       ticket = polled.ticket;
-      for (const frame of polled.events) hear(frame);
+      for (const frame of polled.events) hear(frameOf(frame));
     }
   });
 

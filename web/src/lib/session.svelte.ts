@@ -17,7 +17,7 @@ import { passing } from './outbox';
 import type { Preferences } from './preferences.svelte';
 import { Problem } from './problem';
 import { forgetLogIns, type Sessions } from './sessions.svelte';
-import { Storage } from './storage';
+import { Storage, type SeenVault } from './storage';
 import type { Trust } from './trust.svelte';
 import { vault, warmUp } from './vault';
 
@@ -129,8 +129,10 @@ export class Session {
   }
 
   private async reopen(): Promise<SignedIn | null> {
+    // Before the answer: meanwhile another tab may write a later one.
+    const seen = await vault.seenVault();
     const signedIn = await api.session();
-    return (await vault.reopen(account(signedIn))) ? signedIn : null;
+    return (await vault.reopen(account(signedIn), seen)) ? signedIn : null;
   }
 
   /** A session that stands without what opens it: the browser has cleared its storage, which the person should know. */
@@ -207,20 +209,21 @@ export class Session {
   /** Signed in; or, where there is a second factor, what names its code. */
   async logIn(handle: string, password: string): Promise<NameCode | null> {
     await this.endWhatIsDue();
+    const seen = await vault.seenVault();
     const request = await vault.startLogin(password);
     const { login, response } = await api.loginStart({ handle, request });
     const finalization = await vault.finishLogin(request, handle, response);
     const answer = await api.loginFinish({ login, finalization });
     if ('login' in answer) {
-      return async (code) => this.letIn(request, await api.loginCode({ login: answer.login, code }));
+      return async (code) => this.letIn(request, await api.loginCode({ login: answer.login, code }), seen);
     }
-    await this.letIn(request, answer);
+    await this.letIn(request, answer, seen);
     return null;
   }
 
-  private async letIn(request: string, signedIn: SignedIn): Promise<void> {
+  private async letIn(request: string, signedIn: SignedIn, seen: SeenVault | null): Promise<void> {
     try {
-      await vault.unlock(request, { ...account(signedIn), slot: signedIn.slot });
+      await vault.unlock(request, { ...account(signedIn), slot: signedIn.slot }, seen);
     } catch (thrown) {
       // Keys that do not fit are an alarm: nobody is signed in with them.
       await this.logOutAtTheServer();
@@ -235,6 +238,7 @@ export class Session {
     localStorage.removeItem(LOG_OUT_DUE);
     // A browser that keeps nothing (private windows of some) can still be used until the reload.
     await this.storage.belongTo(ownerOf(signedIn.me)).catch(() => undefined);
+    await vault.noteVault().catch(() => undefined);
     await vault.keep(signedIn.session, signedIn.share).catch(() => undefined);
     await this.storage.reloadSecret().catch(() => undefined);
     this.enter(signedIn);
@@ -243,6 +247,7 @@ export class Session {
 
   private async settleAgain(signedIn: SignedIn): Promise<void> {
     await this.storage.belongTo(ownerOf(signedIn.me)).catch(() => undefined);
+    await vault.noteVault().catch(() => undefined);
     this.enter(signedIn);
   }
 
@@ -414,7 +419,7 @@ export class Session {
   }
 
   async openConversation(account: string): Promise<string> {
-    return this.conversations.add(await api.openConversation(account)).id;
+    return (await this.conversations.open(account)).id;
   }
 
   /** Or unblock. Who it is about is not told. */

@@ -29,6 +29,12 @@ export interface ReloadSecret {
   sealed: ArrayBuffer;
 }
 
+/** The latest vault that this browser has seen of an account. */
+export interface SeenVault {
+  account: string;
+  version: number;
+}
+
 export interface CachedConversation {
   id: string;
   record: Conversation;
@@ -130,6 +136,7 @@ const RELOAD = 'reload';
 const OWNER = 'account';
 /** Random, and as old as the database: another one means that the storage was cleared. */
 const INSTANCE = 'instance';
+const VAULT = 'vault';
 /** While a browser clears the storage, it also refuses to open it anew, for a moment. */
 const AGAIN_AFTER = [0, 50, 200, 1_000];
 const everySeq = (conversation: string, before = Infinity) =>
@@ -288,6 +295,7 @@ export class Storage {
       await this.write(ALL, async (tx) => {
         for (const name of ALL) if (name !== 'owner') await tx.objectStore(name).clear();
         await tx.objectStore('owner').delete(OWNER);
+        await tx.objectStore('owner').delete(VAULT);
       });
     } catch {
       this.close();
@@ -326,6 +334,19 @@ export class Storage {
     if (this.held.owner !== account) this.forget();
     await this.write(['owner'], (tx) => tx.objectStore('owner').put(account, OWNER));
     this.held.owner = account;
+  }
+
+  async seenVault(): Promise<SeenVault | null> {
+    const seen = await this.read(['owner'], (tx) => tx.objectStore('owner').get(VAULT));
+    return seen === undefined ? null : (JSON.parse(seen) as SeenVault);
+  }
+
+  /** Null when the person goes on with an older one, and has been told. */
+  async noteVault(seen: SeenVault | null): Promise<void> {
+    await this.write(['owner'], async (tx) => {
+      const store = tx.objectStore('owner');
+      await (seen ? store.put(JSON.stringify(seen), VAULT) : store.delete(VAULT));
+    });
   }
 
   async conversations(): Promise<CachedConversation[]> {

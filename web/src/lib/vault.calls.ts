@@ -3,7 +3,7 @@ import { Keychain, Login, Registration, recovery_proof } from '../generated/wasm
 import type { KeyringEntry, Message, Signed, Slot, Vault, Version } from './api/types';
 import type { Findings, MessageIndex, Reached } from './message-index';
 import { Problem } from './problem';
-import { Storage, type About } from './storage';
+import { Storage, type About, type SeenVault } from './storage';
 
 /** What the server serves of one's own account. */
 interface Account {
@@ -111,6 +111,15 @@ function opened(): Promise<MessageIndex> {
   return index;
 }
 
+/** An older vault is authentic too, and lacks who was met since, and whose number was compared. */
+const isStale = ({ account, vault }: Account, seen: SeenVault | null) =>
+  seen?.account === account && vault.version < seen.version;
+
+/** Losing it loses no more than the alarm. */
+function noteVault(): void {
+  void vaultCalls.noteVault().catch(() => undefined);
+}
+
 const lacksEpoch = (each: Opened | null) =>
   each !== null && 'error' in each && each.error === 'unknown_epoch';
 
@@ -168,10 +177,24 @@ export const vaultCalls = {
   finishLogin: (request: string, handle: string, response: string): string =>
     begun(login, request).finish(handle, response),
 
-  unlock(request: string, account: Account & { slot: Slot }): void {
-    unlocked(begun(login, request).unlock(account));
+  /** Whoever was told that the server has gone back may go on, by another log-in. */
+  async unlock(request: string, account: Account & { slot: Slot }, seen: SeenVault | null): Promise<void> {
+    const opened = begun(login, request).unlock(account);
     dropLogin();
+    if (isStale(account, seen)) {
+      opened.free();
+      await storage.noteVault(null);
+      throw new Problem('stale_vault');
+    }
+    unlocked(opened);
   },
+
+  /** What was seen in this browser, whoever's it is. */
+  seenVault: (): Promise<SeenVault | null> => storage.seenVault().catch(() => null),
+
+  /** From now on no older one is taken here. */
+  noteVault: (): Promise<void> =>
+    storage.noteVault({ account: keys().account(), version: keys().vault_version() }),
 
   /** As `finishLogin`, where nothing is to be opened. */
   prove(request: string, handle: string, response: string): string {
@@ -228,9 +251,13 @@ export const vaultCalls = {
   },
 
   /** False when nothing that fits this session was kept here. */
-  async reopen(account: Account & { session: string; share: string }): Promise<boolean> {
+  async reopen(
+    account: Account & { session: string; share: string },
+    seen: SeenVault | null,
+  ): Promise<boolean> {
     const kept = await storage.reloadSecret();
     if (!kept || kept.session !== account.session) return false;
+    if (isStale(account, seen)) throw new Problem('stale_vault');
     const { iv } = kept;
     const sealed = decoder.decode(
       await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, kept.key, kept.sealed),
@@ -253,8 +280,15 @@ export const vaultCalls = {
   // Contacts and epochs
 
   sealVault: (): Vault => keys().vault(),
-  vaultWritten: (version: number): void => keys().vault_written(version),
-  mergeVault: (served: Vault): string[] => keys().merge_vault(served),
+  vaultWritten(version: number): void {
+    keys().vault_written(version);
+    noteVault();
+  },
+  mergeVault(served: Vault): string[] {
+    const changed = keys().merge_vault(served);
+    noteVault();
+    return changed;
+  },
 
   /** Of the vault that is held, which may be ahead of the one on the server. */
   vaultVersion: (): number => keys().vault_version(),
@@ -266,6 +300,10 @@ export const vaultCalls = {
       if (at > (held[key]?.at ?? -1)) keys().set_setting(key, JSON.stringify(value), at);
     }
   },
+
+  /** Whether each of these conversations is the one with this person. */
+  belong: (all: { id: string; peer: string }[]): boolean =>
+    all.every(({ id, peer }) => keys().conversation_id(peer) === id),
 
   pin: (account: string, handle: string, bundle: Signed, now: number) =>
     keys().pin(account, handle, bundle, now),

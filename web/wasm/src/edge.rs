@@ -18,12 +18,27 @@ fn error_object(code: &str, message: &str) -> JsValue {
     error.into()
 }
 
-fn bad_argument(what: &str) -> JsValue {
-    error_object("bad_argument", what)
+/// What comes in here comes from the server.
+fn bad_answer(what: &str) -> JsValue {
+    error_object("bad_answer", what)
+}
+
+/// A text among what the server has sent.
+pub fn string(value: Thrown<JsValue>) -> Thrown<String> {
+    value.ok().and_then(|value| value.as_string()).ok_or_else(|| bad_answer("not a text"))
+}
+
+pub fn blob(value: Thrown<JsValue>) -> Thrown<Vec<u8>> {
+    bytes(&string(value)?)
+}
+
+pub fn version(value: Thrown<JsValue>) -> Thrown<u64> {
+    let number = value.ok().and_then(|value| value.as_f64()).ok_or_else(|| bad_answer("not a number"))?;
+    Ok(milliseconds(number))
 }
 
 pub fn bytes(text: &str) -> Thrown<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| bad_argument("not base64url"))
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| bad_answer("not base64url"))
 }
 
 pub fn text(bytes: impl AsRef<[u8]>) -> String {
@@ -31,11 +46,11 @@ pub fn text(bytes: impl AsRef<[u8]>) -> String {
 }
 
 pub fn id(text: &str) -> Thrown<Uuid> {
-    Uuid::try_parse(text).map_err(|_| bad_argument("not a UUID"))
+    Uuid::try_parse(text).map_err(|_| bad_answer("not a UUID"))
 }
 
 pub fn json(text: &str) -> Thrown<serde_json::Value> {
-    serde_json::from_str(text).map_err(|_| bad_argument("not JSON"))
+    serde_json::from_str(text).map_err(|_| bad_answer("not JSON"))
 }
 
 pub fn kind(number: u8) -> Thrown<e2ee::Kind> {

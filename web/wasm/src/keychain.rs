@@ -4,7 +4,7 @@ use e2ee::{Context, RecoveryCode};
 use wasm_bindgen::prelude::*;
 
 use crate::{
-    edge::{Thrown, bytes, id, json, kind, milliseconds, number, object, text, thrown},
+    edge::{Thrown, blob, bytes, id, json, kind, milliseconds, number, object, string, text, thrown},
     registration::Registration,
     types::{
         JsAdoptedEpoch, JsCreatedEpoch, JsKeyringEntry, JsLoadedKeyring, JsLockedAccount, JsNewPassword,
@@ -38,7 +38,7 @@ impl Keychain {
 
     pub fn open_from_reload(account: &JsReloadedAccount) -> Thrown<Keychain> {
         let (session, share, sealed) =
-            (id(&account.session())?, bytes(&account.share())?, bytes(&account.sealed())?);
+            (id(&string(account.session())?)?, blob(account.share())?, blob(account.sealed())?);
         e2ee::Keychain::open_from_reload(session, &share, &sealed, &account.read()?)
             .map(Keychain)
             .map_err(thrown)
@@ -48,7 +48,7 @@ impl Keychain {
     /// slot.
     pub fn unlock_with_recovery_code(code: &str, account: &JsLockedAccount) -> Thrown<Keychain> {
         let code = RecoveryCode::parse(code).map_err(thrown)?;
-        let (slot, sealed) = account.slot().read()?;
+        let (slot, sealed) = account.slot()?.read()?;
         e2ee::Keychain::unlock_with_recovery_code(&code, (slot, &sealed), &account.read()?)
             .map(Keychain)
             .map_err(thrown)
@@ -85,7 +85,7 @@ impl Keychain {
         serde_json::Value::Object(self.0.settings().clone()).to_string()
     }
 
-    /// `value` is JSON; throws `bad_argument` when it is not.
+    /// `value` is JSON; throws `bad_answer` when it is not.
     pub fn set_setting(&mut self, key: &str, value: &str, at: f64) -> Thrown<()> {
         self.0.set_setting(key, json(value)?, milliseconds(at));
         Ok(())
@@ -117,7 +117,8 @@ impl Keychain {
 
     /// Entries that do not open are named in `unreadable`; nothing is thrown for them.
     pub fn load_keyring(&mut self, entries: Vec<JsKeyringEntry>) -> Thrown<JsLoadedKeyring> {
-        let entries = entries.iter().map(JsKeyringEntry::read).collect::<Thrown<Vec<_>>>()?;
+        // Of one that is nothing at all there is not even a place to name.
+        let entries: Vec<_> = entries.iter().filter_map(|entry| entry.read().ok()).collect();
         let result = self.0.load_keyring(&entries);
         let unreadable: js_sys::Array = result
             .unreadable

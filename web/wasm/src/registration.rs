@@ -114,7 +114,7 @@ impl Login {
         let State::Proven(login) = &self.0 else {
             return Err(thrown(e2ee::Error::WrongCredentials));
         };
-        let (slot, sealed) = account.slot().read()?;
+        let (slot, sealed) = account.slot()?.read()?;
         login.unlock((slot, &sealed), &account.read()?).map(Keychain::new).map_err(thrown)
     }
 }

@@ -5,7 +5,7 @@ use js_sys::JsString;
 use uuid::Uuid;
 use wasm_bindgen::prelude::*;
 
-use crate::edge::{self, Thrown, bytes, id, object, text};
+use crate::edge::{self, Thrown, blob, id, object, string, text, version};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -40,62 +40,64 @@ export interface AdoptedEpoch { epoch: string; number: number; created_at: numbe
 export interface E2eeError extends Error { code: string }
 "#;
 
+// The server may leave out anything. What a getter throws is caught here: thrown through a call, it would leave the keychain
+// in that call's hands for ever.
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(typescript_type = "Signed")]
     pub type JsSigned;
-    #[wasm_bindgen(method, getter)]
-    fn body(this: &JsSigned) -> String;
-    #[wasm_bindgen(method, getter)]
-    fn signature(this: &JsSigned) -> String;
+    #[wasm_bindgen(method, getter, catch)]
+    fn body(this: &JsSigned) -> Thrown<JsValue>;
+    #[wasm_bindgen(method, getter, catch)]
+    fn signature(this: &JsSigned) -> Thrown<JsValue>;
 
     #[wasm_bindgen(typescript_type = "SealedVault")]
     pub type JsVault;
-    #[wasm_bindgen(method, getter)]
-    fn version(this: &JsVault) -> f64;
-    #[wasm_bindgen(method, getter, js_name = box)]
-    fn sealed(this: &JsVault) -> String;
+    #[wasm_bindgen(method, getter, catch)]
+    fn version(this: &JsVault) -> Thrown<JsValue>;
+    #[wasm_bindgen(method, getter, catch, js_name = box)]
+    fn sealed(this: &JsVault) -> Thrown<JsValue>;
 
     #[wasm_bindgen(typescript_type = "Slot")]
     pub type JsSlot;
-    #[wasm_bindgen(method, getter)]
-    fn id(this: &JsSlot) -> String;
-    #[wasm_bindgen(method, getter, js_name = box)]
-    fn sealed(this: &JsSlot) -> String;
+    #[wasm_bindgen(method, getter, catch)]
+    fn id(this: &JsSlot) -> Thrown<JsValue>;
+    #[wasm_bindgen(method, getter, catch, js_name = box)]
+    fn sealed(this: &JsSlot) -> Thrown<JsValue>;
 
     #[wasm_bindgen(typescript_type = "KeyringEntry")]
     pub type JsKeyringEntry;
-    #[wasm_bindgen(method, getter)]
-    fn conversation(this: &JsKeyringEntry) -> String;
-    #[wasm_bindgen(method, getter)]
-    fn epoch(this: &JsKeyringEntry) -> String;
-    #[wasm_bindgen(method, getter, js_name = box)]
-    fn sealed(this: &JsKeyringEntry) -> String;
+    #[wasm_bindgen(method, getter, catch)]
+    fn conversation(this: &JsKeyringEntry) -> Thrown<JsValue>;
+    #[wasm_bindgen(method, getter, catch)]
+    fn epoch(this: &JsKeyringEntry) -> Thrown<JsValue>;
+    #[wasm_bindgen(method, getter, catch, js_name = box)]
+    fn sealed(this: &JsKeyringEntry) -> Thrown<JsValue>;
 
     #[wasm_bindgen(typescript_type = "Account")]
     pub type JsAccount;
-    #[wasm_bindgen(method, getter)]
-    fn account(this: &JsAccount) -> String;
-    #[wasm_bindgen(method, getter)]
-    fn handle(this: &JsAccount) -> String;
-    #[wasm_bindgen(method, getter)]
-    fn vault(this: &JsAccount) -> JsVault;
-    #[wasm_bindgen(method, getter)]
-    fn key_bundle(this: &JsAccount) -> JsSigned;
+    #[wasm_bindgen(method, getter, catch)]
+    fn account(this: &JsAccount) -> Thrown<JsValue>;
+    #[wasm_bindgen(method, getter, catch)]
+    fn handle(this: &JsAccount) -> Thrown<JsValue>;
+    #[wasm_bindgen(method, getter, catch)]
+    fn vault(this: &JsAccount) -> Thrown<JsVault>;
+    #[wasm_bindgen(method, getter, catch)]
+    fn key_bundle(this: &JsAccount) -> Thrown<JsSigned>;
 
     #[wasm_bindgen(extends = JsAccount, typescript_type = "LockedAccount")]
     pub type JsLockedAccount;
-    #[wasm_bindgen(method, getter)]
-    pub fn slot(this: &JsLockedAccount) -> JsSlot;
+    #[wasm_bindgen(method, getter, catch)]
+    pub fn slot(this: &JsLockedAccount) -> Thrown<JsSlot>;
 
     #[wasm_bindgen(extends = JsAccount, typescript_type = "ReloadedAccount")]
     pub type JsReloadedAccount;
-    #[wasm_bindgen(method, getter)]
-    pub fn session(this: &JsReloadedAccount) -> String;
-    #[wasm_bindgen(method, getter)]
-    pub fn share(this: &JsReloadedAccount) -> String;
-    #[wasm_bindgen(method, getter)]
-    pub fn sealed(this: &JsReloadedAccount) -> String;
+    #[wasm_bindgen(method, getter, catch)]
+    pub fn session(this: &JsReloadedAccount) -> Thrown<JsValue>;
+    #[wasm_bindgen(method, getter, catch)]
+    pub fn share(this: &JsReloadedAccount) -> Thrown<JsValue>;
+    #[wasm_bindgen(method, getter, catch)]
+    pub fn sealed(this: &JsReloadedAccount) -> Thrown<JsValue>;
 
     #[wasm_bindgen(typescript_type = "NewPassword")]
     pub type JsNewPassword;
@@ -115,7 +117,7 @@ extern "C" {
 
 impl JsSigned {
     pub fn read(&self) -> Thrown<e2ee::Signed> {
-        Ok(e2ee::Signed { body: bytes(&self.body())?, signature: bytes(&self.signature())? })
+        Ok(e2ee::Signed { body: blob(self.body())?, signature: blob(self.signature())? })
     }
 
     pub fn write(signed: &e2ee::Signed) -> Self {
@@ -125,7 +127,7 @@ impl JsSigned {
 
 impl JsVault {
     pub fn read(&self) -> Thrown<SealedVault> {
-        Ok(SealedVault { version: edge::milliseconds(self.version()), sealed: bytes(&self.sealed())? })
+        Ok(SealedVault { version: version(self.version())?, sealed: blob(self.sealed())? })
     }
 
     pub fn write(vault: &SealedVault) -> Self {
@@ -135,7 +137,7 @@ impl JsVault {
 
 impl JsSlot {
     pub fn read(&self) -> Thrown<(Uuid, Vec<u8>)> {
-        Ok((id(&self.id())?, bytes(&self.sealed())?))
+        Ok((id(&string(self.id())?)?, blob(self.sealed())?))
     }
 
     pub fn write(slot: &e2ee::Slot) -> JsValue {
@@ -150,9 +152,9 @@ impl JsSlot {
 impl JsKeyringEntry {
     pub fn read(&self) -> Thrown<e2ee::KeyringEntry> {
         Ok(e2ee::KeyringEntry {
-            conversation: id(&self.conversation())?,
-            epoch: id(&self.epoch())?,
-            sealed: bytes(&self.sealed())?,
+            conversation: id(&string(self.conversation())?)?,
+            epoch: id(&string(self.epoch())?)?,
+            sealed: blob(self.sealed())?,
         })
     }
 }
@@ -160,10 +162,10 @@ impl JsKeyringEntry {
 impl JsAccount {
     pub fn read(&self) -> Thrown<e2ee::Account> {
         Ok(e2ee::Account {
-            id: id(&self.account())?,
-            handle: self.handle(),
-            vault: self.vault().read()?,
-            key_bundle: self.key_bundle().read()?,
+            id: id(&string(self.account())?)?,
+            handle: string(self.handle())?,
+            vault: self.vault()?.read()?,
+            key_bundle: self.key_bundle()?.read()?,
         })
     }
 }

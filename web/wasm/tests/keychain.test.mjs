@@ -88,7 +88,7 @@ test("what was changed on the way, and what cannot be read, is thrown with a cod
   throwsCode("not_authentic", () => open({ id: randomUUID() }));
   throwsCode("unsupported_version", () => open({ envelope: "Ag" + envelope.slice(2) }));
   throwsCode("bad_envelope", () => open({ envelope: envelope.slice(0, 20) }));
-  throwsCode("bad_argument", () => open({ envelope: "no base64!" }));
+  throwsCode("bad_answer", () => open({ envelope: "no base64!" }));
   throwsCode("unknown_epoch", () => erin.keychain.seal(conversation, randomUUID(), id, 1, null, "{}"));
   throwsCode("password_too_short", () => e2ee.Registration.start("too short"));
 

@@ -11,6 +11,8 @@ export type Content =
   | { type: 'lost' }
   /** Its sender is blocked: it is counted and not shown. */
   | { type: 'hidden' }
+  /** The server shows an earlier message in another place. */
+  | { type: 'repeated' }
   /** Written by a version that knows more than this one. */
   | { type: 'newer' }
   | { type: 'unreadable'; reason: string };

@@ -49,6 +49,8 @@ export class Conversation {
   /** What the list says of it. */
   preview: Content | null = $state.raw(null);
   identityChanged = $state(false);
+  /** What the server shows as the other person's keys is not signed by them, or is somebody else's. */
+  keysRefused = $state(false);
   problem: Problem | null = $state.raw(null);
 
   readonly history: History;
@@ -491,6 +493,7 @@ export class Conversation {
   /** What the server says of the conversation as a whole. Whoever asked opens its last message, too. */
   apply(fresh: Record): void {
     const newest = fresh.rev >= this.record.rev ? fresh : this.record;
+    const renamed = fresh.peer.handle !== this.peer.handle;
     this.record = {
       ...newest,
       peer: fresh.peer,
@@ -500,6 +503,15 @@ export class Conversation {
     };
     this.count(newest.unread);
     this.tools.receipts.confirmed(this.id, fresh.mine);
+    // A handle never changes, and stands in the keys.
+    if (renamed) void this.checkIdentity();
+  }
+
+  /** Every state is later than the one before: the server was restored from a backup, or lies. */
+  private startAnew(fresh: Record): void {
+    this.record = fresh;
+    this.history.startAnew();
+    void this.history.inOrder(() => this.history.loadFrom(fresh)).catch(ignored);
   }
 
   // Marks
@@ -512,8 +524,11 @@ export class Conversation {
 
   /** How the server has it now, with its last words. */
   async askAgain(): Promise<Record> {
+    const known = Math.max(this.record.rev, this.history.synced);
     const fresh = await api.conversation(this.id);
-    this.apply(fresh);
+    if (fresh.peer.id !== this.peer.id) throw new Problem('bad_answer');
+    if (fresh.rev < known) this.startAnew(fresh);
+    else this.apply(fresh);
     const last = fresh.last_message ? [fresh.last_message] : [];
     for (const opened of await openMessages(this.tools, last, () => this.record)) this.previewed(opened);
     return fresh;
@@ -594,7 +609,9 @@ export class Conversation {
   }
 
   peerChanged(peer: Person): void {
+    const renamed = peer.handle !== this.peer.handle;
     this.record = { ...this.record, peer };
+    if (renamed) void this.checkIdentity();
   }
 
   // The other person's identity
@@ -613,6 +630,7 @@ export class Conversation {
     } catch (thrown) {
       return this.noteIdentity(thrown);
     }
+    this.keysRefused = false;
     if (this.identityChanged) await this.trusted();
   }
 
@@ -637,7 +655,9 @@ export class Conversation {
   }
 
   private noteIdentity(thrown: unknown): void {
-    if (Problem.from(thrown).code !== 'identity_changed') return;
+    const { code } = Problem.from(thrown);
+    if (code === 'bad_key_bundle') this.keysRefused = true;
+    if (code !== 'identity_changed') return;
     this.identityChanged = true;
     void this.tools.trust.look([this.peer.id]).catch(ignored);
   }

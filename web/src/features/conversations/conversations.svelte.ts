@@ -165,6 +165,7 @@ export class Conversations {
     const fetched = new Set<string>();
     do {
       const page = await api.conversations({ cursor, limit: PAGE });
+      await this.check(page.conversations);
       const changed = page.conversations.filter((fresh) => this.isNews(fresh));
       for (const fresh of page.conversations) fetched.add(this.add(fresh).id);
       this.loaded = true;
@@ -240,9 +241,25 @@ export class Conversations {
   }
 
   private async fetch(id: string): Promise<Conversation> {
-    const conversation = this.add(await api.conversation(id));
+    const fresh = await api.conversation(id);
+    await this.check([fresh]);
+    const conversation = this.add(fresh);
     await this.openPreviews([id]);
     return conversation;
+  }
+
+  /** The one with this person; begun, if it was not. */
+  async open(account: string): Promise<Conversation> {
+    const opened = await api.openConversation(account);
+    if (opened.peer.id !== account) throw new Problem('bad_answer');
+    await this.check([opened]);
+    return this.add(opened);
+  }
+
+  /** Whose a conversation is follows from its two people: nobody else is shown as the one that one writes with. */
+  private async check(records: Record[]): Promise<void> {
+    const all = records.map(({ id, peer }) => ({ id, peer: peer.id }));
+    if (!(await this.tools.vault.belong(all))) throw new Problem('bad_answer');
   }
 
   /** One event of the line. What cannot be fetched now is fetched later. */

@@ -23,6 +23,7 @@ const record = (id: string) =>
 
 const storage = new Storage('conversations');
 const vault = {
+  belong: () => Promise.resolve(true),
   sealText: (_: string, text: string) => Promise.resolve(text),
   openTexts: (kept: { sealed: string }[]) => Promise.resolve(kept.map(({ sealed }) => ({ text: sealed }))),
 };

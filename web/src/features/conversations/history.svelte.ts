@@ -4,7 +4,7 @@
  */
 import { api } from '../../lib/api/client';
 import type { Conversation as Record, Message } from '../../lib/api/types';
-import { contiguous, merge, placeOf, type Shown } from './timeline';
+import { contiguous, contradicts, merge, placeOf, withoutRepeats, type Shown } from './timeline';
 import { openMessages, type Tools } from './tools';
 
 const PAGE = 60;
@@ -22,6 +22,13 @@ export class History {
 
   /** What is held ends before the newest message: somebody has gone back to an old one. */
   detached = $state(false);
+
+  /** The server gives nothing before what is held, and that is not the beginning. */
+  startMissing = $state(false);
+  /** Changes come page by page, by their `rev`: until the last of them, what is held may have holes. */
+  catchingUp = $state(false);
+  /** The server has taken back what it said before: of a message, whose first state stands, or of all of them. */
+  takenBack: 'contradiction' | 'went_back' | null = $state(null);
 
   private pagingBack: Promise<void> | null = null;
   private pagingOn: Promise<void> | null = null;
@@ -43,7 +50,7 @@ export class History {
     if (this.loaded || this.synced === 0) return;
     const stored = contiguous(await this.tools.storage.messages(this.id, Infinity, PAGE).catch(() => []));
     if (stored.length === 0) return;
-    this.shown = merge(this.shown, await this.open(stored));
+    this.shown = withoutRepeats(merge(this.shown, await this.open(stored)));
     this.loaded = true;
   }
 
@@ -59,12 +66,35 @@ export class History {
 
   /** `fresh` was read before the page, so every change up to its `rev` is in it. */
   private async loadEnd(fresh: Record): Promise<void> {
-    const { messages } = await api.history(this.id, { limit: PAGE });
-    this.shown = await this.open(messages);
+    const page = await api.history(this.id, { limit: PAGE });
+    const messages = this.sound(
+      page.messages,
+      this.shown.map(({ message }) => message),
+    );
+    this.shown = withoutRepeats(await this.open(messages));
     this.detached = false;
+    this.startMissing = false;
     this.synced = fresh.rev;
     await this.tools.storage.dropMessages(this.id).catch(() => undefined);
     this.keep(messages);
+  }
+
+  /** The server shows an earlier state of the conversation: what it has is all that there is, and what was held of later ones is not. */
+  startAnew(): void {
+    this.takenBack = 'went_back';
+    this.shown = [];
+    this.synced = 0;
+  }
+
+  /** What contradicts what is known is not taken. */
+  private sound(messages: Message[], known: Message[]): Message[] {
+    const bySeq = new Map(known.map((message) => [message.seq, message]));
+    return messages.map((message) => {
+      const before = bySeq.get(message.seq);
+      if (!before || !contradicts(message, before)) return message;
+      this.takenBack = 'contradiction';
+      return before;
+    });
   }
 
   /** One page more of the past. */
@@ -104,7 +134,8 @@ export class History {
 
   private async replace(messages: Message[]): Promise<void> {
     if (messages.length === 0) return;
-    this.shown = await this.open(messages);
+    this.shown = withoutRepeats(await this.open(messages));
+    this.startMissing = false;
     this.detached = (messages.at(-1)?.seq ?? 0) < this.record().seq;
   }
 
@@ -121,7 +152,7 @@ export class History {
     const opened = await this.open(messages);
     // Gone to the end meanwhile.
     if (!this.detached || this.shown.at(-1)?.message.seq !== last) return;
-    this.shown = [...this.shown, ...opened];
+    this.shown = withoutRepeats([...this.shown, ...opened]);
     this.detached = (this.shown.at(-1)?.message.seq ?? 0) < this.record().seq;
   }
 
@@ -140,7 +171,7 @@ export class History {
 
   private async fetchOlder(): Promise<void> {
     const before = this.shown[0]?.message.seq;
-    if (before === undefined || before <= 1) return;
+    if (before === undefined || before <= 1 || this.startMissing) return;
     const stored = await this.tools.storage.messages(this.id, before, PAGE).catch(() => []);
     let older = contiguous(stored, before);
     if (older.length === 0) {
@@ -149,7 +180,9 @@ export class History {
     }
     const opened = await this.open(older);
     // Replaced meanwhile (too far behind): what was fetched no longer joins.
-    if (this.shown[0]?.message.seq === before) this.shown = [...opened, ...this.shown];
+    if (this.shown[0]?.message.seq !== before) return;
+    this.shown = withoutRepeats([...opened, ...this.shown]);
+    this.startMissing = opened.length === 0;
   }
 
   /** Messages from the line, or mine after their acknowledgement, by `rev`: opened, by `seq`, unless nobody needs it. */
@@ -179,22 +212,29 @@ export class History {
   /** Everything that changed since the last time. */
   async fetchChanges(): Promise<void> {
     const target = this.record().rev;
-    for (let more = true; more;) {
-      const { messages, next } = await api.changes(this.id, { changed_after: this.synced, limit: CHANGES });
-      await this.join(messages, next ?? messages.at(-1)?.rev ?? 0);
-      more = next !== undefined && next !== null;
+    this.catchingUp = true;
+    try {
+      for (let more = true; more;) {
+        const { messages, next } = await api.changes(this.id, { changed_after: this.synced, limit: CHANGES });
+        await this.join(messages, next ?? messages.at(-1)?.rev ?? 0);
+        more = next !== undefined && next !== null;
+      }
+    } finally {
+      this.catchingUp = false;
     }
     this.synced = Math.max(this.synced, target);
   }
 
-  private async join(messages: Message[], rev: number): Promise<void> {
+  private async join(told: Message[], rev: number): Promise<void> {
+    const known = this.loaded
+      ? this.shown.map(({ message }) => message)
+      : await this.tools.storage.messages(this.id, Infinity, PAGE).catch(() => []);
+    const messages = this.sound(told, known);
     if (this.loaded) {
       const opened = await this.open(messages);
       const last = this.detached ? (this.shown.at(-1)?.message.seq ?? 0) : Infinity;
-      this.shown = merge(
-        this.shown,
-        opened.filter(({ message }) => message.seq <= last),
-      );
+      const upToThere = opened.filter(({ message }) => message.seq <= last);
+      this.shown = withoutRepeats(merge(this.shown, upToThere));
     }
     this.synced = Math.max(this.synced, rev);
     this.keep(messages);

@@ -198,7 +198,8 @@ export function wordsOf(items: BubbleItem[]): string[] {
 export function actionsOf(item: BubbleItem, thread: ThreadState): Action[] {
   const { content, mine, seq, edited, refused } = item;
   // What is not on the server has its own ways out.
-  if (seq === null || refused !== null || content.type === 'deleted') return [];
+  if (seq === null || refused !== null || content.type === 'deleted' || content.type === 'repeated')
+    return [];
   const isText = content.type === 'text';
   const saved = thread.isSaved(item);
   const possible: Record<Action, boolean> = {

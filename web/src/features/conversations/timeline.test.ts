@@ -3,6 +3,7 @@ import type { Message } from '../../lib/api/types';
 import { contentOf, emojiOf } from './content';
 import {
   contiguous,
+  contradicts,
   grewAtTop,
   isSet,
   itemsOf,
@@ -10,6 +11,7 @@ import {
   placeOf,
   withChanges,
   withoutLost,
+  withoutRepeats,
   type Change,
   type Pending,
   type Shown,
@@ -100,6 +102,43 @@ describe('merging', () => {
 
   it('does not make a hole when an old message outside of what is held changes', () => {
     expect(seqs(merge([shown(40), shown(41)], [shown(2, { rev: 50 })]))).toEqual([40, 41]);
+  });
+});
+
+describe('what the server says again', () => {
+  const known = message(1, { envelope: 'words', edit: { id: 'e2', at: 2, count: 2 } });
+  const deleted = message(1, { envelope: null, deleted_at: 5 });
+
+  it('may be more, and never another, or less than it was', () => {
+    const edited = { id: 'e3', at: 3, count: 3 };
+    expect(contradicts({ ...known, rev: 9 }, known)).toBe(false);
+    expect(contradicts({ ...known, envelope: 'others', edit: edited }, known)).toBe(false);
+    expect(contradicts(deleted, known)).toBe(false);
+    expect(contradicts({ ...deleted, rev: 9 }, deleted)).toBe(false);
+    expect(contradicts({ ...known, hidden: true, envelope: null }, known)).toBe(false);
+
+    expect(contradicts(known, deleted)).toBe(true);
+    expect(contradicts({ ...known, id: 'other' }, known)).toBe(true);
+    expect(contradicts({ ...known, sender: 'other' }, known)).toBe(true);
+    expect(contradicts({ ...known, envelope: 'others' }, known)).toBe(true);
+    expect(contradicts({ ...known, envelope: 'first', edit: { id: 'e1', at: 1, count: 1 } }, known)).toBe(
+      true,
+    );
+    expect(contradicts({ ...known, envelope: 'first', edit: null }, known)).toBe(true);
+  });
+
+  it('under another number is no other message', () => {
+    const repeated = shown(3, { id: 'm1' });
+    const all = withoutRepeats([shown(1), shown(2), repeated]);
+    expect(all.map(({ content }) => content.type)).toEqual(['text', 'text', 'repeated']);
+    const keys = itemsOf(all, [], 'me', null).map(({ key }) => key);
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  it('leaves a line where something is missing', () => {
+    const kinds = itemsOf([shown(5), shown(6), shown(9)], [], 'me', null);
+    expect(kinds.filter(({ kind }) => kind === 'gap')).toEqual([{ kind: 'gap', key: 'gap-9', count: 2 }]);
+    expect(itemsOf([shown(5), shown(6)], [], 'me', null).some(({ kind }) => kind === 'gap')).toBe(false);
   });
 });
 

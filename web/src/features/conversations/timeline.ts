@@ -57,6 +57,31 @@ export function merge(held: readonly Shown[], incoming: readonly Shown[]): Shown
   return [...bySeq.values()].sort((a, b) => a.message.seq - b.message.seq);
 }
 
+/**
+ * Whether the server takes back what it has said of this place: another message, another sender, other bytes under an id
+ * that stands for its bytes, an edit undone, or a deletion.
+ */
+export function contradicts(next: Message, known: Message): boolean {
+  if (next.id !== known.id || next.sender !== known.sender) return true;
+  if (!next.envelope) return false;
+  if (known.deleted_at) return true;
+  if (!known.envelope) return false;
+  const edits = (next.edit?.count ?? 0) - (known.edit?.count ?? 0);
+  return edits < 0 || (edits === 0 && next.envelope !== known.envelope);
+}
+
+/** An id stands for one message: of two places under the same, the first is its own. `ids`: of those before. */
+export function withoutRepeats(shown: readonly Shown[], ids = new Set<string>()): Shown[] {
+  return shown.map((each) => {
+    const { id } = each.message;
+    if (!ids.has(id)) {
+      ids.add(id);
+      return each;
+    }
+    return { message: each.message, content: { type: 'repeated' }, reactions: [] };
+  });
+}
+
 /** The longest run without a gap that ends right before `before` (or at the end). */
 export function contiguous(messages: readonly Message[], before = Infinity): Message[] {
   let from = messages.length;
@@ -164,6 +189,8 @@ export type Item =
   | { kind: 'day'; key: string; at: number }
   | { kind: 'new'; key: string }
   | { kind: 'lost'; key: string }
+  /** Here so many messages are missing, which the server does not give. */
+  | { kind: 'gap'; key: string; count: number }
   | { kind: 'timer'; key: string; mine: boolean; after: number; seq: number | null }
   | BubbleItem;
 
@@ -211,11 +238,16 @@ export function itemsOf(
     items.push(last);
   };
   const lastLost = shown.findLast(({ content }) => content.type === 'lost');
+  let next = first;
   for (const each of shown) {
     const { message, content, reactions } = each;
+    const missing = message.seq - next;
+    if (missing > 0) items.push({ kind: 'gap', key: `gap-${message.seq}`, count: missing });
+    next = message.seq + 1;
     if (each === lastLost) items.push({ kind: 'lost', key: 'lost' });
     if (isNothing(content)) continue;
-    const { id: key, sent_at: at, seq, edit } = message;
+    const { id, sent_at: at, seq, edit } = message;
+    const key = content.type === 'repeated' ? `${id}@${seq}` : id;
     const mine = message.sender === me;
     add({ key, mine, at, content, seq, edited: edit?.at ?? null, reactions, refused: null });
   }

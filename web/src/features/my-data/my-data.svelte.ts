@@ -9,7 +9,7 @@ import { clock } from '../../lib/clock';
 import type { Keys } from '../../lib/keys';
 import type { Vault } from '../../lib/vault';
 import { contentOf, type Opened } from '../conversations/content';
-import type { Shown } from '../conversations/timeline';
+import { withoutRepeats, type Shown } from '../conversations/timeline';
 import { localeOf } from '../conversations/times';
 import { openMessages } from '../conversations/tools';
 import { Archive } from './archive';
@@ -109,12 +109,14 @@ export class MyData {
 
   /** From the first to the last, opened. */
   private async *messages(conversation: Conversation): AsyncGenerator<{ shown: Shown; versions: Version[] }> {
+    const ids = new Set<string>();
     for (let after = 0; after < conversation.seq;) {
       this.goOn();
       const { messages } = await api.history(conversation.id, { after, limit: MESSAGES });
       this.goOn();
       if (messages.length === 0) return;
-      for (const shown of await openMessages(this.tools, messages, () => conversation)) {
+      const opened = await openMessages(this.tools, messages, () => conversation);
+      for (const shown of withoutRepeats(opened, ids)) {
         yield { shown, versions: await this.versions(shown) };
       }
       this.done += messages.length;

@@ -1,6 +1,7 @@
 import createClient from 'openapi-fetch';
 import { clock } from '../clock';
 import { Problem } from '../problem';
+import { conversationOf, epochsOf, keyringOf, pageOf, sessionOf, signedOf } from './answers';
 import type { paths } from './schema';
 import type {
   CredentialsFinish,
@@ -82,11 +83,15 @@ export const api = {
 
   registerStart: (body: { handle: string; request: string; invitation?: string }) =>
     data(server.POST('/register/start', { body })),
-  registerFinish: (body: NewAccount) => data(server.POST('/register/finish', { body })),
+  registerFinish: async (body: NewAccount) =>
+    sessionOf(await data(server.POST('/register/finish', { body }))),
   loginStart: (body: { handle: string; request: string }) => data(server.POST('/login/start', { body })),
-  loginFinish: (body: { login: string; finalization: string }) =>
-    data(server.POST('/login/finish', { body })),
-  loginCode: (body: { login: string; code: string }) => data(server.POST('/login/code', { body })),
+  loginFinish: async (body: { login: string; finalization: string }) => {
+    const answer = await data(server.POST('/login/finish', { body }));
+    return 'login' in answer ? answer : sessionOf(answer);
+  },
+  loginCode: async (body: { login: string; code: string }) =>
+    sessionOf(await data(server.POST('/login/code', { body }))),
   turnOnSecondFactor: (body: { login: string; finalization: string; secret: string; code: string }) =>
     data(server.POST('/second-factor/on', { body })),
   turnOffSecondFactor: (body: { login: string; finalization: string }) =>
@@ -95,9 +100,10 @@ export const api = {
     data(server.POST('/second-factor/backup-codes', { body })),
   recoveryStart: (body: { handle: string; proof: string; request: string }) =>
     data(server.POST('/recovery/start', { body })),
-  recoveryFinish: (body: RecoveryFinish) => data(server.POST('/recovery/finish', { body })),
+  recoveryFinish: async (body: RecoveryFinish) =>
+    sessionOf(await data(server.POST('/recovery/finish', { body }))),
   resetStart: (body: { token: string; request?: string }) => data(server.POST('/resets/start', { body })),
-  resetFinish: (body: ResetFinish) => data(server.POST('/resets/finish', { body })),
+  resetFinish: async (body: ResetFinish) => sessionOf(await data(server.POST('/resets/finish', { body }))),
   checkRecoveryCode: (body: { proof: string }) => data(server.POST('/recovery/check', { body })),
   credentialsStart: (body: { request: string; registration?: string }) =>
     data(server.POST('/credentials/start', { body })),
@@ -110,7 +116,7 @@ export const api = {
     data(server.DELETE('/sessions/{session}', { params: { path: { session } } })),
   endOtherSessions: () => data(server.DELETE('/sessions')),
   logout: () => data(server.POST('/logout')),
-  session: () => data(server.GET('/session')),
+  session: async () => sessionOf(await data(server.GET('/session'))),
 
   updateProfile: (body: { display_name?: string; status?: string; bio?: string }) =>
     data(server.PATCH('/profile', { body })),
@@ -128,8 +134,8 @@ export const api = {
   people: (query: { q: string } & Page, signal?: AbortSignal) =>
     data(server.GET('/people', { params: { query }, signal })),
   person: (account: string) => data(server.GET('/people/{account}', { params: { path: { account } } })),
-  keyBundle: (account: string) =>
-    data(server.GET('/people/{account}/key-bundle', { params: { path: { account } } })),
+  keyBundle: async (account: string) =>
+    signedOf(await data(server.GET('/people/{account}/key-bundle', { params: { path: { account } } }))),
 
   blocks: () => data(server.GET('/blocks')),
   block: (account: string) => data(server.PUT('/blocks/{account}', { params: { path: { account } } })),
@@ -144,23 +150,43 @@ export const api = {
   laterVault: (known: number): Promise<Vault | undefined> =>
     data(server.GET('/vault', { params: { query: { known } } })),
   putVault: (body: Vault) => data(server.PUT('/vault', { body })),
-  keyring: (query: Page) => data(server.GET('/keyring', { params: { query } })),
+  keyring: async (query: Page) =>
+    keyringOf(await data(server.GET('/keyring', { params: { query } })), query.cursor),
   putKeyring: (body: { entries: KeyringEntry[] }) => data(server.PUT('/keyring', { body })),
 
-  openConversation: (account: string) => data(server.POST('/conversations', { body: { with: account } })),
-  conversations: (query: Page) => data(server.GET('/conversations', { params: { query } })),
-  conversation: (conversation: string) =>
-    data(server.GET('/conversations/{conversation}', { params: to(conversation) })),
-  epochs: (conversation: string, query: { after?: number; limit?: number }) =>
-    data(server.GET('/conversations/{conversation}/epochs', { params: { ...to(conversation), query } })),
+  openConversation: async (account: string) =>
+    conversationOf(await data(server.POST('/conversations', { body: { with: account } }))),
+  conversations: async (query: Page) => {
+    const page = await data(server.GET('/conversations', { params: { query } }));
+    return { ...page, conversations: page.conversations.map((each) => conversationOf(each)) };
+  },
+  conversation: async (conversation: string) =>
+    conversationOf(
+      await data(server.GET('/conversations/{conversation}', { params: to(conversation) })),
+      conversation,
+    ),
+  epochs: async (conversation: string, query: { after?: number; limit?: number }) =>
+    epochsOf(
+      await data(
+        server.GET('/conversations/{conversation}/epochs', { params: { ...to(conversation), query } }),
+      ),
+      query.after,
+    ),
   createEpoch: (conversation: string, body: { grant: Signed; keyring: string }) =>
     data(server.POST('/conversations/{conversation}/epochs', { params: to(conversation), body })),
-  history: (
+  history: async (
     conversation: string,
     query: { before?: number; after?: number; since?: number; limit?: number },
-  ) => data(server.GET('/conversations/{conversation}/messages', { params: { ...to(conversation), query } })),
-  changes: (conversation: string, query: { changed_after: number; limit?: number }) =>
-    data(server.GET('/conversations/{conversation}/messages', { params: { ...to(conversation), query } })),
+  ) => {
+    const params = { ...to(conversation), query };
+    const page = await data(server.GET('/conversations/{conversation}/messages', { params }));
+    return pageOf(conversation, page, 'seq', query);
+  },
+  changes: async (conversation: string, query: { changed_after: number; limit?: number }) => {
+    const params = { ...to(conversation), query };
+    const page = await data(server.GET('/conversations/{conversation}/messages', { params }));
+    return pageOf(conversation, page, 'rev', { after: query.changed_after });
+  },
   send: (conversation: string, body: NewMessage) =>
     data(server.POST('/conversations/{conversation}/messages', { params: to(conversation), body })),
   deleteMessage: (conversation: string, message: string) =>

@@ -46,6 +46,7 @@ export const en = {
     expired: 'This message has disappeared.',
     hidden: 'Hidden: it was written while this person was blocked.',
     lost: 'Lost with your old keys.',
+    repeated: 'An earlier message, which the server shows once more.',
     newer: 'Written with a newer version, which this one cannot read.',
     unreadable: 'This message could not be opened.',
   },

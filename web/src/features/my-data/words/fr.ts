@@ -47,6 +47,7 @@ export const fr: MyDataTexts = {
     expired: 'Ce message a disparu.',
     hidden: 'Masqué : il a été écrit pendant que cette personne était bloquée.',
     lost: 'Perdu avec vos anciennes clés.',
+    repeated: 'Un message antérieur, que le serveur présente une nouvelle fois.',
     newer: 'Écrit avec une version plus récente, que celle-ci ne sait pas lire.',
     unreadable: 'Ce message n’a pas pu être ouvert.',
   },
