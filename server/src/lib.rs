@@ -56,6 +56,7 @@ pub mod messages;
 pub mod meters;
 pub mod monitoring;
 pub mod organisation;
+pub mod passkeys;
 pub mod people;
 pub mod privacy;
 pub mod profile;
@@ -309,6 +310,7 @@ async fn housekeep(app: App) {
         for tidied in [
             accounts::tidy(&app).await,
             factor::tidy(&app).await,
+            passkeys::tidy(&app).await,
             resets::tidy(&app).await,
             sessions::tidy(&app).await,
             indicators::tidy(&app).await,

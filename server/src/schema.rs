@@ -7,6 +7,7 @@ mod engine;
 mod m2026_11_28_first;
 mod m2026_11_29_administration;
 mod m2026_11_29_indicators;
+mod m2026_11_29_passkeys;
 mod m2026_11_29_resets;
 mod m2026_11_29_second_factor;
 mod m2026_11_29_sessions;
@@ -15,12 +16,13 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, Statem
 use sea_orm_migration::{MigrationTrait, MigratorTrait, seaql_migrations};
 
 /// Every table that a migration ever made, by name. What a backup holds and a move carries over.
-pub const TABLES: [&str; 32] = [
+pub const TABLES: [&str; 34] = [
     "accounts",
     "activity",
     "audit",
     "avatars",
     "backup_codes",
+    "challenges",
     "changes",
     "conversations",
     "delays",
@@ -33,6 +35,7 @@ pub const TABLES: [&str; 32] = [
     "messages",
     "opinions",
     "outliving",
+    "passkeys",
     "pending_logins",
     "reactions",
     "reported_messages",
@@ -61,6 +64,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_29_second_factor::Migration),
             Box::new(m2026_11_29_indicators::Migration),
             Box::new(m2026_11_29_resets::Migration),
+            Box::new(m2026_11_29_passkeys::Migration),
         ]
     }
 }

@@ -62,6 +62,11 @@ export class Credentials {
     return this.backupCodes(await api.replaceBackupCodes(proof));
   }
 
+  /** What a change of credentials is sent with. */
+  async proveAgain(password: string): Promise<{ login: string; finalization: string }> {
+    return (await this.prove(password)).proof;
+  }
+
   private backupCodes({ codes, second_factor }: BackupCodes): string[] {
     this.changedSecondFactor(second_factor);
     return codes;

@@ -10,6 +10,8 @@ class Organisation {
   setupCodeNeeded = $state(false);
   /** Plain text of its own, for whoever is not signed in. */
   welcome = $state('');
+  /** The name that passkeys are made for here; null where there are none. */
+  passkeys: string | null = $state(null);
   private signUp: Config['sign_up'] = $state('open');
   // The server's limits, known here so that nothing too large sets out; it checks again.
   readonly messageBytes = 16 * 1024;
@@ -21,9 +23,15 @@ class Organisation {
     this.name = config.name;
     this.setupCodeNeeded = config.setup_code_needed;
     this.welcome = config.welcome;
+    this.passkeys = config.passkeys ?? null;
     this.signUp = config.sign_up;
     appearance.wear(config.accent ?? null);
     if (config.language) language.suggest(config.language);
+  }
+
+  /** And in this browser, under this address. */
+  get hasPasskeys(): boolean {
+    return this.passkeys === location.hostname && 'AuthenticatorAttestationResponse' in globalThis;
   }
 
   /** Why nobody can sign up here as they come; null if they can. */

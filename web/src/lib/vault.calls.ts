@@ -1,6 +1,6 @@
 /** What the worker does with the keys. Only sealed things, texts and public keys go out. */
 import { Keychain, Login, Registration, recovery_proof } from '../generated/wasm/wasm.js';
-import type { KeyringEntry, Message, Signed, Slot, Vault, Version } from './api/types';
+import type { KeyringEntry, Message, NewSlot, Signed, Slot, Vault, Version } from './api/types';
 import type { Findings, MessageIndex, Reached } from './message-index';
 import { Problem } from './problem';
 import { Storage, type About } from './storage';
@@ -214,6 +214,23 @@ export const vaultCalls = {
     keys().replace_password(takeRegistration(request), response, now),
 
   replaceRecoveryCode: (now: number) => keys().replace_recovery_code(now),
+
+  /** The account key under a passkey. `output`: what its PRF gives; it is overwritten. */
+  addPasskey(output: Uint8Array, now: number): NewSlot {
+    try {
+      return keys().add_passkey(output, now);
+    } finally {
+      output.fill(0);
+    }
+  },
+
+  unlockWithPasskey(output: Uint8Array, account: Account & { slot: Slot }): void {
+    try {
+      unlocked(Keychain.unlock_with_passkey(output, account));
+    } finally {
+      output.fill(0);
+    }
+  },
 
   /** Keeps the account key for a reload, under a key that no script can read and a share that only the server has. */
   async keep(session: string, share: string): Promise<void> {

@@ -17,6 +17,11 @@ export type ResetFinish = Schemas['ResetFinish'];
 export type OwnSession = Schemas['OwnSession'];
 /** What log-ins to one's account ask for beside the password. */
 export type SecondFactor = Schemas['SecondFactor'];
+export type OwnPasskey = Schemas['OwnPasskey'];
+export type OwnPasskeys = Schemas['OwnPasskeys'];
+/** What a browser is to have signed by a passkey. */
+export type PasskeyWanted = Schemas['PasskeyWanted'];
+export type NewSlot = Schemas['NewSlot'];
 export type BackupCodes = Schemas['BackupCodes'];
 export type Slot = Schemas['Slot'];
 export type Vault = Schemas['Vault'];
