@@ -31,7 +31,11 @@ class Organisation {
 
   /** And in this browser, under this address. */
   get hasPasskeys(): boolean {
-    return this.passkeys === location.hostname && 'AuthenticatorAttestationResponse' in globalThis;
+    return (
+      this.passkeys === location.hostname &&
+      'AuthenticatorAttestationResponse' in globalThis &&
+      'getPublicKey' in AuthenticatorAttestationResponse.prototype
+    );
   }
 
   /** Why nobody can sign up here as they come; null if they can. */
