@@ -557,8 +557,7 @@ export const fr: Texts = {
     bad_recovery_code: 'Ce ne peut pas être un code de secours : un caractère manque ou est mal tapé.',
     wrong_second_factor: 'Ce code est incorrect, ou a déjà servi. Attendez le suivant.',
     login_expired: 'La connexion a pris trop de temps. Tapez de nouveau votre mot de passe.',
-    wrong_passkey:
-      'Cette clé d’accès n’est pas connue ici, ou sa réponse est arrivée trop tard. Réessayez.',
+    wrong_passkey: 'Cette clé d’accès n’est pas connue ici, ou sa réponse est arrivée trop tard. Réessayez.',
     passkey_opens_nothing:
       'Cette clé d’accès ne peut pas ouvrir vos messages ici. Connectez-vous avec votre mot de passe, elle sera peut-être demandée ensuite.',
     bad_passkey: 'Cette clé d’accès ne peut pas servir ici, ou cela a duré trop longtemps. Réessayez.',

@@ -7,7 +7,7 @@ const TOLD = 'log-in-told';
 const FACTOR_TOLD = 'second-factor-told';
 const PASSKEY_TOLD = 'passkey-told';
 
-export const forgetLogIns = () => 
+export const forgetLogIns = () =>
   [TOLD, FACTOR_TOLD, PASSKEY_TOLD].forEach((key) => localStorage.removeItem(key));
 
 export class Sessions {

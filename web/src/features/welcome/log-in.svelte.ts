@@ -64,7 +64,9 @@ export class LogIn {
   async usePasskey(): Promise<boolean> {
     if (this.busy) return false;
     this.tried = false;
-    return this.working(() => (this.pending ?? { usePasskey: () => this.session.logInWithPasskey() }).usePasskey());
+    return this.working(() =>
+      (this.pending ?? { usePasskey: () => this.session.logInWithPasskey() }).usePasskey(),
+    );
   }
 
   private async working(task: () => Promise<void>): Promise<boolean> {

@@ -47,8 +47,7 @@ export const fr: PasskeyTexts = {
     'Votre second facteur est ainsi désactivé : toute personne qui a votre mot de passe pourra se connecter.',
   done: {
     opens: 'Votre clé d’accès est ajoutée. Elle vous connecte sans votre mot de passe.',
-    second:
-      'Votre clé d’accès est ajoutée. Désormais, les connexions la demandent après votre mot de passe.',
+    second: 'Votre clé d’accès est ajoutée. Désormais, les connexions la demandent après votre mot de passe.',
     renamed: 'La clé d’accès a un autre nom.',
     removed: 'La clé d’accès est supprimée.',
   },
