@@ -79,7 +79,7 @@ async function setUp(of: Person): Promise<{ secret: string; codes: string[] }> {
   for (const code of codes) expect(kept).toContain(code);
   await button(of, w.codes.kept).click();
   await expect(of.page.getByText(w.line.turnedOn)).toBeVisible();
-  await expect(of.page.getByText(w.line.isOn(10))).toBeVisible();
+  await expect(of.page.getByText(w.line.isOn(10, 'app'))).toBeVisible();
   return { secret, codes };
 }
 
@@ -145,7 +145,7 @@ test('without the phone each backup code lets one in, once', async ({ person, br
   await nameCode(fourth, second, en.secondFactor.backup);
   await isIn(fourth);
   await settings(alice);
-  await expect(alice.page.getByText(enWords.line.isOn(8))).toBeVisible();
+  await expect(alice.page.getByText(enWords.line.isOn(8, 'app'))).toBeVisible();
 
   // New ones take the place of all that were left.
   await button(alice, enWords.line.newCodes).click();
@@ -153,7 +153,7 @@ test('without the phone each backup code lets one in, once', async ({ person, br
   await expect(alice.page.getByRole('dialog').getByRole('listitem')).toHaveCount(10);
   await button(alice, enWords.codes.kept).click();
   await expect(alice.page.getByText(enWords.line.replaced)).toBeVisible();
-  await expect(alice.page.getByText(enWords.line.isOn(10))).toBeVisible();
+  await expect(alice.page.getByText(enWords.line.isOn(10, 'app'))).toBeVisible();
 });
 
 test('it is turned off with the password, and the other browsers are told', async ({ person, browserOf }) => {

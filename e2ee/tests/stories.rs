@@ -224,6 +224,26 @@ fn a_password_has_ten_characters_as_people_count_them() {
 }
 
 #[test]
+fn a_passkey_opens_its_own_slot_and_no_other() {
+    let server = ServerSetup::generate();
+    let (alice, bob) = (register(&server, "alice", PASSWORD), register(&server, "bob", PASSWORD));
+    let output = sha256(b"what the PRF of a passkey gives");
+    let (slot, other) = (alice.keychain.add_passkey(&output, NOW), alice.keychain.add_passkey(&output, NOW));
+    let account = &alice.stored.account;
+    let open = |output: &[u8; 32], id, sealed: &[u8]| {
+        Keychain::unlock_with_passkey(output, (id, sealed), account).map(|keychain| keychain.account())
+    };
+    assert_eq!(open(&output, slot.id, &slot.sealed), Ok(account.id));
+    assert_eq!(open(&sha256(b"another"), slot.id, &slot.sealed), Err(Error::NotAuthentic));
+    // Nor under the name of another passkey, in another account, or in the place of a recovery code.
+    assert_eq!(open(&output, other.id, &slot.sealed), Err(Error::NotAuthentic));
+    let of_bob = bob.keychain.add_passkey(&output, NOW);
+    assert_eq!(open(&output, of_bob.id, &of_bob.sealed), Err(Error::NotAuthentic));
+    let recovery = &alice.stored.material.slots[1];
+    assert_eq!(open(&output, recovery.id, &recovery.sealed), Err(Error::NotAuthentic));
+}
+
+#[test]
 fn the_recovery_code_opens_the_account() {
     let server = ServerSetup::generate();
     let alice = register(&server, "alice", PASSWORD);

@@ -23,6 +23,7 @@ use crate::invitations;
 use crate::keys::{self, MAX_VAULT_BYTES, SignedBytes, Vault};
 use crate::limits::ClientAddress;
 use crate::organisation::{Organisation, SignUp};
+use crate::passkeys::webauthn::Site;
 use crate::people::{self, Person};
 use crate::privacy::Privacy;
 use crate::schema::tables::{accounts, handshakes, key_bundles, settings};
@@ -311,6 +312,7 @@ pub async fn login_finish(
     Json(finish): Json<LoginFinish>,
 ) -> Result<Response> {
     app.limits.look(&address)?;
+    let site = Site::of(&app.config, &headers);
     let proof = finish_proof(&app, finish.login, &finish.finalization).await?;
     let way_in = app
         .db
@@ -320,7 +322,9 @@ pub async fn login_finish(
             proof.holds_for(&account)?;
             // Looked at here, so that no session begins beside a second factor that is just being turned on.
             if factor::is_on(tx, account.id).await? {
-                return Ok(WayIn::Code(factor::want_code(tx, &app, &proof).await?));
+                return Ok(WayIn::Code(
+                    factor::want_code(tx, &app, &proof, account.id, site.as_ref()).await?,
+                ));
             }
             Ok(WayIn::Session(sessions::begin(tx, &app, account.id, &origin).await?))
         })

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use e2ee::opaque::server::ServerSetup as Opaque;
@@ -35,11 +35,12 @@ use crate::live::Live;
 use crate::live::poll::Shelf;
 use crate::meters::Meters;
 use crate::organisation::{Language, Organisation, SignUp};
+use crate::passkeys::webauthn::Site;
 use crate::privacy::Agreements;
 use crate::writer::Writer;
 use crate::{
     accounts, administration, audit, blocks, conversations, credentials, erasure, event, factor, indicators,
-    invitations, keys, live, messages, monitoring, organisation, people, pictures, privacy, profile, reports,
+    invitations, keys, live, messages, monitoring, organisation, passkeys, people, pictures, privacy, profile, reports,
     resets, scheduled, sessions, survey, web_files,
 };
 
@@ -132,6 +133,13 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(factor::turn_on_second_factor))
         .routes(routes!(factor::turn_off_second_factor))
         .routes(routes!(factor::replace_backup_codes))
+        .routes(routes!(passkeys::login_passkey_start))
+        .routes(routes!(passkeys::login_code_passkey))
+        .routes(routes!(passkeys::login_passkey))
+        .routes(routes!(passkeys::start_passkey))
+        .routes(routes!(passkeys::add_passkey))
+        .routes(routes!(passkeys::rename_passkey))
+        .routes(routes!(passkeys::remove_passkey))
         .routes(routes!(credentials::start))
         .routes(routes!(credentials::finish))
         .routes(routes!(credentials::start_recovery))
@@ -277,12 +285,14 @@ pub struct PublicConfig {
     welcome: String,
     /// After how many days messages disappear for all; none for ever.
     messages_days: Option<u32>,
+    /// The name of the address that passkeys work under; none where there can be no passkeys.
+    passkeys: Option<String>,
 }
 
 /// How this server is set up.
 #[utoipa::path(get, path = "/config", tag = "accounts", responses(
     (status = 200, body = PublicConfig), (status = "default", body = Problem)))]
-async fn config(State(app): State<App>) -> Result<axum::Json<PublicConfig>> {
+async fn config(State(app): State<App>, headers: HeaderMap) -> Result<axum::Json<PublicConfig>> {
     let decided = Organisation::load(app.db.read()).await?;
     let accent = app.config.accent.as_ref().map(|accent| accent.0.clone());
     Ok(axum::Json(PublicConfig {
@@ -295,6 +305,7 @@ async fn config(State(app): State<App>) -> Result<axum::Json<PublicConfig>> {
         logo: decided.logo,
         welcome: decided.welcome,
         messages_days: decided.messages_days,
+        passkeys: Site::of(&app.config, &headers).map(|site| site.name),
     }))
 }
 
@@ -323,8 +334,8 @@ async fn readyz(State(app): State<App>) -> Result<&'static str> {
 async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let path = request.uri().path();
-    let begins = path == "/api/login/start";
-    let leads_in = ["/api/login/finish", "/api/login/code"].contains(&path);
+    let begins = ["/api/login/start", "/api/login/passkey/start"].contains(&path);
+    let leads_in = ["/api/login/finish", "/api/login/code", "/api/login/passkey"].contains(&path);
     let stays_open = path.starts_with("/api/live");
     let response = next.run(request).await;
     let status = response.status();

@@ -17,6 +17,7 @@ use crate::error::{Code, Problem, Result};
 use crate::factor;
 use crate::keys::{self, SignedBytes, Vault};
 use crate::limits::ClientAddress;
+use crate::passkeys::OwnPasskey;
 use crate::schema::tables::accounts as rows;
 use crate::sessions::{self, CurrentAccount, Origin, Session};
 use crate::slots::{NewSlot, Slot, SlotKind};
@@ -194,6 +195,8 @@ pub struct RecoveryStarted {
     key_bundle: SignedBytes,
     /// The account has a second factor, which the recovery will turn off.
     second_factor: bool,
+    /// It has passkeys, which the recovery will remove.
+    passkeys: bool,
 }
 
 /// Prove the recovery code, and get what it opens. A handle that nobody has is refused like a wrong code.
@@ -215,6 +218,7 @@ pub async fn start_recovery(
         vault: keys::own_vault(db, account).await?,
         key_bundle: keys::current_bundle(db, account).await?,
         second_factor: factor::is_on(db, account).await?,
+        passkeys: !OwnPasskey::all(db, account).await?.is_empty(),
     }))
 }
 
@@ -227,8 +231,9 @@ pub struct RecoveryFinish {
     recovery: NewRecoveryCode,
 }
 
-/// Prove the recovery code once more, replace it and the password, and open a session. All others end, and a second factor
-/// is turned off: who has lost the phone with the password comes back with the code alone.
+/// Prove the recovery code once more, replace it and the password, and open a session. All others end, a second factor
+/// is turned off, and passkeys are removed: who has lost the phone with the password comes back with the code alone, and
+/// who has the phone does not.
 #[utoipa::path(post, path = "/recovery/finish", tag = "accounts", request_body = RecoveryFinish, responses(
     (status = 200, body = Session), (status = "default", body = Problem)))]
 pub async fn finish_recovery(
@@ -258,7 +263,7 @@ pub async fn finish_recovery(
             let ended = sessions::end_all(tx, id, None).await?;
             let session = sessions::begin(tx, &app, id, &origin).await?;
             // Not before the session begins: what happened since then is what its owner is told of.
-            factor::turn_off(tx, &app, id).await?;
+            factor::forget(tx, &app, id).await?;
             Ok((session, ended))
         })
         .await?;

@@ -51,6 +51,7 @@ refusals! {
     WrongCredentials UNAUTHORIZED "This handle and this password do not go together.";
     WrongRecoveryCode UNAUTHORIZED "This handle and this recovery code do not go together.";
     WrongSecondFactor UNAUTHORIZED "This code is wrong, or was used already.";
+    WrongPasskey UNAUTHORIZED "This passkey is not known here, or its answer came too late; please try again.";
     BadOrigin FORBIDDEN "This request does not come from the messenger's own page.";
     WrongSetupCode FORBIDDEN "This is not the set-up code that the server printed.";
     Suspended FORBIDDEN "This account is suspended. Please ask an administrator.";
@@ -65,6 +66,8 @@ refusals! {
     TooSlow REQUEST_TIMEOUT "The request took too long.";
     HandleTaken CONFLICT "This handle is taken.";
     RegistrationExpired CONFLICT "This sign-up took too long or is done; please begin again.";
+    PasskeyOpensNothing CONFLICT "This passkey is asked for beside the password: please log in with that first.";
+    TooManyPasskeys CONFLICT "An account can have 10 passkeys.";
     LoginExpired CONFLICT "This log-in took too long or is done; please begin again.";
     VaultConflict CONFLICT "Another browser wrote the vault meanwhile.";
     EpochConflict CONFLICT "Another browser opened this epoch first.";
@@ -84,6 +87,8 @@ refusals! {
     BadProfile UNPROCESSABLE_ENTITY "The status line has up to 100 characters, the bio up to 1,000.";
     BadOpaque UNPROCESSABLE_ENTITY "The log-in protocol's message is not well formed.";
     BadKeyMaterial UNPROCESSABLE_ENTITY "The keys of the account are not complete or not well formed.";
+    BadPasskey UNPROCESSABLE_ENTITY "This passkey cannot be used here, or took too long; please try again.";
+    NoPasskeysHere UNPROCESSABLE_ENTITY "Passkeys need an address with a name, and https.";
     BadKeyBundle UNPROCESSABLE_ENTITY "The key bundle is not well formed or not signed by its own key.";
     BadGrant UNPROCESSABLE_ENTITY "The epoch's grant does not fit this conversation.";
     StaleKeyBundle UNPROCESSABLE_ENTITY "The epoch is sealed to a key that is no longer current.";

@@ -9,6 +9,7 @@ use crate::error::Code;
 use crate::factor::SecondFactor;
 use crate::keys::Epoch;
 use crate::messages::{Accepted, Kind, Message};
+use crate::passkeys::OwnPasskeys;
 use crate::people::Person;
 use crate::privacy::Privacy;
 use crate::scheduled::Scheduled;
@@ -80,6 +81,8 @@ pub enum Event {
     Vault { version: i64 },
     /// One's second factor was turned on or off, or its backup codes were replaced.
     SecondFactor(SecondFactor),
+    /// A passkey of one's own was added, renamed or removed.
+    Passkeys(OwnPasskeys),
     /// Somebody has logged in to one's account.
     SessionBegun { session: OwnSession },
     /// One's password was changed or recovered, or all other sessions were ended.

@@ -1,5 +1,6 @@
-//! The second factor: beside the password, a code from an app on the phone (RFC 6238), or one of ten backup codes. It
-//! guards the door of the server, and opens nothing: the keys lie under the password alone.
+//! The second factor: beside the password, a code from an app on the phone (RFC 6238), a passkey (see `passkeys.rs`), or
+//! one of ten backup codes. It guards the door of the server, and opens nothing: beside it, the keys lie under the
+//! password alone. It is on while there is an app, or a passkey that does not open the account by itself.
 //!
 //! A good password leads to a *pending log-in* then, which gives nothing but the right to name a code. Each code is good
 //! once, for which the last time step that was taken is kept. The secret must be readable here, since the server makes
@@ -22,7 +23,8 @@ use crate::clock::{MINUTE, Millis, SECOND};
 use crate::error::{Code, Error, Problem, Result};
 use crate::event::Event;
 use crate::limits::ClientAddress;
-use crate::schema::tables::{backup_codes, pending_logins, second_factors};
+use crate::passkeys::{self, webauthn::Site};
+use crate::schema::tables::{accounts as rows, backup_codes, pending_logins, second_factors};
 use crate::sessions::{self, CurrentAccount, Origin, Session};
 use crate::wire::{Bytes, Json};
 
@@ -41,6 +43,8 @@ const GROUP: usize = 4;
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct SecondFactor {
     pub on: bool,
+    /// An app makes codes for it.
+    pub app: bool,
     /// When it was last turned on or off; 0 if never.
     pub changed_at: Millis,
     /// How many backup codes are left.
@@ -52,8 +56,10 @@ impl SecondFactor {
         let row = second_factors::Entity::find_by_id(account).one(db).await?;
         let backup_codes =
             backup_codes::Entity::find().filter(backup_codes::Column::Account.eq(account)).count(db).await?;
+        let app = row.as_ref().is_some_and(|row| row.secret.is_some());
         Ok(Self {
-            on: row.as_ref().is_some_and(|row| row.secret.is_some()),
+            on: app || passkeys::are_wanted(db, account).await?,
+            app,
             changed_at: row.map_or(0, |row| row.changed_at),
             backup_codes,
         })
@@ -61,6 +67,10 @@ impl SecondFactor {
 }
 
 pub async fn is_on(db: &impl ConnectionTrait, account: Uuid) -> Result<bool> {
+    Ok(has_app(db, account).await? || passkeys::are_wanted(db, account).await?)
+}
+
+async fn has_app(db: &impl ConnectionTrait, account: Uuid) -> Result<bool> {
     let row = second_factors::Entity::find_by_id(account).one(db).await?;
     Ok(row.is_some_and(|row| row.secret.is_some()))
 }
@@ -72,10 +82,20 @@ pub async fn is_on(db: &impl ConnectionTrait, account: Uuid) -> Result<bool> {
 pub struct CodeWanted {
     /// Names this log-in with the code; good for one session, for five minutes.
     login: Uuid,
+    /// An app makes codes for it. A backup code is good in any case.
+    app: bool,
+    /// There is a passkey that can be used here in the place of a code.
+    passkey: bool,
 }
 
 /// Remember that the password was proven, within the transaction that found it good.
-pub async fn want_code(tx: &impl ConnectionTrait, app: &App, proof: &Proof) -> Result<CodeWanted> {
+pub async fn want_code(
+    tx: &impl ConnectionTrait,
+    app: &App,
+    proof: &Proof,
+    account: Uuid,
+    site: Option<&Site>,
+) -> Result<CodeWanted> {
     let row = pending_logins::Model {
         // It stands for the proof of a password: nobody is to guess it, not even in part.
         id: Uuid::new_v4(),
@@ -86,7 +106,11 @@ pub async fn want_code(tx: &impl ConnectionTrait, app: &App, proof: &Proof) -> R
     let login = row.id;
     let row = pending_logins::ActiveModel::from(row);
     pending_logins::Entity::insert(row).exec_without_returning(tx).await?;
-    Ok(CodeWanted { login })
+    Ok(CodeWanted {
+        login,
+        app: has_app(tx, account).await?,
+        passkey: passkeys::exist(tx, account, site).await?,
+    })
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -120,11 +144,9 @@ pub async fn login_code(
     let session = app
         .db
         .write(async |tx| {
-            let row = pending(tx, &app, named.login).await?;
-            let account = accounts::find(tx, &row.handle).await?.ok_or(Code::LoginExpired)?;
-            Proof { handle: row.handle, of_record: row.of_record }.holds_for(&account)?;
+            let account = proven(tx, &app, named.login).await?;
             spend(tx, &app, account.id, &guess).await?;
-            pending_logins::Entity::delete_by_id(row.id).exec(tx).await?;
+            done(tx, named.login).await?;
             sessions::begin(tx, &app, account.id, &origin).await
         })
         .await?;
@@ -135,6 +157,20 @@ pub async fn login_code(
 async fn pending(db: &impl ConnectionTrait, app: &App, login: Uuid) -> Result<pending_logins::Model> {
     let row = pending_logins::Entity::find_by_id(login).one(db).await?;
     row.filter(|row| app.clock.now() < row.expires_at).ok_or_else(|| Code::LoginExpired.into())
+}
+
+/// Whose password was proven, and has not been replaced since.
+pub async fn proven(db: &impl ConnectionTrait, app: &App, login: Uuid) -> Result<rows::Model> {
+    let row = pending(db, app, login).await?;
+    let account = accounts::find(db, &row.handle).await?.ok_or(Code::LoginExpired)?;
+    Proof { handle: row.handle, of_record: row.of_record }.holds_for(&account)?;
+    Ok(account)
+}
+
+/// What it waited for has come: it is good for one session.
+pub async fn done(tx: &impl ConnectionTrait, login: Uuid) -> Result<()> {
+    let taken = pending_logins::Entity::delete_by_id(login).exec(tx).await?;
+    if taken.rows_affected == 0 { Err(Code::LoginExpired.into()) } else { Ok(()) }
 }
 
 /// Attempts of their own, by a name that no handle has.
@@ -166,11 +202,14 @@ impl Guess {
 
 /// Refused unless the code is good; then it never is again. Within the transaction that trusts it.
 async fn spend(tx: &impl ConnectionTrait, app: &App, account: Uuid, guess: &Guess) -> Result<()> {
-    let row = second_factors::Entity::find_by_id(account).one(tx).await?;
-    let (sealed, last_step) =
-        row.and_then(|row| Some((row.secret?, row.last_step))).ok_or(Code::LoginExpired)?;
+    if !is_on(tx, account).await? {
+        return Err(Code::LoginExpired.into());
+    }
     match guess {
         Guess::Digits(digits) => {
+            let row = second_factors::Entity::find_by_id(account).one(tx).await?;
+            let (sealed, last_step) =
+                row.and_then(|row| Some((row.secret?, row.last_step))).ok_or(Code::WrongSecondFactor)?;
             let secret = app
                 .opaque
                 .open(SEAL, &place(account), &sealed)
@@ -267,7 +306,13 @@ pub struct PasswordProof {
     pub finalization: Bytes,
 }
 
-/// Prove the password, and turn the second factor off.
+impl PasswordProof {
+    pub async fn finish(&self, app: &App) -> Result<Proof> {
+        accounts::finish_proof(app, self.login, &self.finalization).await
+    }
+}
+
+/// Prove the password, and turn the app's codes off: with them the second factor, unless a passkey is asked for as well.
 #[utoipa::path(post, path = "/second-factor/off", tag = "accounts", request_body = PasswordProof, responses(
     (status = 200, body = SecondFactor), (status = "default", body = Problem)))]
 pub async fn turn_off_second_factor(
@@ -275,17 +320,17 @@ pub async fn turn_off_second_factor(
     State(app): State<App>,
     Json(given): Json<PasswordProof>,
 ) -> Result<axum::Json<SecondFactor>> {
-    let proof = accounts::finish_proof(&app, given.login, &given.finalization).await?;
+    let proof = given.finish(&app).await?;
     let second_factor = app
         .db
         .write(async |tx| {
             let account = sessions::standing(tx, &current).await?;
             proof.holds_for(&account)?;
-            turn_off(tx, &app, account.id).await?;
+            take_off_the_app(tx, &app, account.id).await?;
             SecondFactor::of(tx, account.id).await
         })
         .await?;
-    tracing::info!(account = %current.account, "second factor turned off");
+    tracing::info!(account = %current.account, on = second_factor.on, "codes of an app turned off");
     app.live.publish(&[current.account], &Event::SecondFactor(second_factor));
     Ok(axum::Json(second_factor))
 }
@@ -298,7 +343,7 @@ pub async fn replace_backup_codes(
     State(app): State<App>,
     Json(given): Json<PasswordProof>,
 ) -> Result<axum::Json<BackupCodes>> {
-    let proof = accounts::finish_proof(&app, given.login, &given.finalization).await?;
+    let proof = given.finish(&app).await?;
     let codes = new_codes()?;
     let second_factor = app
         .db
@@ -316,13 +361,45 @@ pub async fn replace_backup_codes(
     Ok(shown(&app, &current, codes, second_factor))
 }
 
-/// Within the transaction of whoever may. What is off already stays as it was.
-pub async fn turn_off(tx: &impl ConnectionTrait, app: &App, account: Uuid) -> Result<()> {
-    if is_on(tx, account).await? {
-        put(tx, app, account, None, 0).await?;
-        keep(tx, account, &[]).await?;
+async fn take_off_the_app(tx: &impl ConnectionTrait, app: &App, account: Uuid) -> Result<()> {
+    if !has_app(tx, account).await? {
+        return Ok(());
     }
+    if !passkeys::are_wanted(tx, account).await? {
+        return turn_off(tx, app, account).await;
+    }
+    // A passkey is still asked for: it stays on, with its backup codes.
+    second_factors::Entity::update_many()
+        .set(second_factors::ActiveModel { secret: Set(None), ..Default::default() })
+        .filter(second_factors::Column::Account.eq(account))
+        .exec(tx)
+        .await?;
     Ok(())
+}
+
+/// A passkey is the first that is asked for beside the password. Within the transaction that adds it.
+pub async fn begun_with_a_passkey(
+    tx: &impl ConnectionTrait,
+    app: &App,
+    account: Uuid,
+) -> Result<Vec<String>> {
+    let codes = new_codes()?;
+    put(tx, app, account, None, 0).await?;
+    keep(tx, account, &codes).await?;
+    Ok(codes)
+}
+
+/// Nothing is asked for beside the password any more. Within the transaction that takes the last of it away.
+pub async fn turn_off(tx: &impl ConnectionTrait, app: &App, account: Uuid) -> Result<()> {
+    put(tx, app, account, None, 0).await?;
+    keep(tx, account, &[]).await
+}
+
+/// Somebody has lost the password, and perhaps the device with it: no code and no passkey from before lets anybody in.
+pub async fn forget(tx: &impl ConnectionTrait, app: &App, account: Uuid) -> Result<()> {
+    let was_on = is_on(tx, account).await?;
+    passkeys::forget(tx, account).await?;
+    if was_on { turn_off(tx, app, account).await } else { Ok(()) }
 }
 
 /// The account's other pages are told of it.

@@ -58,6 +58,7 @@ pub mod messages;
 pub mod meters;
 pub mod monitoring;
 pub mod organisation;
+pub mod passkeys;
 pub mod people;
 pub mod pictures;
 pub mod privacy;
@@ -313,6 +314,7 @@ async fn housekeep(app: App) {
         for tidied in [
             accounts::tidy(&app).await,
             factor::tidy(&app).await,
+            passkeys::tidy(&app).await,
             resets::tidy(&app).await,
             sessions::tidy(&app).await,
             erasure::tidy(&app).await,

@@ -154,8 +154,8 @@ pub async fn finish_reset(
                 slot.replace(tx, id).await?;
             }
             void(tx, id).await?;
-            // The phone may be lost as well.
-            factor::turn_off(tx, &app, id).await?;
+            // The phone may be lost as well; and what passkeys open is the key that is lost.
+            factor::forget(tx, &app, id).await?;
             let ended = sessions::end_all(tx, id, None).await?;
             Ok((sessions::begin(tx, &app, id, &origin).await?, ended))
         })

@@ -8,6 +8,7 @@ mod m2026_11_28_first;
 mod m2026_11_29_administration;
 mod m2026_11_29_erasures;
 mod m2026_11_29_indicators;
+mod m2026_11_29_passkeys;
 mod m2026_11_29_resets;
 mod m2026_11_29_retention;
 mod m2026_11_29_second_factor;
@@ -17,12 +18,13 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, Statem
 use sea_orm_migration::{MigrationTrait, MigratorTrait, seaql_migrations};
 
 /// Every table that a migration ever made, by name. What a backup holds and a move carries over.
-pub const TABLES: [&str; 33] = [
+pub const TABLES: [&str; 35] = [
     "accounts",
     "activity",
     "audit",
     "avatars",
     "backup_codes",
+    "challenges",
     "changes",
     "conversations",
     "delays",
@@ -36,6 +38,7 @@ pub const TABLES: [&str; 33] = [
     "messages",
     "opinions",
     "outliving",
+    "passkeys",
     "pending_logins",
     "reactions",
     "reported_messages",
@@ -64,6 +67,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_29_second_factor::Migration),
             Box::new(m2026_11_29_indicators::Migration),
             Box::new(m2026_11_29_resets::Migration),
+            Box::new(m2026_11_29_passkeys::Migration),
             Box::new(m2026_11_29_erasures::Migration),
             Box::new(m2026_11_29_retention::Migration),
         ]

@@ -23,8 +23,9 @@ use crate::event::Event;
 use crate::factor::SecondFactor;
 use crate::keys::{SignedBytes, Vault};
 use crate::limits::ClientAddress;
+use crate::passkeys::OwnPasskey;
 use crate::schema::tables::{accounts, sessions};
-use crate::slots::{Slot, SlotKind};
+use crate::slots::{self, Slot, SlotKind};
 use crate::tokens;
 use crate::wire::{Bytes, Path};
 
@@ -116,7 +117,7 @@ pub struct Session {
     /// The server's half of the secret that reopens the account key after a reload.
     pub share: Bytes,
     pub me: Me,
-    /// The account key, boxed under the password.
+    /// The account key, boxed under the password; or under the passkey that has just logged in without one.
     pub slot: Slot,
     pub vault: Vault,
     pub key_bundle: SignedBytes,
@@ -126,6 +127,8 @@ pub struct Session {
 pub struct NewSession {
     row: sessions::Model,
     token: String,
+    /// What has opened it in the place of the password.
+    passkey: Option<Uuid>,
 }
 
 /// Where a request comes from, for the owner of a session to recognise it.
@@ -173,7 +176,7 @@ pub async fn begin(
         address: origin.address.clone(),
     };
     sessions::Entity::insert(sessions::ActiveModel::from(row.clone())).exec_without_returning(tx).await?;
-    Ok(NewSession { row, token })
+    Ok(NewSession { row, token, passkey: None })
 }
 
 impl NewSession {
@@ -181,11 +184,20 @@ impl NewSession {
         self.row.account
     }
 
+    /// By a passkey, without the password.
+    pub fn opened_by(self, passkey: Uuid) -> Self {
+        Self { passkey: Some(passkey), ..self }
+    }
+
     /// The answer that opens the session in the browser. The person's other browsers are told.
     pub async fn answer(self, app: &App, headers: &HeaderMap, status: StatusCode) -> Result<Response> {
         let (id, account) = (self.row.id, self.row.account);
         app.live.publish(&[account], &Event::SessionBegun { session: OwnSession::of(self.row, None) });
-        let body = Json(load(app, id).await?);
+        let mut body = load(app, id).await?;
+        if let Some(passkey) = self.passkey {
+            body.slot = slots::of_passkey(app.db.read(), account, passkey).await?;
+        }
+        let body = Json(body);
         Ok((status, [(header::SET_COOKIE, cookie(headers, app, Some(&self.token))?)], body).into_response())
     }
 }
@@ -253,6 +265,7 @@ pub struct OwnSessions {
     pub secured_at: Millis,
     pub erase_at: Option<Millis>,
     pub second_factor: SecondFactor,
+    pub passkeys: Vec<OwnPasskey>,
 }
 
 /// One's sessions, the last used first, and what else lets one in.
@@ -274,6 +287,7 @@ pub async fn sessions(current: CurrentAccount, State(app): State<App>) -> Result
         secured_at: account.secured_at,
         erase_at: account.erase_at,
         second_factor: SecondFactor::of(app.db.read(), current.account).await?,
+        passkeys: OwnPasskey::all(app.db.read(), current.account).await?,
     }))
 }
 

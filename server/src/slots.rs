@@ -1,7 +1,7 @@
 //! Slots: the key of an account, boxed under each of the things that open it. Each is replaced without touching what the
 //! key protects. The server can open none.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -19,6 +19,8 @@ const SLOT_BYTES: usize = 1 + 24 + 32 + 16;
 pub enum SlotKind {
     Password,
     Recovery,
+    /// An account has as many as it has passkeys that give a secret, each under its passkey's id.
+    Passkey,
 }
 
 impl SlotKind {
@@ -26,6 +28,7 @@ impl SlotKind {
         match self {
             SlotKind::Password => "password",
             SlotKind::Recovery => "recovery",
+            SlotKind::Passkey => "passkey",
         }
     }
 }
@@ -51,6 +54,46 @@ impl Slot {
     }
 }
 
+/// The one that this passkey opens.
+pub async fn of_passkey(db: &impl ConnectionTrait, account: Uuid, passkey: Uuid) -> Result<Slot> {
+    let id = (account, SlotKind::Passkey.name().to_owned(), passkey);
+    let row = slots::Entity::find_by_id(id).one(db).await?;
+    let row = row.ok_or_else(|| Error::internal("a passkey was removed while it logged in"))?;
+    Ok(Slot { id: row.id, boxed: row.boxed.into() })
+}
+
+/// The passkeys that open an account.
+pub async fn of_passkeys(db: &impl ConnectionTrait, account: Uuid) -> Result<Vec<Uuid>> {
+    Ok(slots::Entity::find()
+        .select_only()
+        .column(slots::Column::Id)
+        .filter(slots::Column::Account.eq(account))
+        .filter(slots::Column::Kind.eq(SlotKind::Passkey.name()))
+        .into_tuple()
+        .all(db)
+        .await?)
+}
+
+pub async fn remove_passkey(tx: &impl ConnectionTrait, account: Uuid, passkey: Uuid) -> Result<()> {
+    let id = (account, SlotKind::Passkey.name().to_owned(), passkey);
+    slots::Entity::delete_by_id(id).exec(tx).await?;
+    Ok(())
+}
+
+/// All that passkeys open.
+pub async fn remove_passkeys(tx: &impl ConnectionTrait, account: Uuid) -> Result<()> {
+    remove(tx, account, SlotKind::Passkey).await
+}
+
+async fn remove(tx: &impl ConnectionTrait, account: Uuid, kind: SlotKind) -> Result<()> {
+    slots::Entity::delete_many()
+        .filter(slots::Column::Account.eq(account))
+        .filter(slots::Column::Kind.eq(kind.name()))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
 /// A slot as its owner's client has made it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -62,6 +105,10 @@ pub struct NewSlot {
 }
 
 impl NewSlot {
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
     /// As long as it must be.
     pub fn is_for(&self, kind: SlotKind) -> bool {
         self.kind == kind && self.boxed.0.len() == SLOT_BYTES
@@ -80,11 +127,7 @@ impl NewSlot {
 
     /// In the place of those of its kind.
     pub async fn replace(&self, tx: &impl ConnectionTrait, account: Uuid) -> Result<()> {
-        slots::Entity::delete_many()
-            .filter(slots::Column::Account.eq(account))
-            .filter(slots::Column::Kind.eq(self.kind.name()))
-            .exec(tx)
-            .await?;
+        remove(tx, account, self.kind).await?;
         self.insert(tx, account).await
     }
 }

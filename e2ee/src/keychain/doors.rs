@@ -1,4 +1,4 @@
-//! The ways in: registration, the password, the recovery code, and the reload of a page that was open.
+//! The ways in: registration, the password, the recovery code, a passkey, and the reload of a page that was open.
 
 use uuid::Uuid;
 
@@ -142,6 +142,11 @@ impl Keychain {
         NewRecoveryCode { code, verifier, slot }
     }
 
+    /// The account's key under a passkey. `output`: what its PRF gives (docs/e2ee.md).
+    pub fn add_passkey(&self, output: &[u8; 32], now: u64) -> Slot {
+        self.seal_slot(SlotKind::Passkey, output, now)
+    }
+
     fn seal_slot(&self, kind: SlotKind, secret: &[u8], now: u64) -> Slot {
         slots::seal(kind, self.account(), new_id(now), secret, &self.account_key)
     }
@@ -194,6 +199,13 @@ impl Keychain {
     ) -> Result<Self> {
         let (id, sealed) = slot;
         let account_key = slots::open(SlotKind::Recovery, account.id, id, code.secret(), sealed)?;
+        Self::unlock(account_key, account)
+    }
+
+    /// `slot`: the passkey's slot's id and box. `output`: as in [`Keychain::add_passkey`].
+    pub fn unlock_with_passkey(output: &[u8; 32], slot: (Uuid, &[u8]), account: &Account) -> Result<Self> {
+        let (id, sealed) = slot;
+        let account_key = slots::open(SlotKind::Passkey, account.id, id, output, sealed)?;
         Self::unlock(account_key, account)
     }
 

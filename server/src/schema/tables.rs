@@ -162,6 +162,40 @@ table! {
 }
 
 table! {
+    /// Keys that people's devices sign with in the place of a password, or beside it. One that opens the account has the
+    /// slot of the same id.
+    passkeys = "passkeys" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        account: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: Uuid,
+        /// As its owner calls it.
+        name: String,
+        /// The name of the server that it was made for, and works under.
+        site: String,
+        /// What the device knows it by.
+        credential: Vec<u8>,
+        /// DER (SubjectPublicKeyInfo).
+        public_key: Vec<u8>,
+        /// How often it has signed, as the device counts; 0 where it does not.
+        counter: i64,
+        created_at: i64,
+        used_at: Option<i64>,
+    }
+}
+
+table! {
+    /// What passkeys are asked to sign. Used once, then gone.
+    challenges = "challenges" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        challenge: Vec<u8>,
+        /// The account that a passkey is made for, or the log-in that waits for one; none where nobody is known yet.
+        about: Option<Uuid>,
+        expires_at: i64,
+    }
+}
+
+table! {
     /// A signed-in browser.
     sessions = "sessions" {
         #[sea_orm(primary_key, auto_increment = false)]

@@ -75,7 +75,7 @@ async fn without_the_code_there_is_no_session_and_nothing_to_open() {
     assert_eq!(answer.status(), 202);
     assert!(answer.headers().get("set-cookie").is_none());
     let body: Value = answer.json().await.unwrap();
-    assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["login"], "{body}");
+    assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["app", "login", "passkey"], "{body}");
     let before = count(&sessions(&alice).await);
 
     let pending = begin(&app, &alice).await;
@@ -249,7 +249,7 @@ async fn it_is_turned_on_and_off_by_whoever_knows_the_password_and_the_others_ar
     assert!(is_refused(on(PASSWORD, &SECRET[..10], &now).await, "bad_key_material"));
     assert!(is_refused(alice.replace_backup_codes(PASSWORD).await, "not_found"));
     let state = sessions(&alice).await["second_factor"].clone();
-    assert_eq!(state, json!({"on": false, "changed_at": 0, "backup_codes": 0}));
+    assert_eq!(state, json!({"on": false, "app": false, "changed_at": 0, "backup_codes": 0}));
 
     on(PASSWORD, &SECRET, &now).await.unwrap();
     assert_eq!(told.next().await.unwrap(), Event::SecondFactor { on: true });

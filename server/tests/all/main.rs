@@ -24,6 +24,7 @@ mod live;
 mod manners;
 mod messages;
 mod monitoring;
+mod passkeys;
 mod people;
 mod presence;
 mod profiles;

@@ -35,15 +35,18 @@ export const en = {
   },
   logIn: {
     title: 'Welcome back',
-    lead: 'Your whole history opens with your password, and with nothing else.',
+    lead: 'Your whole history opens with your password or your passkey, for you alone.',
     submit: 'Log in',
     working: 'Opening…',
+    withPasskey: 'Log in with a passkey',
     noAccount: 'Create an account',
     forgotten: 'I have forgotten my password',
   },
   secondFactor: {
     title: 'One more step',
     lead: 'Your password is right. Your account also asks for a code.',
+    passkeyLead: 'Your password is right. Your account also asks for your passkey.',
+    usePasskey: 'Use your passkey',
     code: 'Code from your app',
     codeHint: 'The six digits that your authenticator app shows now.',
     backup: 'Backup code',
@@ -63,6 +66,7 @@ export const en = {
     opening: 'Opening your keys…',
     working: 'Changing your password…',
     secondFactorOff: 'This also turns off the second factor of your account.',
+    passkeysRemoved: 'This also removes your passkeys.',
   },
   reset: { title: 'Begin anew' },
   password: {
@@ -507,6 +511,8 @@ export const en = {
     renew: 'Use this code from now on',
     renewing: 'Replacing the code…',
     wrongPassword: 'This is not your present password.',
+    newPasskey: (name: string, date: string) =>
+      `The passkey “${name}” was added to your account, ${date}. If it was not you, remove it and change your password.`,
     wrongCode:
       'This is not your recovery code. If you have lost it, get a new one in the settings, under Security.',
     unsure:
@@ -576,6 +582,15 @@ export const en = {
     bad_recovery_code: 'This cannot be a recovery code: a character of it is missing or mistyped.',
     wrong_second_factor: 'This code is wrong, or was used already. Wait for the next one.',
     login_expired: 'The log-in took too long. Please type your password again.',
+    wrong_passkey: 'This passkey is not known here, or its answer came too late. Please try again.',
+    passkey_opens_nothing:
+      'This passkey cannot open your messages here. Log in with your password, which may then ask for it.',
+    bad_passkey: 'This passkey cannot be used here, or it took too long. Please try again.',
+    too_many_passkeys: 'You have ten passkeys already. Remove one first.',
+    no_passkeys_here: 'There are no passkeys under this address.',
+    passkey_not_given: 'No passkey was given. Please try again.',
+    passkey_exists: 'This device has a passkey for your account already.',
+    passkey_failed: 'Your browser could not do this. Please try again, or use another way.',
     wrong_setup_code: 'This set-up code is wrong. Look at what the server printed when it first started.',
     too_many_attempts: 'Too many attempts.',
     signed_out: 'Your session has ended. Please log in again.',

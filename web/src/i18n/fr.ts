@@ -33,15 +33,18 @@ export const fr: Texts = {
   },
   logIn: {
     title: 'Heureux de vous revoir',
-    lead: 'Tout votre historique s’ouvre avec votre mot de passe, et rien d’autre.',
+    lead: 'Tout votre historique s’ouvre avec votre mot de passe ou votre clé d’accès, pour vous seulement.',
     submit: 'Se connecter',
     working: 'Ouverture…',
+    withPasskey: 'Se connecter avec une clé d’accès',
     noAccount: 'Créer un compte',
     forgotten: 'J’ai oublié mon mot de passe',
   },
   secondFactor: {
     title: 'Encore une étape',
     lead: 'Votre mot de passe est le bon. Votre compte demande aussi un code.',
+    passkeyLead: 'Votre mot de passe est le bon. Votre compte demande aussi votre clé d’accès.',
+    usePasskey: 'Utiliser votre clé d’accès',
     code: 'Code de votre application',
     codeHint: 'Les six chiffres qu’affiche votre application d’authentification.',
     backup: 'Code de repli',
@@ -61,6 +64,7 @@ export const fr: Texts = {
     opening: 'Ouverture de vos clés…',
     working: 'Changement de votre mot de passe…',
     secondFactorOff: 'Le second facteur de votre compte sera aussi désactivé.',
+    passkeysRemoved: 'Vos clés d’accès seront aussi supprimées.',
   },
   reset: { title: 'Nouveau départ' },
   password: {
@@ -507,6 +511,8 @@ export const fr: Texts = {
     newCodeLead: 'Votre code actuel ne fonctionnera plus dès que vous aurez confirmé le nouveau.',
     renew: 'Utiliser désormais ce code',
     renewing: 'Remplacement du code…',
+    newPasskey: (name, date) =>
+      `La clé d’accès « ${name} » a été ajoutée à votre compte, le ${date}. Si ce n’était pas vous, supprimez-la et changez de mot de passe.`,
     wrongPassword: 'Ce n’est pas votre mot de passe actuel.',
     wrongCode:
       'Ce n’est pas votre code de secours. Si vous l’avez perdu, demandez-en un nouveau dans les réglages, sous Sécurité.',
@@ -577,6 +583,15 @@ export const fr: Texts = {
     bad_recovery_code: 'Ce ne peut pas être un code de secours : un caractère manque ou est mal tapé.',
     wrong_second_factor: 'Ce code est incorrect, ou a déjà servi. Attendez le suivant.',
     login_expired: 'La connexion a pris trop de temps. Tapez de nouveau votre mot de passe.',
+    wrong_passkey: 'Cette clé d’accès n’est pas connue ici, ou sa réponse est arrivée trop tard. Réessayez.',
+    passkey_opens_nothing:
+      'Cette clé d’accès ne peut pas ouvrir vos messages ici. Connectez-vous avec votre mot de passe, elle sera peut-être demandée ensuite.',
+    bad_passkey: 'Cette clé d’accès ne peut pas servir ici, ou cela a duré trop longtemps. Réessayez.',
+    too_many_passkeys: 'Vous avez déjà dix clés d’accès. Supprimez-en d’abord une.',
+    no_passkeys_here: 'Il n’y a pas de clés d’accès à cette adresse.',
+    passkey_not_given: 'Aucune clé d’accès n’a été donnée. Réessayez.',
+    passkey_exists: 'Cet appareil a déjà une clé d’accès pour votre compte.',
+    passkey_failed: 'Votre navigateur n’y est pas arrivé. Réessayez, ou prenez un autre chemin.',
     wrong_setup_code:
       'Ce code d’installation est incorrect. Regardez ce que le serveur a affiché à son premier démarrage.',
     too_many_attempts: 'Trop de tentatives.',

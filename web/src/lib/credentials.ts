@@ -62,10 +62,14 @@ export class Credentials {
     return this.backupCodes(await api.replaceBackupCodes(proof));
   }
 
+  /** What a change of credentials is sent with. */
+  async proveAgain(password: string): Promise<{ login: string; finalization: string }> {
+    return (await this.prove(password)).proof;
+  }
+
   /** In seven days. Returns the receipt, which is shown once. */
   async leave(password: string): Promise<Leaving> {
-    const { proof } = await this.prove(password);
-    return api.leave(proof);
+    return api.leave(await this.proveAgain(password));
   }
 
   private backupCodes({ codes, second_factor }: BackupCodes): string[] {

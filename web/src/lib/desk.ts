@@ -263,6 +263,8 @@ export class Desk {
       this.sessions.begun(frame.session);
     } else if (frame.type === 'second_factor') {
       this.sessions.secondFactor = frame;
+    } else if (frame.type === 'passkeys') {
+      this.sessions.passkeysAre(frame);
     } else if (frame.type === 'secured') {
       this.told.secured(frame.secured_at);
     } else if (frame.type === 'erasure') {

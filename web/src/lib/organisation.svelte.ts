@@ -14,6 +14,8 @@ class Organisation {
   logo: string | null = $state(null);
   /** After so many days messages disappear for all; none for ever. */
   messagesDays: number | null = $state(null);
+  /** The name that passkeys are made for here; null where there are none. */
+  passkeys: string | null = $state(null);
   private signUp: Config['sign_up'] = $state('open');
   // The server's limits, known here so that nothing too large sets out; it checks again.
   readonly messageBytes = 16 * 1024;
@@ -25,11 +27,21 @@ class Organisation {
     this.name = config.name;
     this.setupCodeNeeded = config.setup_code_needed;
     this.welcome = config.welcome;
+    this.passkeys = config.passkeys ?? null;
     this.signUp = config.sign_up;
     this.logo = config.logo ?? null;
     this.messagesDays = config.messages_days ?? null;
     appearance.wear(config.accent ?? null);
     if (config.language) language.suggest(config.language);
+  }
+
+  /** And in this browser, under this address. */
+  get hasPasskeys(): boolean {
+    return (
+      this.passkeys === location.hostname &&
+      'AuthenticatorAttestationResponse' in globalThis &&
+      'getPublicKey' in AuthenticatorAttestationResponse.prototype
+    );
   }
 
   /** Why nobody can sign up here as they come; null if they can. */

@@ -138,6 +138,14 @@ const PASSES: Record<ErrorCode | OwnCode, boolean> = {
   bad_time: false,
   bad_report: false,
   not_an_image: false,
+  wrong_passkey: false,
+  passkey_opens_nothing: false,
+  too_many_passkeys: false,
+  bad_passkey: false,
+  no_passkeys_here: false,
+  passkey_not_given: false,
+  passkey_exists: false,
+  passkey_failed: false,
 };
 
 export function passing({ code, status }: Problem): boolean {

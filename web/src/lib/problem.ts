@@ -17,6 +17,10 @@ export type OwnCode =
   /** Sent again, or discarded, in another window. */
   | 'not_waiting'
   | 'storage_lost'
+  /** The browser gave none: a "no", or nobody there. */
+  | 'passkey_not_given'
+  | 'passkey_exists'
+  | 'passkey_failed'
   | 'vault_failed';
 
 /**

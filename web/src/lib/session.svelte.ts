@@ -13,6 +13,7 @@ import { Credentials } from './credentials';
 import { Desk, type Word as DeskWord } from './desk';
 import { invitation } from './invitation.svelte';
 import { backOff, type Connection } from './live';
+import { organisation } from './organisation.svelte';
 import { passing } from './outbox';
 import type { Preferences } from './preferences.svelte';
 import { Problem } from './problem';
@@ -26,8 +27,21 @@ type Word = { type: 'signed-out' } | { type: 'signed-in'; session: string } | De
 
 const isOfDesk = (word: Word): word is DeskWord => word.type !== 'signed-out' && word.type !== 'signed-in';
 
-/** Gives the code that a log-in waits for; after a wrong one again. */
-export type NameCode = (code: string) => Promise<void>;
+/** A log-in whose password was good, and what it waits for; after a wrong answer for another one. */
+export interface Pending {
+  /** There is an app that makes codes. A backup code is good in any case. */
+  app: boolean;
+  /** There is a passkey that can be used here. */
+  passkey: boolean;
+  name(code: string): Promise<void>;
+  usePasskey(): Promise<void>;
+}
+
+/** What passkeys need; fetched with their first use. */
+const wayIn = () =>
+  import('../features/passkeys/way-in').catch((thrown: unknown) => {
+    throw new Problem('offline', 0, String(thrown));
+  });
 
 const LOG_OUT_DUE = 'log-out-due';
 
@@ -168,12 +182,12 @@ export class Session {
     const proof = await vault.recoveryProof(f.code, handle);
     const request = await vault.startRegistration(f.password);
     const started = await api.recoveryStart({ handle, proof, request });
-    const { response, second_factor: secondFactor, ...account } = started;
+    const { response, second_factor: secondFactor, passkeys, ...account } = started;
     const made = await vault.prepareRecovery(request, f.code, { ...account, handle }, response, clock.now());
     const { password } = made;
     const { code, ...recovery } = made.recovery;
     this.begun = () => api.recoveryFinish({ handle, proof, password, recovery });
-    return { code, secondFactor };
+    return { code, secondFactor, passkeys };
   }
 
   /** Makes another identity for the account that a link is for, and returns its recovery code; the server changes nothing yet. */
@@ -206,24 +220,44 @@ export class Session {
     await this.settle(signedIn);
   }
 
-  /** Signed in; or, where there is a second factor, what names its code. */
-  async logIn(handle: string, password: string): Promise<NameCode | null> {
+  /** Signed in; or, where there is a second factor, what answers for it. */
+  async logIn(handle: string, password: string): Promise<Pending | null> {
     await this.endWhatIsDue();
     const seen = await vault.seenVault();
     const request = await vault.startLogin(password);
     const { login, response } = await api.loginStart({ handle, request });
     const finalization = await vault.finishLogin(request, handle, response);
     const answer = await api.loginFinish({ login, finalization });
+    const letIn = (signedIn: SignedIn) => this.letIn(signedIn, (locked) => vault.unlock(request, locked, seen));
     if ('login' in answer) {
-      return async (code) => this.letIn(request, await api.loginCode({ login: answer.login, code }), seen);
+      const { login, app, passkey } = answer;
+      return {
+        app,
+        passkey: passkey && organisation.hasPasskeys,
+        name: async (code) => letIn(await api.loginCode({ login, code })),
+        usePasskey: async () => letIn(await (await wayIn()).beside(login)),
+      };
     }
-    await this.letIn(request, answer, seen);
+    await letIn(answer);
     return null;
   }
 
-  private async letIn(request: string, signedIn: SignedIn, seen: SeenVault | null): Promise<void> {
+  /** Without the password. */
+  async logInWithPasskey(): Promise<void> {
+    await this.endWhatIsDue();
+    warmUp();
+    const seen = await vault.seenVault();
+    const { signedIn, output } = await (await wayIn()).alone();
     try {
-      await vault.unlock(request, { ...account(signedIn), slot: signedIn.slot }, seen);
+      await this.letIn(signedIn, (locked) => vault.unlockWithPasskey(output, locked, seen));
+    } finally {
+      output.fill(0);
+    }
+  }
+
+  private async letIn(signedIn: SignedIn, unlock: (locked: Locked) => Promise<void>): Promise<void> {
+    try {
+      await unlock({ ...account(signedIn), slot: signedIn.slot });
     } catch (thrown) {
       // Keys that do not fit are an alarm: nobody is signed in with them.
       await this.logOutAtTheServer();
@@ -471,6 +505,8 @@ const account = ({ me, session, share, vault, key_bundle }: SignedIn) => ({
   vault,
   key_bundle,
 });
+
+type Locked = ReturnType<typeof account> & Pick<SignedIn, 'slot'>;
 
 /** After the delay, or when the browser says that the network is back. */
 function nextChance(delay: number): Promise<void> {

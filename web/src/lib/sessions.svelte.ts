@@ -1,18 +1,23 @@
 /** The signed-in browsers of a person, and those among them that this one has not told of yet. */
 import { api } from './api/client';
-import type { OwnSession, OwnSessions, SecondFactor } from './api/types';
+import type { OwnPasskey, OwnPasskeys, OwnSession, OwnSessions, SecondFactor } from './api/types';
 
-/** The last log-in that was told of here, and the last change of the second factor. */
+/** The last log-in that was told of here, the last change of the second factor, and the last passkey. */
 const TOLD = 'log-in-told';
 const FACTOR_TOLD = 'second-factor-told';
+const PASSKEY_TOLD = 'passkey-told';
 
-export const forgetLogIns = () => [TOLD, FACTOR_TOLD].forEach((key) => localStorage.removeItem(key));
+export const forgetLogIns = () =>
+  [TOLD, FACTOR_TOLD, PASSKEY_TOLD].forEach((key) => localStorage.removeItem(key));
 
 export class Sessions {
   /** The last used first; null until the server has said. */
   all: OwnSession[] | null = $state.raw(null);
   /** What log-ins ask for beside the password; null until the server has said. */
   secondFactor: SecondFactor | null = $state.raw(null);
+  /** Those one has; null until the server has said. */
+  passkeys: OwnPasskey[] | null = $state.raw(null);
+  private passkeyTold = $state(Number(localStorage.getItem(PASSKEY_TOLD) ?? 0));
   private factorTold = $state(Number(localStorage.getItem(FACTOR_TOLD) ?? 0));
   /** Heard of as they began, also if they have ended since. */
   private heard: readonly OwnSession[] = $state.raw([]);
@@ -37,11 +42,20 @@ export class Sessions {
     return factor.changed_at > this.factorTold && factor.changed_at >= here.created_at ? factor : null;
   });
 
+  /** Added since this browser logged in, unless one was told of it or did it here. */
+  readonly passkeyNews: OwnPasskey | null = $derived.by(() => {
+    const here = this.all?.find(({ current }) => current);
+    const latest = this.passkeys?.at(-1);
+    if (!here || !latest) return null;
+    return latest.created_at > Math.max(here.created_at, this.passkeyTold) ? latest : null;
+  });
+
   /** Returns when the account was last secured, and when it will be erased. */
   async refresh(): Promise<Pick<OwnSessions, 'secured_at' | 'erase_at'>> {
-    const { sessions, second_factor, ...account } = await api.sessions();
+    const { sessions, second_factor, passkeys, ...account } = await api.sessions();
     this.all = sessions;
     this.secondFactor = second_factor;
+    this.passkeys = passkeys;
     return account;
   }
 
@@ -61,6 +75,24 @@ export class Sessions {
   changedSecondFactor(factor: SecondFactor): void {
     this.secondFactor = factor;
     this.dismissFactorNews();
+  }
+
+  /** By this page itself. */
+  changedPasskeys(own: OwnPasskeys): void {
+    this.passkeysAre(own);
+    this.dismissPasskeyNews();
+    this.dismissFactorNews();
+  }
+
+  /** Here, or in another page. */
+  passkeysAre({ passkeys, second_factor }: OwnPasskeys): void {
+    this.passkeys = passkeys;
+    this.secondFactor = second_factor;
+  }
+
+  dismissPasskeyNews(): void {
+    this.passkeyTold = this.passkeys?.at(-1)?.created_at ?? 0;
+    localStorage.setItem(PASSKEY_TOLD, String(this.passkeyTold));
   }
 
   dismissFactorNews(): void {

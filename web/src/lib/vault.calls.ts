@@ -1,6 +1,6 @@
 /** What the worker does with the keys. Only sealed things, texts and public keys go out. */
 import { Keychain, Login, Registration, recovery_proof } from '../generated/wasm/wasm.js';
-import type { KeyringEntry, Message, Signed, Slot, Vault, Version } from './api/types';
+import type { KeyringEntry, Message, NewSlot, Signed, Slot, Vault, Version } from './api/types';
 import type { Findings, MessageIndex, Reached } from './message-index';
 import { Problem } from './problem';
 import { Storage, type About, type SeenVault } from './storage';
@@ -115,6 +115,15 @@ function opened(): Promise<MessageIndex> {
 const isStale = ({ account, vault }: Account, seen: SeenVault | null) =>
   seen?.account === account && vault.version < seen.version;
 
+async function enter(opened: Keychain, account: Account, seen: SeenVault | null): Promise<void> {
+  if (isStale(account, seen)) {
+    opened.free();
+    await storage.noteVault(null);
+    throw new Problem('stale_vault');
+  }
+  unlocked(opened);
+}
+
 /** Losing it loses no more than the alarm. */
 function noteVault(): void {
   void vaultCalls.noteVault().catch(() => undefined);
@@ -181,12 +190,7 @@ export const vaultCalls = {
   async unlock(request: string, account: Account & { slot: Slot }, seen: SeenVault | null): Promise<void> {
     const opened = begun(login, request).unlock(account);
     dropLogin();
-    if (isStale(account, seen)) {
-      opened.free();
-      await storage.noteVault(null);
-      throw new Problem('stale_vault');
-    }
-    unlocked(opened);
+    await enter(opened, account, seen);
   },
 
   /** What was seen in this browser, whoever's it is. */
@@ -237,6 +241,27 @@ export const vaultCalls = {
     keys().replace_password(takeRegistration(request), response, now),
 
   replaceRecoveryCode: (now: number) => keys().replace_recovery_code(now),
+
+  /** The account key under a passkey. `output`: what its PRF gives; it is overwritten. */
+  addPasskey(output: Uint8Array, now: number): NewSlot {
+    try {
+      return keys().add_passkey(output, now);
+    } finally {
+      output.fill(0);
+    }
+  },
+
+  async unlockWithPasskey(
+    output: Uint8Array,
+    account: Account & { slot: Slot },
+    seen: SeenVault | null,
+  ): Promise<void> {
+    try {
+      await enter(Keychain.unlock_with_passkey(output, account), account, seen);
+    } finally {
+      output.fill(0);
+    }
+  },
 
   /** Keeps the account key for a reload, under a key that no script can read and a share that only the server has. */
   async keep(session: string, share: string): Promise<void> {

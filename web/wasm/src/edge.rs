@@ -41,6 +41,11 @@ pub fn bytes(text: &str) -> Thrown<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| bad_answer("not base64url"))
 }
 
+/// 32 bytes that somebody keeps.
+pub fn secret(bytes: &[u8]) -> Thrown<[u8; 32]> {
+    bytes.try_into().map_err(|_| bad_argument("not 32 bytes"))
+}
+
 pub fn text(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }

@@ -4,11 +4,11 @@ use e2ee::{Context, RecoveryCode};
 use wasm_bindgen::prelude::*;
 
 use crate::{
-    edge::{Thrown, blob, bytes, id, json, kind, milliseconds, number, object, string, text, thrown},
+    edge::{Thrown, blob, bytes, id, json, kind, milliseconds, number, object, secret, string, text, thrown},
     registration::Registration,
     types::{
         JsAdoptedEpoch, JsCreatedEpoch, JsKeyringEntry, JsLoadedKeyring, JsLockedAccount, JsNewPassword,
-        JsNewRecoveryCode, JsReloadedAccount, JsSeen, JsSigned, JsSlot, JsVault,
+        JsNewRecoveryCode, JsNewSlot, JsReloadedAccount, JsSeen, JsSigned, JsSlot, JsVault,
     },
 };
 
@@ -73,6 +73,19 @@ impl Keychain {
             ("verifier", text(made.verifier).into()),
             ("slot", JsSlot::write(&made.slot)),
         ])
+    }
+
+    /// `output`: the 32 bytes that the passkey's PRF gives. Throws `bad_argument` for others.
+    pub fn add_passkey(&self, output: &[u8], now: f64) -> Thrown<JsNewSlot> {
+        Ok(JsSlot::write(&self.0.add_passkey(&secret(output)?, milliseconds(now))).unchecked_into())
+    }
+
+    /// Throws `not_authentic` where it is not this passkey's. `account`: with the passkey's slot.
+    pub fn unlock_with_passkey(output: &[u8], account: &JsLockedAccount) -> Thrown<Keychain> {
+        let (slot, sealed) = account.slot().read()?;
+        e2ee::Keychain::unlock_with_passkey(&secret(output)?, (slot, &sealed), &account.read()?)
+            .map(Keychain)
+            .map_err(thrown)
     }
 
     /// The vault for the next PUT.

@@ -13,11 +13,11 @@ const TYPES: &str = r#"
 export interface Signed { body: string; signature: string }
 export interface SealedVault { version: number; box: string }
 export interface Slot { id: string; box: string }
-export interface NewSlot extends Slot { kind: "password" | "recovery" }
+export interface NewSlot extends Slot { kind: "password" | "recovery" | "passkey" }
 export interface KeyringEntry { conversation: string; epoch: string; box: string }
 /** What the server serves of one's own account. */
 export interface Account { account: string; handle: string; vault: SealedVault; key_bundle: Signed }
-/** An account with the slot that the password opens, or the recovery code. */
+/** An account with the slot that is to be opened. */
 export interface LockedAccount extends Account { slot: Slot }
 /** All that the server stores of a new account. */
 export interface Material {
@@ -99,6 +99,8 @@ extern "C" {
     #[wasm_bindgen(method, getter, catch)]
     pub fn sealed(this: &JsReloadedAccount) -> Thrown<JsValue>;
 
+    #[wasm_bindgen(typescript_type = "NewSlot")]
+    pub type JsNewSlot;
     #[wasm_bindgen(typescript_type = "NewPassword")]
     pub type JsNewPassword;
     #[wasm_bindgen(typescript_type = "NewRecoveryCode")]

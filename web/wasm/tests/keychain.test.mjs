@@ -98,6 +98,18 @@ test("what was changed on the way, and what cannot be read, is thrown with a cod
   throwsCode("bad_key_bundle", () => erin.keychain.pin(frank.account, "frank", changed, Date.now()));
 });
 
+test("a passkey opens its slot with the 32 bytes it gives, and with no others", async () => {
+  const { keychain, served } = await register("ivan");
+  const output = randomBytes(32);
+  const slot = keychain.add_passkey(output, Date.now());
+  assert.equal(slot.kind, "passkey");
+  const again = e2ee.Keychain.unlock_with_passkey(output, { ...served, slot });
+  assert.equal(again.account(), keychain.account());
+  throwsCode("not_authentic", () => e2ee.Keychain.unlock_with_passkey(randomBytes(32), { ...served, slot }));
+  throwsCode("bad_argument", () => e2ee.Keychain.unlock_with_passkey(randomBytes(31), { ...served, slot }));
+  throwsCode("bad_argument", () => keychain.add_passkey(new Uint8Array(), Date.now()));
+});
+
 test("the recovery code is seven groups of four", async () => {
   const { recovery_code: code } = await register("heidi");
   assert.match(code, /^([0-9A-HJKMNP-TV-Z]{4}-){6}[0-9A-HJKMNP-TV-Z]{4}$/);

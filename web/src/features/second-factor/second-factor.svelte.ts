@@ -48,7 +48,7 @@ export class SecondFactorChange {
     return this.working(async () => {
       if (this.doing === 'off') {
         await credentials.turnOffSecondFactor(this.password);
-        this.done(w.line.turnedOff);
+        this.done(this.session.sessions.secondFactor?.on ? w.line.appRemoved : w.line.turnedOff);
       } else if (this.doing === 'codes') {
         this.show(await credentials.replaceBackupCodes(this.password));
       } else {

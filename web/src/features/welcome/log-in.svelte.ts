@@ -1,6 +1,6 @@
 import { t } from '../../i18n/index.svelte';
 import { Problem } from '../../lib/problem';
-import type { NameCode, Session } from '../../lib/session.svelte';
+import type { Pending, Session } from '../../lib/session.svelte';
 import { handleProblem } from './rules';
 
 /** The log-in form: handle and password, and then a code where the account has a second factor. */
@@ -13,7 +13,7 @@ export class LogIn {
   private tried = $state(false);
   private wrong = $state(false);
   /** The password was good, and this waits for the code. */
-  private nameCode: NameCode | null = $state.raw(null);
+  pending: Pending | null = $state.raw(null);
 
   constructor(private readonly session: Session) {}
 
@@ -24,10 +24,6 @@ export class LogIn {
     return this.tried && this.code.trim() === '' ? t.secondFactor.missing : '';
   });
 
-  get codeWanted(): boolean {
-    return this.nameCode !== null;
-  }
-
   codeChanged(): void {
     this.tried = false;
     this.wrong = false;
@@ -35,7 +31,7 @@ export class LogIn {
 
   /** Back to handle and password. */
   begin(): void {
-    this.nameCode = null;
+    this.pending = null;
     this.code = '';
     this.problem = null;
     this.codeChanged();
@@ -50,18 +46,27 @@ export class LogIn {
       return false;
     }
     return this.working(async () => {
-      this.nameCode = await this.session.logIn(this.handle, this.password);
+      this.pending = await this.session.logIn(this.handle, this.password);
       this.tried = false;
     });
   }
 
   /** With the code. True when signed in. */
   async answer(): Promise<boolean> {
-    if (this.busy || !this.nameCode) return false;
+    if (this.busy || !this.pending) return false;
     this.tried = true;
     if (this.codeError) return false;
-    const { nameCode, code } = this;
-    return this.working(() => nameCode(code));
+    const { pending, code } = this;
+    return this.working(() => pending.name(code));
+  }
+
+  /** In the place of the code, or of the password as well. True when signed in. */
+  async usePasskey(): Promise<boolean> {
+    if (this.busy) return false;
+    this.tried = false;
+    return this.working(() =>
+      (this.pending ?? { usePasskey: () => this.session.logInWithPasskey() }).usePasskey(),
+    );
   }
 
   private async working(task: () => Promise<void>): Promise<boolean> {

@@ -13,6 +13,8 @@ export class Recover extends NewCode {
   password = $state('');
   /** The account has a second factor, which will be turned off. */
   secondFactor = $state(false);
+  /** It has passkeys, which will be removed. */
+  passkeys = $state(false);
   private codeProblem: Problem | null = $state.raw(null);
   private tried = $state(false);
   private left = false;
@@ -46,6 +48,7 @@ export class Recover extends NewCode {
       const made = await this.session.prepareRecovery({ handle, code: oldCode, password });
       this.code = made.code;
       this.secondFactor = made.secondFactor;
+      this.passkeys = made.passkeys;
       if (this.left) this.session.abandon();
       this.step = 'code';
     });

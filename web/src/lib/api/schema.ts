@@ -763,6 +763,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/login/code/passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask for a passkey in the place of the code that a log-in waits for. */
+        post: operations["login_code_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/login/finish": {
         parameters: {
             query?: never;
@@ -774,6 +791,43 @@ export interface paths {
         put?: never;
         /** Prove the password and open a session; or, where a second factor is on, begin to wait for its code. */
         post: operations["login_finish"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/login/passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open a session with what a passkey has signed; the slot in the answer is the passkey's own. Beside a proven password
+         *     any of one's passkeys does, and the slot is the password's.
+         */
+        post: operations["login_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/login/passkey/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin to log in with a passkey alone. */
+        post: operations["login_passkey_start"];
         delete?: never;
         options?: never;
         head?: never;
@@ -825,6 +879,77 @@ export interface paths {
         get: operations["metrics"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prove the password, and add a passkey. The first one without a slot turns the second factor on. */
+        post: operations["add_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/passkeys/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin to make a passkey. `credentials`: those that are there, of which a device is not to have two. */
+        post: operations["start_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/passkeys/{passkey}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Call a passkey something else. */
+        patch: operations["rename_passkey"];
+        trace?: never;
+    };
+    "/passkeys/{passkey}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prove the password, and remove a passkey with what it opens. Without the last one that was asked for beside the
+         *     password, and without an app, the second factor is off.
+         */
+        post: operations["remove_passkey"];
         delete?: never;
         options?: never;
         head?: never;
@@ -982,8 +1107,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Prove the recovery code once more, replace it and the password, and open a session. All others end, and a second factor
-         *     is turned off: who has lost the phone with the password comes back with the code alone.
+         * Prove the recovery code once more, replace it and the password, and open a session. All others end, a second factor
+         *     is turned off, and passkeys are removed: who has lost the phone with the password comes back with the code alone, and
+         *     who has the phone does not.
          */
         post: operations["finish_recovery"];
         delete?: never;
@@ -1138,7 +1264,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Prove the password, and turn the second factor off. */
+        /** Prove the password, and turn the app's codes off: with them the second factor, unless a passkey is asked for as well. */
         post: operations["turn_off_second_factor"];
         delete?: never;
         options?: never;
@@ -1341,6 +1467,10 @@ export interface components {
          * @enum {string}
          */
         Act: "settings_changed" | "made_administrator" | "made_person" | "suspended" | "resumed" | "sessions_ended" | "invited" | "invitation_revoked" | "reset_link_made" | "other";
+        AddedPasskey: components["schemas"]["OwnPasskeys"] & {
+            /** @description Backup codes, where log-ins ask for something beside the password from now on. They are shown here and never again. */
+            codes: string[];
+        };
         Answer: {
             /** @description Up to 500 characters. */
             comment?: string;
@@ -1392,14 +1522,18 @@ export interface components {
          * @description The stable names of all refusals.
          * @enum {string}
          */
-        Code: "bad_request" | "signed_out" | "wrong_credentials" | "wrong_recovery_code" | "wrong_second_factor" | "bad_origin" | "wrong_setup_code" | "suspended" | "sign_up_closed" | "invitation_needed" | "invitation_over" | "not_administrator" | "not_yours" | "not_found" | "unknown_message" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "login_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "already_sent" | "too_many_scheduled" | "message_id_reused" | "last_administrator" | "reset_expired" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_opaque" | "bad_key_material" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_time" | "bad_report" | "bad_organisation" | "bad_invitation" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
+        Code: "bad_request" | "signed_out" | "wrong_credentials" | "wrong_recovery_code" | "wrong_second_factor" | "wrong_passkey" | "bad_origin" | "wrong_setup_code" | "suspended" | "sign_up_closed" | "invitation_needed" | "invitation_over" | "not_administrator" | "not_yours" | "not_found" | "unknown_message" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "passkey_opens_nothing" | "too_many_passkeys" | "login_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "already_sent" | "too_many_scheduled" | "message_id_reused" | "last_administrator" | "reset_expired" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_opaque" | "bad_key_material" | "bad_passkey" | "no_passkeys_here" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_time" | "bad_report" | "bad_organisation" | "bad_invitation" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
         /** @description The password was good, and there is a second factor: nothing is given before its code. */
         CodeWanted: {
+            /** @description An app makes codes for it. A backup code is good in any case. */
+            app: boolean;
             /**
              * Format: uuid
              * @description Names this log-in with the code; good for one session, for five minutes.
              */
             login: string;
+            /** @description There is a passkey that can be used here in the place of a code. */
+            passkey: boolean;
         };
         /** @description A conversation as one of the two sees it. */
         Conversation: {
@@ -1583,6 +1717,9 @@ export interface components {
         } | (components["schemas"]["SecondFactor"] & {
             /** @enum {string} */
             type: "second_factor";
+        }) | (components["schemas"]["OwnPasskeys"] & {
+            /** @enum {string} */
+            type: "passkeys";
         }) | {
             session: components["schemas"]["OwnSession"];
             /** @enum {string} */
@@ -1900,6 +2037,23 @@ export interface components {
             target?: string | null;
             timer?: components["schemas"]["i64"] | null;
         };
+        NewPasskey: {
+            authenticator_data: components["schemas"]["Bytes"];
+            /** @description What the browser says: of `response` `clientDataJSON`, `getAuthenticatorData()` and `getPublicKey()`. */
+            client_data: components["schemas"]["Bytes"];
+            /** @description OPAQUE KE3. */
+            finalization: components["schemas"]["Bytes"];
+            /**
+             * Format: uuid
+             * @description As `credentials/start` has begun it.
+             */
+            login: string;
+            /** @description 1 to 64 characters. */
+            name: string;
+            /** @description DER: P-256, Ed25519, or RSA with 2,048 bits. */
+            public_key: components["schemas"]["Bytes"];
+            slot?: components["schemas"]["NewSlot"] | null;
+        };
         /** @description What takes the place of a password. */
         NewPassword: {
             /** @description OPAQUE RegistrationUpload. */
@@ -1992,6 +2146,23 @@ export interface components {
              */
             welcome: string;
         };
+        /** @description One of a person's passkeys, as they see it. */
+        OwnPasskey: {
+            created_at: components["schemas"]["i64"];
+            /** Format: uuid */
+            id: string;
+            name: string;
+            /** @description Whether it opens the account without the password; if not, it is asked for beside it. */
+            opens: boolean;
+            /** @description The name of the server that it was made for; under another one it does not work. */
+            site: string;
+            used_at?: components["schemas"]["i64"] | null;
+        };
+        /** @description What one has, after a change of it. */
+        OwnPasskeys: {
+            passkeys: components["schemas"]["OwnPasskey"][];
+            second_factor: components["schemas"]["SecondFactor"];
+        };
         /** @description One of a person's sessions, as they see it. */
         OwnSession: {
             /** @description The network address it was begun from; of IPv6 the network. */
@@ -2007,10 +2178,44 @@ export interface components {
             seen_at: components["schemas"]["i64"];
         };
         OwnSessions: {
+            passkeys: components["schemas"]["OwnPasskey"][];
             second_factor: components["schemas"]["SecondFactor"];
             /** @description As in `Me`. */
             secured_at: components["schemas"]["i64"];
             sessions: components["schemas"]["OwnSession"][];
+        };
+        PasskeyForLogin: {
+            /** Format: uuid */
+            login: string;
+        };
+        PasskeyLogin: {
+            authenticator_data: components["schemas"]["Bytes"];
+            client_data: components["schemas"]["Bytes"];
+            /** @description What the browser says: `rawId`, and of `response` `userHandle`, `clientDataJSON`, `authenticatorData`, `signature`. */
+            credential: components["schemas"]["Bytes"];
+            /**
+             * Format: uuid
+             * @description The log-in that waits for it, where the password was proven before.
+             */
+            login?: string | null;
+            signature: components["schemas"]["Bytes"];
+            user?: components["schemas"]["Bytes"] | null;
+        };
+        PasskeyName: {
+            /** @description 1 to 64 characters. */
+            name: string;
+        };
+        /** @description What the page hands to the browser. */
+        PasskeyWanted: {
+            /** @description Good once, for five minutes. */
+            challenge: components["schemas"]["Bytes"];
+            /**
+             * @description The credential ids of one's passkeys here: of those that can be used, or that are not to be made twice. Empty where
+             *     nobody is known yet.
+             */
+            credentials: components["schemas"]["Bytes"][];
+            /** @description The "relying party id". */
+            site: string;
         };
         PasswordProof: {
             /** @description OPAQUE KE3. */
@@ -2087,6 +2292,8 @@ export interface components {
             language?: components["schemas"]["Language"] | null;
             /** @description The name of this messenger. */
             name: string;
+            /** @description The name of the address that passkeys work under; none where there can be no passkeys. */
+            passkeys?: string | null;
             /** @description The next sign-up needs the code that the server printed. */
             setup_code_needed: boolean;
             sign_up: components["schemas"]["SignUp"];
@@ -2138,6 +2345,8 @@ export interface components {
             /** Format: uuid */
             account: string;
             key_bundle: components["schemas"]["SignedBytes"];
+            /** @description It has passkeys, which the recovery will remove. */
+            passkeys: boolean;
             /** @description OPAQUE RegistrationResponse. */
             response: components["schemas"]["Bytes"];
             /** @description The account has a second factor, which the recovery will turn off. */
@@ -2366,6 +2575,8 @@ export interface components {
         };
         /** @description What log-ins to one's account ask for beside the password. */
         SecondFactor: {
+            /** @description An app makes codes for it. */
+            app: boolean;
             /**
              * Format: int64
              * @description How many backup codes are left.
@@ -2383,7 +2594,7 @@ export interface components {
             session: string;
             /** @description The server's half of the secret that reopens the account key after a reload. */
             share: components["schemas"]["Bytes"];
-            /** @description The account key, boxed under the password. */
+            /** @description The account key, boxed under the password; or under the passkey that has just logged in without one. */
             slot: components["schemas"]["Slot"];
             vault: components["schemas"]["Vault"];
         };
@@ -2404,7 +2615,7 @@ export interface components {
          * @description What opens a slot.
          * @enum {string}
          */
-        SlotKind: "password" | "recovery";
+        SlotKind: "password" | "recovery" | "passkey";
         Speed: {
             /** @description How many messages of these days took how long; none where none did. */
             buckets: components["schemas"]["SpeedBucket"][];
@@ -4127,6 +4338,37 @@ export interface operations {
             };
         };
     };
+    login_code_passkey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeyForLogin"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyWanted"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     login_finish: {
         parameters: {
             query?: never;
@@ -4154,6 +4396,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CodeWanted"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    login_passkey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeyLogin"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    login_passkey_start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyWanted"];
                 };
             };
             default: {
@@ -4237,6 +4537,130 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_passkey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPasskey"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddedPasskey"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_passkey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyWanted"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rename_passkey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                passkey: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeyName"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnPasskeys"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_passkey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                passkey: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordProof"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnPasskeys"];
                 };
             };
             default: {

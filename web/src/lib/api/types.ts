@@ -18,6 +18,11 @@ export type OwnSession = Schemas['OwnSession'];
 export type OwnSessions = Schemas['OwnSessions'];
 /** What log-ins to one's account ask for beside the password. */
 export type SecondFactor = Schemas['SecondFactor'];
+export type OwnPasskey = Schemas['OwnPasskey'];
+export type OwnPasskeys = Schemas['OwnPasskeys'];
+/** What a browser is to have signed by a passkey. */
+export type PasskeyWanted = Schemas['PasskeyWanted'];
+export type NewSlot = Schemas['NewSlot'];
 /** One's account is to be erased. */
 export type Leaving = Schemas['ErasureAsked'];
 export type BackupCodes = Schemas['BackupCodes'];

@@ -4,10 +4,19 @@ export const en = {
     title: 'Second factor',
     isOff:
       'Off. With it, your password alone lets nobody in: logging in also takes a code from an app on your phone.',
-    isOn: (left: number) =>
-      left === 1
-        ? 'On. Logging in also takes a code from your app. You have 1 backup code left.'
-        : `On. Logging in also takes a code from your app. You have ${left} backup codes left.`,
+    /** What log-ins take beside the password. */
+    isOn: (left: number, by: 'app' | 'passkey' | 'either') => {
+      const what = {
+        app: 'a code from your app',
+        passkey: 'your passkey',
+        either: 'a code from your app or your passkey',
+      }[by];
+      const codes = left === 1 ? '1 backup code' : `${left} backup codes`;
+      return `On. Logging in also takes ${what}. You have ${codes} left.`;
+    },
+    addApp: 'Add an app',
+    removeApp: 'Remove the app',
+    appRemoved: 'The app is removed. Log-ins still ask for your passkey.',
     setUp: 'Set up',
     turnOff: 'Turn off',
     newCodes: 'New backup codes',
@@ -21,6 +30,8 @@ export const en = {
       'You need an authenticator app, which shows a new code every 30 seconds. Your recovery code still opens your account without it.',
     turnOffTitle: 'Turn off the second factor',
     turnOffLead: 'Whoever has your password can then log in. Your backup codes stop working.',
+    removeAppTitle: 'Remove the app',
+    removeAppLead: 'Its codes stop working. Log-ins still ask for your passkey, or for a backup code.',
     codesTitle: 'New backup codes',
     codesLead: 'The backup codes you have now stop working at once.',
   },

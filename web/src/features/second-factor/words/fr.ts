@@ -5,10 +5,18 @@ export const fr: SecondFactorTexts = {
     title: 'Second facteur',
     isOff:
       'Désactivé. Une fois activé, votre mot de passe seul ne laisse entrer personne : il faut aussi un code donné par une application de votre téléphone.',
-    isOn: (left) =>
-      left <= 1
-        ? `Activé. Il faut aussi un code de votre application pour se connecter. Il vous reste ${left} code de repli.`
-        : `Activé. Il faut aussi un code de votre application pour se connecter. Il vous reste ${left} codes de repli.`,
+    isOn: (left, by) => {
+      const what = {
+        app: 'un code de votre application',
+        passkey: 'votre clé d’accès',
+        either: 'un code de votre application ou votre clé d’accès',
+      }[by];
+      const codes = left <= 1 ? `${left} code de repli` : `${left} codes de repli`;
+      return `Activé. Il faut aussi ${what} pour se connecter. Il vous reste ${codes}.`;
+    },
+    addApp: 'Ajouter une application',
+    removeApp: 'Retirer l’application',
+    appRemoved: 'L’application est retirée. Les connexions demandent toujours votre clé d’accès.',
     setUp: 'Configurer',
     turnOff: 'Désactiver',
     newCodes: 'Nouveaux codes de repli',
@@ -23,6 +31,9 @@ export const fr: SecondFactorTexts = {
     turnOffTitle: 'Désactiver le second facteur',
     turnOffLead:
       'Toute personne qui a votre mot de passe pourra alors se connecter. Vos codes de repli ne fonctionneront plus.',
+    removeAppTitle: 'Retirer l’application',
+    removeAppLead:
+      'Ses codes ne fonctionneront plus. Les connexions demandent toujours votre clé d’accès, ou un code de repli.',
     codesTitle: 'Nouveaux codes de repli',
     codesLead: 'Vos codes de repli actuels cesseront aussitôt de fonctionner.',
   },
