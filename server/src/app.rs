@@ -33,14 +33,15 @@ use crate::indicators::pulse::{self, Pulse};
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::live::poll::Shelf;
+use crate::mail::Mail;
 use crate::meters::Meters;
 use crate::organisation::{Language, Organisation, SignUp};
 use crate::privacy::Agreements;
 use crate::writer::Writer;
 use crate::{
-    accounts, administration, audit, blocks, conversations, credentials, event, factor, indicators,
-    invitations, keys, live, messages, monitoring, organisation, people, privacy, profile, reports, resets,
-    scheduled, sessions, survey, web_files,
+    accounts, addresses, administration, audit, blocks, conversations, credentials, event, factor,
+    indicators, invitations, keys, live, messages, monitoring, organisation, people, privacy, profile,
+    reports, resets, scheduled, sessions, survey, web_files,
 };
 
 /// Enough for the largest vault in base64.
@@ -70,6 +71,8 @@ pub struct Parts {
     pub pulse: Arc<Pulse>,
     /// Rung when a message was scheduled, or another time was set for one.
     pub schedule: Notify,
+    /// None where no mail is sent.
+    pub mail: Option<Mail>,
     /// What must end before the process does.
     pub tasks: TaskTracker,
     /// Who belongs to a conversation, and the numbers of its epochs: never changes once written.
@@ -98,6 +101,7 @@ impl App {
             meters,
             pulse,
             schedule: Notify::new(),
+            mail: Mail::new(&config).map_err(Error::internal)?,
             tasks: TaskTracker::new(),
             members: Cache::new(REMEMBERED),
             epochs: Cache::new(REMEMBERED),
@@ -140,6 +144,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(resets::start_reset))
         .routes(routes!(resets::finish_reset))
         .routes(routes!(resets::make_reset_link))
+        .routes(routes!(addresses::own_address, addresses::set_address))
+        .routes(routes!(addresses::remove_address))
+        .routes(routes!(addresses::confirm_address))
         .routes(routes!(sessions::session))
         .routes(routes!(sessions::sessions, sessions::end_other_sessions))
         .routes(routes!(sessions::end_session))
@@ -261,6 +268,8 @@ pub struct PublicConfig {
     sign_up: SignUp,
     /// For browsers that speak none of our languages.
     language: Option<Language>,
+    /// This server sends mail.
+    mail: bool,
     /// Plain text of the organisation's own, for the pages to log in and to sign up; perhaps empty.
     welcome: String,
 }
@@ -278,6 +287,7 @@ async fn config(State(app): State<App>) -> Result<axum::Json<PublicConfig>> {
         setup_code_needed: accounts::setup_code(&app).await?.is_some(),
         sign_up: decided.sign_up,
         language: decided.language,
+        mail: app.mail.is_some(),
         welcome: decided.welcome,
     }))
 }

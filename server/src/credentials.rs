@@ -12,11 +12,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::accounts::{self, Me, check_handle, me};
+use crate::addresses;
 use crate::app::App;
 use crate::error::{Code, Problem, Result};
 use crate::factor;
 use crate::keys::{self, SignedBytes, Vault};
 use crate::limits::ClientAddress;
+use crate::mail::{self, Secured};
 use crate::schema::tables::accounts as rows;
 use crate::sessions::{self, CurrentAccount, Origin, Session};
 use crate::slots::{NewSlot, Slot, SlotKind};
@@ -129,6 +131,7 @@ pub async fn finish(
                 change.opaque_record = Set(record.clone());
                 change.secured_at = Set(app.clock.now());
                 ended = Some(sessions::end_all(tx, current.account, Some(current.session)).await?);
+                addresses::tell(tx, &app, current.account, Secured::PasswordChanged).await?;
             }
             if let Some(recovery) = &finish.recovery {
                 recovery.slot.replace(tx, current.account).await?;
@@ -141,6 +144,7 @@ pub async fn finish(
     if let Some(ended) = ended {
         ended.close(&app);
         sessions::tell_secured(&app, &account);
+        mail::ring(&app);
         tracing::info!(account = %current.account, "password changed");
     }
     if finish.recovery.is_some() {
@@ -259,10 +263,12 @@ pub async fn finish_recovery(
             let session = sessions::begin(tx, &app, id, &origin).await?;
             // Not before the session begins: what happened since then is what its owner is told of.
             factor::turn_off(tx, &app, id).await?;
+            addresses::tell(tx, &app, id, Secured::RecoveryCodeUsed).await?;
             Ok((session, ended))
         })
         .await?;
     ended.close(&app);
+    mail::ring(&app);
     tracing::info!(account = %session.account(), "recovery code used");
     session.answer(&app, &headers, StatusCode::OK).await
 }

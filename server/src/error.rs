@@ -61,6 +61,7 @@ refusals! {
     NotYours FORBIDDEN "Only who sent a message may change it.";
     NotFound NOT_FOUND "There is nothing here.";
     UnknownMessage NOT_FOUND "There is no such message in this conversation.";
+    NoMail NOT_FOUND "This server sends no mail.";
     MethodNotAllowed METHOD_NOT_ALLOWED "This cannot be done here.";
     TooSlow REQUEST_TIMEOUT "The request took too long.";
     HandleTaken CONFLICT "This handle is taken.";
@@ -75,11 +76,13 @@ refusals! {
     MessageIdReused CONFLICT "This message id stands for another message.";
     LastAdministrator CONFLICT "Somebody must administer this server: first make somebody else an administrator.";
     ResetExpired GONE "This link was used, replaced by a later one, or is too old.";
+    MailLinkOver GONE "This link was used, replaced by a later one, or is too old.";
     TooLarge PAYLOAD_TOO_LARGE "The request is too large.";
     MessageTooLarge PAYLOAD_TOO_LARGE "The message is too long.";
     BadHandle UNPROCESSABLE_ENTITY "A handle has 3 to 32 of a-z, 0-9, dot, hyphen and underscore.";
     BadDisplayName UNPROCESSABLE_ENTITY "A display name has 1 to 64 characters.";
     BadProfile UNPROCESSABLE_ENTITY "The status line has up to 100 characters, the bio up to 1,000.";
+    BadAddress UNPROCESSABLE_ENTITY "This is not an e-mail address that can be used here: name@example.org, up to 254 characters without accents.";
     BadOpaque UNPROCESSABLE_ENTITY "The log-in protocol's message is not well formed.";
     BadKeyMaterial UNPROCESSABLE_ENTITY "The keys of the account are not complete or not well formed.";
     BadKeyBundle UNPROCESSABLE_ENTITY "The key bundle is not well formed or not signed by its own key.";

@@ -262,9 +262,9 @@ pub async fn turn_on_second_factor(
 #[serde(deny_unknown_fields)]
 pub struct PasswordProof {
     /// As `credentials/start` has begun it.
-    login: Uuid,
+    pub login: Uuid,
     /// OPAQUE KE3.
-    finalization: Bytes,
+    pub finalization: Bytes,
 }
 
 /// Prove the password, and turn the second factor off.

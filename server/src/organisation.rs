@@ -39,6 +39,20 @@ pub enum Language {
     Fr,
 }
 
+impl Language {
+    /// As it is stored and sent.
+    pub fn code(self) -> &'static str {
+        match self {
+            Language::En => "en",
+            Language::Fr => "fr",
+        }
+    }
+
+    pub fn named(code: &str) -> Self {
+        if code == Language::Fr.code() { Language::Fr } else { Language::En }
+    }
+}
+
 /// What was decided; what was not is as the configuration has it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]

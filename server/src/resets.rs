@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::accounts::check_doors;
+use crate::addresses;
 use crate::app::App;
 use crate::audit::{self, Act, Actor};
 use crate::clock::{HOUR, Millis};
@@ -21,6 +22,7 @@ use crate::error::{Code, Problem, Result};
 use crate::event::Event;
 use crate::keys::{self, SignedBytes, Vault};
 use crate::limits::ClientAddress;
+use crate::mail::{self, Secured};
 use crate::people::{self, Person};
 use crate::schema::tables::{accounts, resets as table, scheduled};
 use crate::sessions::{self, Administrator, Origin, Session};
@@ -156,11 +158,13 @@ pub async fn finish_reset(
             void(tx, id).await?;
             // The phone may be lost as well.
             factor::turn_off(tx, &app, id).await?;
+            addresses::tell(tx, &app, id, Secured::BegunAnew).await?;
             let ended = sessions::end_all(tx, id, None).await?;
             Ok((sessions::begin(tx, &app, id, &origin).await?, ended))
         })
         .await?;
     ended.close(&app);
+    mail::ring(&app);
     let account = session.account();
     tracing::info!(%account, "begun anew");
     let contacts = conversations::contacts(app.db.read(), account).await?;

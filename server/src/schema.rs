@@ -7,6 +7,7 @@ mod engine;
 mod m2026_11_28_first;
 mod m2026_11_29_administration;
 mod m2026_11_29_indicators;
+mod m2026_11_29_mail;
 mod m2026_11_29_resets;
 mod m2026_11_29_second_factor;
 mod m2026_11_29_sessions;
@@ -15,9 +16,10 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, Statem
 use sea_orm_migration::{MigrationTrait, MigratorTrait, seaql_migrations};
 
 /// Every table that a migration ever made, by name. What a backup holds and a move carries over.
-pub const TABLES: [&str; 32] = [
+pub const TABLES: [&str; 35] = [
     "accounts",
     "activity",
+    "addresses",
     "audit",
     "avatars",
     "backup_codes",
@@ -30,6 +32,8 @@ pub const TABLES: [&str; 32] = [
     "invitations",
     "key_bundles",
     "keyring",
+    "mail_tokens",
+    "mails",
     "messages",
     "opinions",
     "outliving",
@@ -61,6 +65,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_29_second_factor::Migration),
             Box::new(m2026_11_29_indicators::Migration),
             Box::new(m2026_11_29_resets::Migration),
+            Box::new(m2026_11_29_mail::Migration),
         ]
     }
 }

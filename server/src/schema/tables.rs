@@ -499,6 +499,50 @@ table! {
 }
 
 table! {
+    /// Whose e-mail address is whose, where somebody has given one.
+    addresses = "addresses" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        account: Uuid,
+        /// The one that its mailbox has confirmed.
+        address: Option<String>,
+        /// One that waits to be confirmed.
+        pending: Option<String>,
+        /// Of the mails that go there.
+        language: String,
+    }
+}
+
+table! {
+    /// Mails that wait to be sent.
+    mails = "mails" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: Uuid,
+        /// JSON of `mail::Letter`: what it is about. It is written when it is sent.
+        letter: String,
+        address: String,
+        language: String,
+        /// When it is tried, or tried again; put off by whoever is sending it.
+        due_at: i64,
+        attempts: i64,
+        created_at: i64,
+    }
+}
+
+table! {
+    /// Links in mails that are about an address.
+    mail_tokens = "mail_tokens" {
+        /// SHA-256 of the token; the token itself is nowhere here.
+        #[sea_orm(primary_key, auto_increment = false)]
+        token_hash: Vec<u8>,
+        /// What it is good for: `addresses::Use`.
+        purpose: String,
+        account: Uuid,
+        address: String,
+        expires_at: i64,
+    }
+}
+
+table! {
     /// What the server remembers about itself.
     settings = "settings" {
         #[sea_orm(primary_key, auto_increment = false)]

@@ -1,0 +1,74 @@
+//! What a mail is about, and how it is written: when its turn has come, by what is true then.
+
+use sea_orm::EntityTrait;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::words::words;
+use crate::addresses;
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::organisation::{Language, Organisation};
+use crate::schema::tables::{accounts, mails};
+
+/// As it waits: ids, and nothing that lets anybody in.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case", tag = "letter")]
+pub enum Letter {
+    /// For administrators, to see whether it comes.
+    Test,
+    /// To an address that somebody says is theirs.
+    Confirm { account: Uuid },
+    /// To an address that was somebody's.
+    Left { account: Uuid, removed: bool },
+    /// What lets one in was replaced.
+    Secured { account: Uuid, what: Secured },
+}
+
+/// What was done to an account that its owner is to know of.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Secured {
+    PasswordChanged,
+    RecoveryCodeUsed,
+    BegunAnew,
+}
+
+/// As it is sent.
+pub struct Written {
+    pub subject: String,
+    pub text: String,
+    /// Where a mail program can say that no more of these are wanted (RFC 8058).
+    pub unsubscribe: Option<String>,
+}
+
+/// None where it is not wanted any more.
+pub async fn write(app: &App, row: &mails::Model) -> Result<Option<Written>> {
+    let letter: Letter = serde_json::from_str(&row.letter).map_err(Error::internal)?;
+    let language = Language::named(&row.language);
+    let name = Organisation::load(app.db.read()).await?.name;
+    let name = name.unwrap_or_else(|| app.config.name.clone());
+    let origin = app.config.address();
+    let w = words(language, &name, &origin);
+    match letter {
+        Letter::Test => Ok(Some(w.test())),
+        Letter::Confirm { account } => {
+            let Some(handle) = handle_of(app, account).await? else { return Ok(None) };
+            let Some(token) = addresses::token_for_pending(app, account, &row.address).await? else {
+                return Ok(None);
+            };
+            Ok(Some(w.confirm(&handle, &format!("{origin}/confirm#{token}"))))
+        }
+        Letter::Left { account, removed } => about(app, account, |handle| w.left(handle, removed)).await,
+        Letter::Secured { account, what } => about(app, account, |handle| w.secured(handle, what)).await,
+    }
+}
+
+async fn about(app: &App, account: Uuid, written: impl FnOnce(&str) -> Written) -> Result<Option<Written>> {
+    Ok(handle_of(app, account).await?.map(|handle| written(&handle)))
+}
+
+async fn handle_of(app: &App, account: Uuid) -> Result<Option<String>> {
+    let account = accounts::Entity::find_by_id(account).one(app.db.read()).await?;
+    Ok(account.map(|account| account.handle))
+}

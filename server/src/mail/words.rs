@@ -1,0 +1,126 @@
+//! The texts of the mails. Plain text, of nothing but what its reader has asked for or must know: nothing that was
+//! written, no name of anybody else, nothing that tells whether it was read.
+
+use super::letters::{Secured, Written};
+use crate::organisation::Language;
+
+/// In one language, from one messenger.
+pub struct Words<'a> {
+    language: Language,
+    name: &'a str,
+    origin: &'a str,
+}
+
+pub fn words<'a>(language: Language, name: &'a str, origin: &'a str) -> Words<'a> {
+    Words { language, name, origin }
+}
+
+impl Words<'_> {
+    fn mail(&self, subject: String, text: String) -> Written {
+        let Words { name, origin, .. } = self;
+        Written { subject, text: format!("{text}\n\n-- \n{name}\n{origin}\n"), unsubscribe: None }
+    }
+
+    fn is_french(&self) -> bool {
+        self.language == Language::Fr
+    }
+
+    pub fn test(&self) -> Written {
+        let name = self.name;
+        self.mail(
+            format!("A test from {name}"),
+            format!("Hello,\n\nthis mail came from {name}: sending works."),
+        )
+    }
+
+    pub fn confirm(&self, handle: &str, link: &str) -> Written {
+        let name = self.name;
+        if self.is_french() {
+            return self.mail(
+                format!("Confirmez votre adresse pour {name}"),
+                format!(
+                    "Bonjour,\n\n\
+                     @{handle} souhaite utiliser cette adresse avec {name}. Si c’est vous, ouvrez ce lien et confirmez :\n\n\
+                     {link}\n\n\
+                     Il est valable une fois, pendant 48 heures.\n\n\
+                     Si ce n’est pas vous, ne faites rien : sans confirmation, cette adresse ne sera pas utilisée."
+                ),
+            );
+        }
+        self.mail(
+            format!("Confirm your address for {name}"),
+            format!(
+                "Hello,\n\n\
+                 @{handle} would like to use this address with {name}. If that is you, open this link and confirm:\n\n\
+                 {link}\n\n\
+                 It works once, within 48 hours.\n\n\
+                 If it is not you, do nothing: unless it is confirmed, this address will not be used."
+            ),
+        )
+    }
+
+    pub fn left(&self, handle: &str, removed: bool) -> Written {
+        let name = self.name;
+        if self.is_french() {
+            let what = match removed {
+                true => format!("Cette adresse a été retirée du compte @{handle}."),
+                false => format!("Le compte @{handle} utilise désormais une autre adresse."),
+            };
+            return self.mail(
+                format!("Votre adresse pour {name} a changé"),
+                format!(
+                    "Bonjour,\n\n\
+                     {what} C’est le dernier message que {name} vous envoie ici à son sujet.\n\n\
+                     Si ce n’est pas vous, quelqu’un connaît votre mot de passe : changez-le dans les réglages, ou \
+                     parlez-en à la personne qui administre {name}."
+                ),
+            );
+        }
+        let what = match removed {
+            true => format!("This address was removed from the account @{handle}."),
+            false => format!("The account @{handle} uses another address from now on."),
+        };
+        self.mail(
+            format!("Your address for {name} has changed"),
+            format!(
+                "Hello,\n\n\
+                 {what} This is the last mail about it that {name} sends you here.\n\n\
+                 If it was not you, somebody knows your password: change it in the settings, or tell whoever \
+                 administers {name}."
+            ),
+        )
+    }
+
+    pub fn secured(&self, handle: &str, what: Secured) -> Written {
+        let name = self.name;
+        if self.is_french() {
+            let what = match what {
+                Secured::PasswordChanged => "Le mot de passe de votre compte a été changé",
+                Secured::RecoveryCodeUsed => "Le code de secours de votre compte a été utilisé",
+                Secured::BegunAnew => "Votre compte a été recommencé de zéro, avec une autre identité",
+            };
+            return self.mail(
+                format!("Sécurité de votre compte {name}"),
+                format!(
+                    "Bonjour,\n\n\
+                     {what} (@{handle}). Toutes les autres sessions ont pris fin.\n\n\
+                     Si c’est vous, il n’y a rien à faire. Sinon, parlez-en au plus vite à la personne qui administre \
+                     {name}."
+                ),
+            );
+        }
+        let what = match what {
+            Secured::PasswordChanged => "The password of your account was changed",
+            Secured::RecoveryCodeUsed => "The recovery code of your account was used",
+            Secured::BegunAnew => "Your account was begun anew, with another identity",
+        };
+        self.mail(
+            format!("Security of your {name} account"),
+            format!(
+                "Hello,\n\n\
+                 {what} (@{handle}). All other sessions have ended.\n\n\
+                 If it was you, there is nothing to do. If it was not, tell whoever administers {name} without delay."
+            ),
+        )
+    }
+}

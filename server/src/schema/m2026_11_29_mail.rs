@@ -1,0 +1,47 @@
+//! Mails that wait to be sent, and whose address is whose.
+
+use sea_orm_migration::schema::{big_integer, string_len, string_len_null, text, uuid};
+use sea_orm_migration::sea_orm::DeriveMigrationName;
+use sea_orm_migration::{DbErr, MigrationTrait, SchemaManager, async_trait};
+
+use super::engine::Engine;
+
+#[derive(DeriveMigrationName)]
+pub struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let engine = Engine(manager.get_database_backend());
+        let addresses = [
+            uuid("account"),
+            string_len_null("address", 254),
+            string_len_null("pending", 254),
+            string_len("language", 2),
+        ];
+        let mails = [
+            uuid("id"),
+            text("letter"),
+            string_len("address", 254),
+            string_len("language", 2),
+            big_integer("due_at"),
+            big_integer("attempts"),
+            big_integer("created_at"),
+        ];
+        let tokens = [
+            engine.short_bytes("token_hash", 32),
+            string_len("purpose", 16),
+            uuid("account"),
+            string_len("address", 254),
+            big_integer("expires_at"),
+        ];
+        for table in [
+            engine.table("addresses", &["account"], addresses),
+            engine.table("mails", &["id"], mails),
+            engine.table("mail_tokens", &["token_hash"], tokens),
+        ] {
+            manager.create_table(table).await?;
+        }
+        Ok(())
+    }
+}
