@@ -2,38 +2,45 @@
 //! Nobody else sees it, administrators included.
 
 use axum::extract::State;
-use sea_orm::sea_query::ExprTrait;
+use axum::http::StatusCode;
+use axum::response::Redirect;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::accounts;
 use crate::app::App;
-use crate::clock::{HOUR, Millis};
+use crate::clock::{DAY, HOUR, Millis};
 use crate::error::{Code, Problem, Result};
 use crate::factor::PasswordProof;
 use crate::limits::ClientAddress;
+use crate::mail::digest::Digest;
 use crate::mail::{self, Address, Letter, Secured};
 use crate::organisation::Language;
 use crate::schema::tables::{accounts as people, addresses as table, mail_tokens};
 use crate::sessions::{self, CurrentAccount};
 use crate::tokens;
-use crate::wire::{Bytes, Json};
+use crate::wire::{Bytes, Json, Query};
 
 /// To find the mail the next morning.
 const CONFIRMABLE: Millis = 48 * HOUR;
+/// RFC 8058 wants it to work for long; after that, a mail says it anew.
+const UNSUBSCRIBABLE: Millis = 90 * DAY;
 
 /// What a link in a mail is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Use {
     Confirm,
+    /// The digest is not wanted any more. Good for as long as the mail may lie about.
+    Unsubscribe,
 }
 
 impl Use {
     fn name(self) -> &'static str {
         match self {
             Use::Confirm => "confirm",
+            Use::Unsubscribe => "unsubscribe",
         }
     }
 }
@@ -45,18 +52,19 @@ pub struct OwnAddress {
     address: Option<String>,
     /// Waits to be confirmed, by a link in a mail to it.
     pending: Option<String>,
+    digest: Digest,
 }
 
 impl OwnAddress {
     fn of(row: Option<table::Model>) -> axum::Json<Self> {
         let row = row.unwrap_or_else(|| blank(Uuid::nil()));
-        axum::Json(Self { address: row.address, pending: row.pending })
+        axum::Json(Self { digest: Digest::named(&row.digest), address: row.address, pending: row.pending })
     }
 }
 
 fn blank(account: Uuid) -> table::Model {
-    let language = Language::En.code().to_owned();
-    table::Model { account, address: None, pending: None, language }
+    let (language, digest) = (Language::En.code().to_owned(), Digest::Off.name().to_owned());
+    table::Model { account, address: None, pending: None, language, digest, told_at: 0 }
 }
 
 /// One's own address, if one has given one.
@@ -142,6 +150,75 @@ pub async fn remove_address(
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+pub struct NewDigest {
+    digest: Digest,
+    /// Of the mails.
+    language: Language,
+}
+
+/// Be told by mail that messages wait, or not any more; of those that are sent from now on.
+#[utoipa::path(put, path = "/address/digest", tag = "mail", request_body = NewDigest, responses(
+    (status = 200, body = OwnAddress), (status = "default", body = Problem)))]
+pub async fn change_digest(
+    current: CurrentAccount,
+    State(app): State<App>,
+    Json(new): Json<NewDigest>,
+) -> Result<axum::Json<OwnAddress>> {
+    let row = app
+        .db
+        .write(async |tx| {
+            let before = load(tx, current.account).await?.filter(|row| row.address.is_some());
+            let before = before.ok_or(Code::NotFound)?;
+            let language = new.language.code().to_owned();
+            let row = table::Model { digest: new.digest.name().to_owned(), language, ..before };
+            save(tx, &row).await?;
+            Ok(row)
+        })
+        .await?;
+    Ok(OwnAddress::of(Some(row)))
+}
+
+#[derive(Deserialize, IntoParams)]
+pub struct UnsubscribeLink {
+    /// As it stands in the mail.
+    token: String,
+}
+
+/// By a link in a mail, no more mails of that kind. Also for the mail programs that do it with one click (RFC 8058),
+/// which is why the token is not in a fragment: it lets nobody do anything else.
+#[utoipa::path(post, path = "/address/unsubscribe", tag = "mail", params(UnsubscribeLink), responses(
+    (status = 204), (status = "default", body = Problem)))]
+pub async fn unsubscribe(
+    network: ClientAddress,
+    State(app): State<App>,
+    Query(link): Query<UnsubscribeLink>,
+) -> Result<StatusCode> {
+    app.limits.look(&network)?;
+    app.db
+        .write(async |tx| {
+            let token = standing(tx, &app, &link.token, Use::Unsubscribe).await?;
+            // Of an address that is another one now there are no mails any more.
+            let row = load(tx, token.account).await?;
+            if let Some(row) = row.filter(|row| row.address.as_ref() == Some(&token.address)) {
+                save(tx, &table::Model { digest: Digest::Off.name().to_owned(), ..row }).await?;
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whoever opens that link in a browser is asked first.
+#[utoipa::path(get, path = "/address/unsubscribe", tag = "mail", params(UnsubscribeLink), responses(
+    (status = 303), (status = "default", body = Problem)))]
+pub async fn open_unsubscribe(Query(link): Query<UnsubscribeLink>) -> Redirect {
+    let plain = |c: &char| c.is_ascii_alphanumeric() || "-_".contains(*c);
+    let token: String = link.token.chars().filter(plain).collect();
+    Redirect::to(&format!("/unsubscribe#{token}"))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct MailLink {
     /// As it stands in the link, behind the `#`.
     token: String,
@@ -181,6 +258,24 @@ pub async fn confirm_address(
 
 pub async fn load(db: &impl ConnectionTrait, account: Uuid) -> Result<Option<table::Model>> {
     Ok(table::Entity::find_by_id(account).one(db).await?)
+}
+
+/// The handle of somebody who has confirmed this address.
+pub async fn handle_with(db: &impl ConnectionTrait, address: &str) -> Result<Option<String>> {
+    let row = table::Entity::find().filter(table::Column::Address.eq(address)).one(db).await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(people::Entity::find_by_id(row.account).one(db).await?.map(|account| account.handle))
+}
+
+/// Of a new account, by whoever was let in by a mail to it.
+pub async fn keep_confirmed(
+    tx: &impl ConnectionTrait,
+    account: Uuid,
+    address: String,
+    language: Language,
+) -> Result<()> {
+    let language = language.code().to_owned();
+    save(tx, &table::Model { address: Some(address), language, ..blank(account) }).await
 }
 
 pub async fn save(tx: &impl ConnectionTrait, row: &table::Model) -> Result<()> {
@@ -240,7 +335,22 @@ pub async fn token_for_pending(app: &App, account: Uuid, address: &str) -> Resul
         .await
 }
 
-pub async fn keep_token(
+/// A token to be told no more, if the digest still goes to this address.
+pub async fn token_for_digest(app: &App, account: Uuid, address: &str) -> Result<Option<String>> {
+    let token = tokens::new()?;
+    app.db
+        .write(async |tx| {
+            let row = load(tx, account).await?.filter(|row| row.address.as_deref() == Some(address));
+            if row.is_none_or(|row| Digest::named(&row.digest) == Digest::Off) {
+                return Ok(None);
+            }
+            keep_token(tx, app, &token, Use::Unsubscribe, (account, address), UNSUBSCRIBABLE).await?;
+            Ok(Some(token.clone()))
+        })
+        .await
+}
+
+async fn keep_token(
     tx: &impl ConnectionTrait,
     app: &App,
     token: &str,
@@ -259,12 +369,7 @@ pub async fn keep_token(
     Ok(())
 }
 
-pub async fn standing(
-    db: &impl ConnectionTrait,
-    app: &App,
-    token: &str,
-    of: Use,
-) -> Result<mail_tokens::Model> {
+async fn standing(db: &impl ConnectionTrait, app: &App, token: &str, of: Use) -> Result<mail_tokens::Model> {
     let row = mail_tokens::Entity::find_by_id(tokens::hash(token)).one(db).await?;
     let good = |row: &mail_tokens::Model| row.purpose == of.name() && app.clock.now() < row.expires_at;
     row.filter(good).ok_or_else(|| Code::MailLinkOver.into())

@@ -147,6 +147,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(addresses::own_address, addresses::set_address))
         .routes(routes!(addresses::remove_address))
         .routes(routes!(addresses::confirm_address))
+        .routes(routes!(invitations::ask_to_sign_up))
+        .routes(routes!(addresses::change_digest))
+        .routes(routes!(addresses::unsubscribe, addresses::open_unsubscribe))
         .routes(routes!(sessions::session))
         .routes(routes!(sessions::sessions, sessions::end_other_sessions))
         .routes(routes!(sessions::end_session))
@@ -266,6 +269,8 @@ pub struct PublicConfig {
     /// The next sign-up needs the code that the server printed.
     setup_code_needed: bool,
     sign_up: SignUp,
+    /// Whose addresses let one sign up, where that is so.
+    domains: Vec<String>,
     /// For browsers that speak none of our languages.
     language: Option<Language>,
     /// This server sends mail.
@@ -285,6 +290,7 @@ async fn config(State(app): State<App>) -> Result<axum::Json<PublicConfig>> {
         accent: decided.accent.or(accent),
         version: env!("CARGO_PKG_VERSION"),
         setup_code_needed: accounts::setup_code(&app).await?.is_some(),
+        domains: if decided.sign_up == SignUp::Domain { decided.domains } else { Vec::new() },
         sign_up: decided.sign_up,
         language: decided.language,
         mail: app.mail.is_some(),

@@ -95,6 +95,8 @@ refusals! {
     BadTime UNPROCESSABLE_ENTITY "A message can be sent at a time to come, within a year.";
     BadReport UNPROCESSABLE_ENTITY "A report has a note of up to 1,000 characters, and up to 50 texts of the other person.";
     BadOrganisation UNPROCESSABLE_ENTITY "The name has up to 40 characters, the welcome up to 2,000; the colour is written #rrggbb.";
+    BadDomains UNPROCESSABLE_ENTITY "Give 1 to 50 domains, such as example.org.";
+    OtherDomain UNPROCESSABLE_ENTITY "Nobody can sign up here with an address of this domain.";
     BadInvitation UNPROCESSABLE_ENTITY "Up to 500 invitations with notes of up to 200 characters, for 1 to 365 days and 1 to 10,000 people each.";
     BadReceipt UNPROCESSABLE_ENTITY "A receipt names a message that exists.";
     ConversationWithOneself UNPROCESSABLE_ENTITY "A conversation is between two people.";

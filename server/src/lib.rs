@@ -315,6 +315,8 @@ async fn housekeep(app: App) {
             factor::tidy(&app).await,
             resets::tidy(&app).await,
             addresses::tidy(&app).await,
+            invitations::tidy(&app).await,
+            mail::digest::look(&app).await.map(drop),
             sessions::tidy(&app).await,
             indicators::tidy(&app).await,
             run_due(&app).await.map(drop),

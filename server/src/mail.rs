@@ -5,6 +5,7 @@
 //! first puts off its time in a transaction of its own: of several nodes one has it, and if that one dies, it is sent
 //! again later. A letter that cannot be handed over is tried again, for days.
 
+pub mod digest;
 mod letters;
 mod relay;
 mod words;
@@ -12,7 +13,6 @@ mod words;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use sea_orm::sea_query::ExprTrait;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect,

@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::audit::{self, Act, Actor};
 use crate::config::Accent;
 use crate::error::{Code, Error, Problem, Result};
+use crate::mail::{self, Address};
 use crate::people;
 use crate::sessions::Administrator;
 use crate::settings;
@@ -20,6 +21,7 @@ const ORGANISATION: &str = "organisation";
 /// Characters.
 const MAX_NAME: usize = 40;
 const MAX_WELCOME: usize = 2_000;
+const MAX_DOMAINS: usize = 50;
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
@@ -29,12 +31,15 @@ pub enum SignUp {
     Open,
     /// With an invitation.
     Invited,
+    /// With an invitation, or with an e-mail address of one of the organisation's domains: a link is sent there.
+    Domain,
     Closed,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
+    #[default]
     En,
     Fr,
 }
@@ -58,6 +63,8 @@ impl Language {
 #[serde(default, deny_unknown_fields)]
 pub struct Organisation {
     pub sign_up: SignUp,
+    /// For `domain`: up to 50.
+    pub domains: Vec<String>,
     /// The name of this messenger, 1 to 40 characters.
     pub name: Option<String>,
     /// Its accent colour, as #rrggbb.
@@ -74,6 +81,14 @@ impl Organisation {
     }
 
     fn check(self) -> Result<Self> {
+        let domains =
+            self.domains.iter().map(|domain| domain.trim().trim_start_matches('@').to_ascii_lowercase());
+        let mut domains: Vec<String> = domains.filter(|domain| !domain.is_empty()).collect();
+        domains.dedup();
+        let is_domain = |domain: &String| format!("somebody@{domain}").parse::<Address>().is_ok();
+        if domains.len() > MAX_DOMAINS || !domains.iter().all(is_domain) {
+            return Err(Code::BadDomains.into());
+        }
         let name = self.name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
         let welcome = self.welcome.trim().to_owned();
         let fits = |name: &String| name.chars().count() <= MAX_NAME && people::is_plain_text(name);
@@ -82,7 +97,7 @@ impl Organisation {
             && self.accent.as_ref().is_none_or(|accent| accent.parse::<Accent>().is_ok())
             && welcome.chars().count() <= MAX_WELCOME
             && people::is_plain_text(&lines);
-        if good { Ok(Self { name, welcome, ..self }) } else { Err(Code::BadOrganisation.into()) }
+        if good { Ok(Self { name, welcome, domains, ..self }) } else { Err(Code::BadOrganisation.into()) }
     }
 
     /// What of it another one has changed, in the words of the API.
@@ -128,6 +143,13 @@ pub async fn change(
         .write(async |tx| {
             let before = Organisation::load(tx).await?;
             let after = with(before.clone());
+            // Not what nobody could use.
+            if after.sign_up == SignUp::Domain && before.sign_up != SignUp::Domain {
+                mail::refuse_without(app)?;
+            }
+            if after.sign_up == SignUp::Domain && after.domains.is_empty() {
+                return Err(Code::BadDomains.into());
+            }
             let changes = before.changes(&after)?;
             if !changes.is_empty() {
                 settings::keep(tx, ORGANISATION, &after).await?;

@@ -4,10 +4,13 @@ use sea_orm::EntityTrait;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::digest;
 use super::words::words;
 use crate::addresses;
 use crate::app::App;
+use crate::clock::Millis;
 use crate::error::{Error, Result};
+use crate::invitations::{self, ByMail};
 use crate::organisation::{Language, Organisation};
 use crate::schema::tables::{accounts, mails};
 
@@ -19,8 +22,12 @@ pub enum Letter {
     Test,
     /// To an address that somebody says is theirs.
     Confirm { account: Uuid },
+    /// To an address of which somebody says that they read its mails, and would like to sign up.
+    SignUp,
     /// To an address that was somebody's.
     Left { account: Uuid, removed: bool },
+    /// Messages wait that were sent in this time.
+    Digest { account: Uuid, since: Millis, until: Millis },
     /// What lets one in was replaced.
     Secured { account: Uuid, what: Secured },
 }
@@ -59,7 +66,23 @@ pub async fn write(app: &App, row: &mails::Model) -> Result<Option<Written>> {
             };
             Ok(Some(w.confirm(&handle, &format!("{origin}/confirm#{token}"))))
         }
+        Letter::SignUp => Ok(invitations::make_by_mail(app, &row.address).await?.map(|made| match made {
+            ByMail::Token(token) => w.sign_up(&format!("{origin}/sign-up#{token}")),
+            ByMail::Has(handle) => w.has_account(&handle),
+        })),
         Letter::Left { account, removed } => about(app, account, |handle| w.left(handle, removed)).await,
+        Letter::Digest { account, since, until } => {
+            // By now the person may have come back.
+            let count = digest::count(app.db.read(), account, (since, until)).await?;
+            if count == 0 {
+                return Ok(None);
+            }
+            let Some(token) = addresses::token_for_digest(app, account, &row.address).await? else {
+                return Ok(None);
+            };
+            let unsubscribe = Some(format!("{origin}/api/address/unsubscribe?token={token}"));
+            Ok(Some(Written { unsubscribe, ..w.digest(count, &format!("{origin}/unsubscribe#{token}")) }))
+        }
         Letter::Secured { account, what } => about(app, account, |handle| w.secured(handle, what)).await,
     }
 }

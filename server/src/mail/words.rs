@@ -40,10 +40,10 @@ impl Words<'_> {
                 format!("Confirmez votre adresse pour {name}"),
                 format!(
                     "Bonjour,\n\n\
-                     @{handle} souhaite utiliser cette adresse avec {name}. Si c’est vous, ouvrez ce lien et confirmez :\n\n\
+                     @{handle} souhaite utiliser cette adresse avec {name}. Si c’est vous, ouvrez ce lien et confirmez :\n\n\
                      {link}\n\n\
                      Il est valable une fois, pendant 48 heures.\n\n\
-                     Si ce n’est pas vous, ne faites rien : sans confirmation, cette adresse ne sera pas utilisée."
+                     Si ce n’est pas vous, ne faites rien : sans confirmation, cette adresse ne sera pas utilisée."
                 ),
             );
         }
@@ -55,6 +55,56 @@ impl Words<'_> {
                  {link}\n\n\
                  It works once, within 48 hours.\n\n\
                  If it is not you, do nothing: unless it is confirmed, this address will not be used."
+            ),
+        )
+    }
+
+    pub fn sign_up(&self, link: &str) -> Written {
+        let name = self.name;
+        if self.is_french() {
+            return self.mail(
+                format!("Votre inscription à {name}"),
+                format!(
+                    "Bonjour,\n\n\
+                     ouvrez ce lien pour créer votre compte {name} :\n\n\
+                     {link}\n\n\
+                     Il est valable une fois, pendant 48 heures.\n\n\
+                     Si vous n’avez rien demandé, ne faites rien : aucun compte ne sera créé."
+                ),
+            );
+        }
+        self.mail(
+            format!("Sign up to {name}"),
+            format!(
+                "Hello,\n\n\
+                 open this link to create your {name} account:\n\n\
+                 {link}\n\n\
+                 It works once, within 48 hours.\n\n\
+                 If you have not asked for it, do nothing: no account will be created."
+            ),
+        )
+    }
+
+    pub fn has_account(&self, handle: &str) -> Written {
+        let name = self.name;
+        if self.is_french() {
+            return self.mail(
+                format!("Vous avez déjà un compte {name}"),
+                format!(
+                    "Bonjour,\n\n\
+                     quelqu’un a voulu s’inscrire avec cette adresse, qui est déjà celle du compte @{handle}. Vous pouvez \
+                     vous connecter, ou utiliser votre code de secours si vous avez oublié le mot de passe.\n\n\
+                     Si ce n’est pas vous, ne faites rien."
+                ),
+            );
+        }
+        self.mail(
+            format!("You already have a {name} account"),
+            format!(
+                "Hello,\n\n\
+                 somebody wanted to sign up with this address, which is already that of the account @{handle}. You can log \
+                 in, or use your recovery code if you have forgotten the password.\n\n\
+                 If it was not you, do nothing."
             ),
         )
     }
@@ -71,7 +121,7 @@ impl Words<'_> {
                 format!(
                     "Bonjour,\n\n\
                      {what} C’est le dernier message que {name} vous envoie ici à son sujet.\n\n\
-                     Si ce n’est pas vous, quelqu’un connaît votre mot de passe : changez-le dans les réglages, ou \
+                     Si ce n’est pas vous, quelqu’un connaît votre mot de passe : changez-le dans les réglages, ou \
                      parlez-en à la personne qui administre {name}."
                 ),
             );
@@ -87,6 +137,40 @@ impl Words<'_> {
                  {what} This is the last mail about it that {name} sends you here.\n\n\
                  If it was not you, somebody knows your password: change it in the settings, or tell whoever \
                  administers {name}."
+            ),
+        )
+    }
+
+    pub fn digest(&self, count: u64, unsubscribe: &str) -> Written {
+        let Words { name, origin, .. } = self;
+        if self.is_french() {
+            let waiting = match count {
+                1 => "Un message vous attend".to_owned(),
+                _ => format!("{count} messages vous attendent"),
+            };
+            return self.mail(
+                format!("{waiting} sur {name}"),
+                format!(
+                    "Bonjour,\n\n\
+                     {waiting} :\n\n\
+                     {origin}/\n\n\
+                     Vous avez demandé à être prévenu par e-mail, une fois par jour au plus. Pour ne plus l’être :\n\n\
+                     {unsubscribe}"
+                ),
+            );
+        }
+        let waiting = match count {
+            1 => "One message waits for you".to_owned(),
+            _ => format!("{count} messages wait for you"),
+        };
+        self.mail(
+            format!("{waiting} at {name}"),
+            format!(
+                "Hello,\n\n\
+                 {waiting}:\n\n\
+                 {origin}/\n\n\
+                 You have asked to be told by mail, once a day at most. To be told no more:\n\n\
+                 {unsubscribe}"
             ),
         )
     }

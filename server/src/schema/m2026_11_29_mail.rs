@@ -2,6 +2,7 @@
 
 use sea_orm_migration::schema::{big_integer, string_len, string_len_null, text, uuid};
 use sea_orm_migration::sea_orm::DeriveMigrationName;
+use sea_orm_migration::sea_query::Table;
 use sea_orm_migration::{DbErr, MigrationTrait, SchemaManager, async_trait};
 
 use super::engine::Engine;
@@ -18,6 +19,8 @@ impl MigrationTrait for Migration {
             string_len_null("address", 254),
             string_len_null("pending", 254),
             string_len("language", 2),
+            string_len("digest", 16),
+            big_integer("told_at"),
         ];
         let mails = [
             uuid("id"),
@@ -42,6 +45,11 @@ impl MigrationTrait for Migration {
         ] {
             manager.create_table(table).await?;
         }
-        Ok(())
+        // MySQL commits each step by itself: one that was cut short is taken up here.
+        if manager.has_column("invitations", "address").await? {
+            return Ok(());
+        }
+        let mut column = string_len_null("address", 254);
+        manager.alter_table(Table::alter().table("invitations").add_column(&mut column).take()).await
     }
 }

@@ -402,6 +402,8 @@ table! {
         created_at: i64,
         expires_at: i64,
         revoked: bool,
+        /// Where it was sent by mail, to whoever asked for it there; none for those that administrators make.
+        address: Option<String>,
     }
 }
 
@@ -509,6 +511,10 @@ table! {
         pending: Option<String>,
         /// Of the mails that go there.
         language: String,
+        /// When its owner is told that messages wait: `mail::digest::Digest`.
+        digest: String,
+        /// When that was last done; 0 if never.
+        told_at: i64,
     }
 }
 

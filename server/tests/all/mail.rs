@@ -68,7 +68,7 @@ async fn waiting(app: &App) -> u64 {
 async fn an_address_counts_once_its_mailbox_has_confirmed_it() {
     let (app, mut smtp) = with_mail().await;
     let alice = app.person("Alice").await;
-    assert_eq!(own(&alice).await, json!({"address": null, "pending": null}));
+    assert_eq!(own(&alice).await, json!({"address": null, "pending": null, "digest": "off"}));
     let (status, asked) = ask(&alice, " Alice@Example.org ").await;
     assert_eq!(
         (status, &asked["pending"], &asked["address"]),
@@ -89,7 +89,7 @@ async fn an_address_counts_once_its_mailbox_has_confirmed_it() {
 
     assert_eq!(confirm(&app, "not the token").await, refused(410, "mail_link_over"));
     assert_eq!(confirm(&app, &token).await.0, 200);
-    assert_eq!(own(&alice).await, json!({"address": "alice@example.org", "pending": null}));
+    assert_eq!(own(&alice).await, json!({"address": "alice@example.org", "pending": null, "digest": "off"}));
     assert_eq!(confirm(&app, &token).await, refused(410, "mail_link_over"), "it is good once");
     assert!(settled(&app.app).await);
     assert_eq!((waiting(&app.app).await, smtp.rest().len()), (0, 0));
@@ -142,7 +142,10 @@ async fn whoever_has_the_mailbox_from_before_is_told() {
     with_address(&app, &mut smtp, &alice, "first@example.org").await;
     ask(&alice, "second@example.org").await;
     let token = smtp.next().await.token("confirm");
-    assert_eq!(own(&alice).await, json!({"address": "first@example.org", "pending": "second@example.org"}));
+    assert_eq!(
+        own(&alice).await,
+        json!({"address": "first@example.org", "pending": "second@example.org", "digest": "off"})
+    );
     confirm(&app, &token).await;
     let told = smtp.next().await;
     assert_eq!(told.to, ["first@example.org"]);
@@ -151,7 +154,7 @@ async fn whoever_has_the_mailbox_from_before_is_told() {
     let told = smtp.next().await;
     assert_eq!(told.to, ["second@example.org"]);
     assert!(told.text.contains("was removed"), "{}", told.text);
-    assert_eq!(own(&alice).await, json!({"address": null, "pending": null}));
+    assert_eq!(own(&alice).await, json!({"address": null, "pending": null, "digest": "off"}));
 }
 
 #[tokio::test]

@@ -558,6 +558,12 @@ export const fr: Texts = {
     offline: 'Le serveur ne répond pas. Vérifiez votre connexion et réessayez.',
     unavailable: 'Le serveur est indisponible pour le moment. Réessayez dans un instant.',
     not_found: 'Cela n’existe pas, ou n’existe plus.',
+    bad_domains: 'Indiquez d’abord les domaines, comme exemple.org.',
+    other_domain: 'Ici, seules les adresses des domaines indiqués ci-dessus suffisent.',
+    no_mail: 'Ce serveur n’envoie pas d’e-mails.',
+    mail_link_over:
+      'Ce lien a déjà servi, a été remplacé par un autre plus récent, ou est trop ancien. Demandez un nouvel e-mail.',
+    bad_address: 'Vérifiez l’adresse : nom@exemple.org, sans accents.',
     reset_expired:
       'Ce lien a déjà servi, a été remplacé par un plus récent ou date de plus de deux jours. Demandez-en un autre à une personne qui administre ce serveur.',
     bad_origin: 'Cette demande venait d’un autre site et a été refusée.',

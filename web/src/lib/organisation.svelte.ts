@@ -8,8 +8,12 @@ import { invitation } from './invitation.svelte';
 class Organisation {
   name = $state('Entre Nous');
   setupCodeNeeded = $state(false);
+  /** It sends mail. */
+  mail = $state(false);
   /** Plain text of its own, for whoever is not signed in. */
   welcome = $state('');
+  /** Whose addresses let one sign up. */
+  domains: string[] = $state.raw([]);
   private signUp: Config['sign_up'] = $state('open');
   // The server's limits, known here so that nothing too large sets out; it checks again.
   readonly messageBytes = 16 * 1024;
@@ -21,14 +25,21 @@ class Organisation {
     this.name = config.name;
     this.setupCodeNeeded = config.setup_code_needed;
     this.welcome = config.welcome;
+    this.mail = config.mail;
     this.signUp = config.sign_up;
+    this.domains = config.domains;
     appearance.wear(config.accent ?? null);
     if (config.language) language.suggest(config.language);
   }
 
+  /** A mail to an address of one of the domains lets one sign up. */
+  get byMail(): boolean {
+    return this.signUp === 'domain' && this.mail && !this.setupCodeNeeded && !invitation.token;
+  }
+
   /** Why nobody can sign up here as they come; null if they can. */
   get closed(): 'sign_up_closed' | 'invitation_needed' | null {
-    if (this.setupCodeNeeded || this.signUp === 'open') return null;
+    if (this.setupCodeNeeded || this.signUp === 'open' || this.byMail) return null;
     if (this.signUp === 'closed') return 'sign_up_closed';
     return invitation.token ? null : 'invitation_needed';
   }

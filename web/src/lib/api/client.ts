@@ -7,12 +7,15 @@ import type {
   KeyringEntry,
   Marks,
   NewAccount,
+  NewAddress,
+  NewDigest,
   NewMessage,
   NewReport,
   NewOpinion,
   Privacy,
   RecoveryFinish,
   ResetFinish,
+  SignUpByMail,
   Signed,
   Vault,
 } from './types';
@@ -95,6 +98,14 @@ export const api = {
   credentialsStart: (body: { request: string; registration?: string }) =>
     data(server.POST('/credentials/start', { body })),
   credentialsFinish: (body: CredentialsFinish) => data(server.POST('/credentials/finish', { body })),
+  ownAddress: () => data(server.GET('/address')),
+  setAddress: (body: NewAddress) => data(server.POST('/address', { body })),
+  removeAddress: (body: { login: string; finalization: string }) =>
+    data(server.POST('/address/remove', { body })),
+  changeDigest: (body: NewDigest) => data(server.PUT('/address/digest', { body })),
+  unsubscribe: (token: string) => data(server.POST('/address/unsubscribe', { params: { query: { token } } })),
+  signUpByMail: (body: SignUpByMail) => data(server.POST('/register/mail', { body })),
+  confirmAddress: (body: { token: string }) => data(server.POST('/address/confirm', { body })),
   sessions: () => data(server.GET('/sessions')),
   endSession: (session: string) =>
     data(server.DELETE('/sessions/{session}', { params: { path: { session } } })),

@@ -18,6 +18,10 @@ export type OwnSession = Schemas['OwnSession'];
 /** What log-ins to one's account ask for beside the password. */
 export type SecondFactor = Schemas['SecondFactor'];
 export type BackupCodes = Schemas['BackupCodes'];
+export type OwnAddress = Schemas['OwnAddress'];
+export type NewDigest = Schemas['NewDigest'];
+export type SignUpByMail = Schemas['SignUpByMail'];
+export type NewAddress = Schemas['NewAddress'];
 export type Slot = Schemas['Slot'];
 export type Vault = Schemas['Vault'];
 /** A signed body: key bundles and epoch grants. */

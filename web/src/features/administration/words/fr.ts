@@ -153,13 +153,18 @@ export const fr: AdministrationTexts = {
   },
   entry: {
     policy: 'Qui peut s’inscrire',
-    policies: { open: 'Tout le monde', invited: 'Sur invitation', closed: 'Personne' },
+    policies: { open: 'Tout le monde', invited: 'Sur invitation', domain: 'Par e-mail', closed: 'Personne' },
     hints: {
       open: 'Quiconque ouvre cette page peut créer un compte.',
       invited: 'Seules les personnes qui ont le lien d’une invitation peuvent créer un compte.',
+      domain:
+        'Quiconque lit les e-mails d’une adresse de l’un de ces domaines peut créer un compte, de même que les personnes qui ont une invitation.',
       closed:
         'Personne ne peut créer de compte, même avec une invitation. Celles et ceux qui en ont un continuent comme avant.',
     },
+    domains: 'Domaines',
+    domainsHint: 'Un par ligne, comme exemple.org. Les sous-domaines ne sont pas compris.',
+    saveDomains: 'Autoriser ces domaines',
     invitations: 'Invitations',
     invitationsLead:
       'Un lien qui permet de s’inscrire. Il ne dit pas qui s’en est servi, seulement combien de fois.',
@@ -236,6 +241,9 @@ export const fr: AdministrationTexts = {
       yes: 'oui',
       no: 'non : voir le journal technique',
       connected: 'relié',
+      mail: 'E-mail',
+      mailWaits: (waiting: number) => `${waiting} en attente`,
+      mailFails: 'en échec : voir le journal technique',
       since: (version: string, date: string) => `Version ${version}, en marche depuis le ${date}.`,
     },
   },
