@@ -144,6 +144,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(resets::start_reset))
         .routes(routes!(resets::finish_reset))
         .routes(routes!(resets::make_reset_link))
+        .routes(routes!(resets::by_mail::ask_for_reset, resets::by_mail::call_off_reset))
         .routes(routes!(addresses::own_address, addresses::set_address))
         .routes(routes!(addresses::remove_address))
         .routes(routes!(addresses::confirm_address))
@@ -275,6 +276,8 @@ pub struct PublicConfig {
     language: Option<Language>,
     /// This server sends mail.
     mail: bool,
+    /// And with it the link to begin anew, for who has lost everything.
+    reset_by_mail: bool,
     /// Plain text of the organisation's own, for the pages to log in and to sign up; perhaps empty.
     welcome: String,
 }
@@ -294,6 +297,7 @@ async fn config(State(app): State<App>) -> Result<axum::Json<PublicConfig>> {
         sign_up: decided.sign_up,
         language: decided.language,
         mail: app.mail.is_some(),
+        reset_by_mail: decided.reset_by_mail && app.mail.is_some(),
         welcome: decided.welcome,
     }))
 }

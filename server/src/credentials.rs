@@ -19,6 +19,7 @@ use crate::factor;
 use crate::keys::{self, SignedBytes, Vault};
 use crate::limits::ClientAddress;
 use crate::mail::{self, Secured};
+use crate::resets::by_mail;
 use crate::schema::tables::accounts as rows;
 use crate::sessions::{self, CurrentAccount, Origin, Session};
 use crate::slots::{NewSlot, Slot, SlotKind};
@@ -132,6 +133,8 @@ pub async fn finish(
                 change.secured_at = Set(app.clock.now());
                 ended = Some(sessions::end_all(tx, current.account, Some(current.session)).await?);
                 addresses::tell(tx, &app, current.account, Secured::PasswordChanged).await?;
+                // Whoever knows the password has not lost everything.
+                by_mail::void(tx, current.account).await?;
             }
             if let Some(recovery) = &finish.recovery {
                 recovery.slot.replace(tx, current.account).await?;
@@ -264,6 +267,7 @@ pub async fn finish_recovery(
             // Not before the session begins: what happened since then is what its owner is told of.
             factor::turn_off(tx, &app, id).await?;
             addresses::tell(tx, &app, id, Secured::RecoveryCodeUsed).await?;
+            by_mail::void(tx, id).await?;
             Ok((session, ended))
         })
         .await?;

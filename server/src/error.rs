@@ -57,6 +57,7 @@ refusals! {
     SignUpClosed FORBIDDEN "Nobody can sign up here at the moment.";
     InvitationNeeded FORBIDDEN "An invitation is needed to sign up here.";
     InvitationOver FORBIDDEN "This invitation is used up, over, or was withdrawn.";
+    NoResetByMail FORBIDDEN "Only administrators make such links here.";
     NotAdministrator FORBIDDEN "Only administrators may do this.";
     NotYours FORBIDDEN "Only who sent a message may change it.";
     NotFound NOT_FOUND "There is nothing here.";
@@ -75,6 +76,7 @@ refusals! {
     TooManyScheduled CONFLICT "No more than 100 messages can wait for their time.";
     MessageIdReused CONFLICT "This message id stands for another message.";
     LastAdministrator CONFLICT "Somebody must administer this server: first make somebody else an administrator.";
+    ResetTooEarly CONFLICT "This link is good only a day after it was asked for.";
     ResetExpired GONE "This link was used, replaced by a later one, or is too old.";
     MailLinkOver GONE "This link was used, replaced by a later one, or is too old.";
     TooLarge PAYLOAD_TOO_LARGE "The request is too large.";

@@ -11,6 +11,7 @@ use crate::keys::Epoch;
 use crate::messages::{Accepted, Kind, Message};
 use crate::people::Person;
 use crate::privacy::Privacy;
+use crate::resets::by_mail::ResetAsked;
 use crate::scheduled::Scheduled;
 use crate::sessions::OwnSession;
 use crate::wire::Bytes;
@@ -80,6 +81,8 @@ pub enum Event {
     Vault { version: i64 },
     /// One's second factor was turned on or off, or its backup codes were replaced.
     SecondFactor(SecondFactor),
+    /// Somebody has asked by mail to begin one's account anew, or that was called off.
+    ResetAsked { reset_asked: Option<ResetAsked> },
     /// Somebody has logged in to one's account.
     SessionBegun { session: OwnSession },
     /// One's password was changed or recovered, or all other sessions were ended.

@@ -65,6 +65,9 @@ pub struct Organisation {
     pub sign_up: SignUp,
     /// For `domain`: up to 50.
     pub domains: Vec<String>,
+    /// Whether the link to begin anew, for who has lost everything, also comes by mail. By default it does not: whoever
+    /// reads somebody's mails could then take over the account.
+    pub reset_by_mail: bool,
     /// The name of this messenger, 1 to 40 characters.
     pub name: Option<String>,
     /// Its accent colour, as #rrggbb.
@@ -145,6 +148,9 @@ pub async fn change(
             let after = with(before.clone());
             // Not what nobody could use.
             if after.sign_up == SignUp::Domain && before.sign_up != SignUp::Domain {
+                mail::refuse_without(app)?;
+            }
+            if after.reset_by_mail && !before.reset_by_mail {
                 mail::refuse_without(app)?;
             }
             if after.sign_up == SignUp::Domain && after.domains.is_empty() {

@@ -3,6 +3,8 @@
 //! The server cannot open what was written before, and neither can anybody else then. Contacts see that the identity
 //! is another one, and decide themselves whether to trust it: the link proves nothing to them.
 
+pub mod by_mail;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -58,7 +60,7 @@ pub async fn make_reset_link(
             void(tx, account).await?;
             let created_at = app.clock.now();
             let (id, token_hash, expires_at) = (app.clock.new_id(), tokens::hash(&token), created_at + LIFE);
-            let row = table::Model { id, account, token_hash, created_at, expires_at };
+            let row = table::Model { id, account, token_hash, created_at, expires_at, good_from: 0 };
             table::Entity::insert(table::ActiveModel::from(row)).exec_without_returning(tx).await?;
             let actor = Actor::from(&administrator);
             audit::record(tx, &app, actor, Act::ResetLinkMade, Some(account), "").await?;
@@ -180,6 +182,9 @@ async fn linked(db: &impl ConnectionTrait, app: &App, token: &str) -> Result<acc
         .one(db)
         .await?
         .ok_or(Code::ResetExpired)?;
+    if app.clock.now() < found.good_from {
+        return Err(Code::ResetTooEarly.into());
+    }
     Ok(accounts::Entity::find_by_id(found.account).one(db).await?.ok_or(Code::ResetExpired)?)
 }
 

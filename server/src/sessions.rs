@@ -23,6 +23,7 @@ use crate::event::Event;
 use crate::factor::SecondFactor;
 use crate::keys::{SignedBytes, Vault};
 use crate::limits::ClientAddress;
+use crate::resets::by_mail::ResetAsked;
 use crate::schema::tables::{accounts, sessions};
 use crate::slots::{Slot, SlotKind};
 use crate::tokens;
@@ -252,6 +253,8 @@ pub struct OwnSessions {
     /// As in `Me`.
     pub secured_at: Millis,
     pub second_factor: SecondFactor,
+    /// Somebody has asked by mail to begin one's account anew.
+    pub reset_asked: Option<ResetAsked>,
 }
 
 /// One's sessions, the last used first, and what else lets one in.
@@ -272,6 +275,7 @@ pub async fn sessions(current: CurrentAccount, State(app): State<App>) -> Result
         sessions: rows.into_iter().map(own).collect(),
         secured_at,
         second_factor: SecondFactor::of(app.db.read(), current.account).await?,
+        reset_asked: ResetAsked::of(app.db.read(), &app, current.account).await?,
     }))
 }
 

@@ -12,6 +12,7 @@ use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::invitations::{self, ByMail};
 use crate::organisation::{Language, Organisation};
+use crate::resets::by_mail;
 use crate::schema::tables::{accounts, mails};
 
 /// As it waits: ids, and nothing that lets anybody in.
@@ -26,6 +27,8 @@ pub enum Letter {
     SignUp,
     /// To an address that was somebody's.
     Left { account: Uuid, removed: bool },
+    /// To an address of which somebody says that they have lost all that opens an account.
+    Reset { handle: String },
     /// Messages wait that were sent in this time.
     Digest { account: Uuid, since: Millis, until: Millis },
     /// What lets one in was replaced.
@@ -70,6 +73,15 @@ pub async fn write(app: &App, row: &mails::Model) -> Result<Option<Written>> {
             ByMail::Token(token) => w.sign_up(&format!("{origin}/sign-up#{token}")),
             ByMail::Has(handle) => w.has_account(&handle),
         })),
+        Letter::Reset { handle } => {
+            let made = by_mail::make(app, &handle, &row.address).await?;
+            Ok(made.map(|made| match made {
+                by_mail::ByMail::Link { token, hours } => {
+                    w.reset(&handle, &format!("{origin}/reset#{token}"), hours)
+                }
+                by_mail::ByMail::Protected => w.reset_refused(&handle),
+            }))
+        }
         Letter::Left { account, removed } => about(app, account, |handle| w.left(handle, removed)).await,
         Letter::Digest { account, since, until } => {
             // By now the person may have come back.

@@ -109,6 +109,77 @@ impl Words<'_> {
         )
     }
 
+    pub fn reset(&self, handle: &str, link: &str, hours: i64) -> Written {
+        let Words { name, origin, .. } = self;
+        if self.is_french() {
+            let when = match hours {
+                0 => "dès maintenant".to_owned(),
+                1 => "dans une heure".to_owned(),
+                _ => format!("dans {hours} heures"),
+            };
+            return self.mail(
+                format!("Recommencer votre compte {name}"),
+                format!(
+                    "Bonjour,\n\n\
+                     quelqu’un dit avoir perdu le mot de passe et le code de secours du compte @{handle}.\n\n\
+                     Si vous avez encore votre code de secours, utilisez-le plutôt : rien n’est perdu.\n\n\
+                     {origin}/recover\n\n\
+                     Sinon, ce lien permettra de recommencer le compte de zéro, {when} et pendant deux jours :\n\n\
+                     {link}\n\n\
+                     Tous vos messages jusqu’ici seront perdus, et les personnes avec qui vous écrivez verront que votre \
+                     identité a changé.\n\n\
+                     Si ce n’est pas vous, ouvrez {name} et annulez la demande : un avis vous y attend. Quelqu’un a peut-être \
+                     accès à vos e-mails."
+                ),
+            );
+        }
+        let when = match hours {
+            0 => "from now on".to_owned(),
+            1 => "in an hour from now".to_owned(),
+            _ => format!("in {hours} hours from now"),
+        };
+        self.mail(
+            format!("Begin your {name} account anew"),
+            format!(
+                "Hello,\n\n\
+                 somebody says that the password and the recovery code of the account @{handle} are lost.\n\n\
+                 If you still have your recovery code, use it instead: it loses nothing.\n\n\
+                 {origin}/recover\n\n\
+                 If not, this link lets you begin the account anew, {when} and for two days:\n\n\
+                 {link}\n\n\
+                 All your messages until now will be lost, and the people you write with see that your identity is another \
+                 one.\n\n\
+                 If it was not you, open {name} and call it off: a notice waits for you there. Somebody may be reading your \
+                 mails."
+            ),
+        )
+    }
+
+    pub fn reset_refused(&self, handle: &str) -> Written {
+        let name = self.name;
+        if self.is_french() {
+            return self.mail(
+                format!("Recommencer votre compte {name}"),
+                format!(
+                    "Bonjour,\n\n\
+                     quelqu’un dit avoir perdu le mot de passe et le code de secours du compte @{handle}. Ce compte a un second \
+                     facteur, ou il administre {name} : seule une personne qui administre {name} peut vous remettre un lien \
+                     pour le recommencer.\n\n\
+                     Si ce n’est pas vous, ne faites rien."
+                ),
+            );
+        }
+        self.mail(
+            format!("Begin your {name} account anew"),
+            format!(
+                "Hello,\n\n\
+                 somebody says that the password and the recovery code of the account @{handle} are lost. This account has a \
+                 second factor, or administers {name}: only an administrator can give you a link to begin it anew.\n\n\
+                 If it was not you, do nothing."
+            ),
+        )
+    }
+
     pub fn left(&self, handle: &str, removed: bool) -> Written {
         let name = self.name;
         if self.is_french() {

@@ -46,10 +46,15 @@ impl MigrationTrait for Migration {
             manager.create_table(table).await?;
         }
         // MySQL commits each step by itself: one that was cut short is taken up here.
-        if manager.has_column("invitations", "address").await? {
-            return Ok(());
+        let columns = [
+            ("invitations", "address", string_len_null("address", 254)),
+            ("resets", "good_from", big_integer("good_from").default(0).take()),
+        ];
+        for (table, name, mut column) in columns {
+            if !manager.has_column(table, name).await? {
+                manager.alter_table(Table::alter().table(table).add_column(&mut column).take()).await?;
+            }
         }
-        let mut column = string_len_null("address", 254);
-        manager.alter_table(Table::alter().table("invitations").add_column(&mut column).take()).await
+        Ok(())
     }
 }

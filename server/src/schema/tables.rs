@@ -497,6 +497,8 @@ table! {
         token_hash: Vec<u8>,
         created_at: i64,
         expires_at: i64,
+        /// From when on it is good, where it was sent by mail; 0 for those that administrators make.
+        good_from: i64,
     }
 }
 

@@ -30,6 +30,7 @@ mod presence;
 mod profiles;
 mod reports;
 mod resets;
+mod resets_by_mail;
 mod retries;
 mod scheduled;
 mod sessions;

@@ -63,11 +63,7 @@ export class Credentials {
   }
 
   /** It counts once its mailbox has confirmed it. Throws `bad_address`. */
-  async setAddress(
-    password: string,
-    address: string,
-    language: NewAddress['language'],
-  ): Promise<OwnAddress> {
+  async setAddress(password: string, address: string, language: NewAddress['language']): Promise<OwnAddress> {
     const { proof } = await this.prove(password);
     return api.setAddress({ ...proof, address, language });
   }

@@ -10,6 +10,8 @@ class Organisation {
   setupCodeNeeded = $state(false);
   /** It sends mail. */
   mail = $state(false);
+  /** And by it the link to begin anew. */
+  resetByMail = $state(false);
   /** Plain text of its own, for whoever is not signed in. */
   welcome = $state('');
   /** Whose addresses let one sign up. */
@@ -26,6 +28,7 @@ class Organisation {
     this.setupCodeNeeded = config.setup_code_needed;
     this.welcome = config.welcome;
     this.mail = config.mail;
+    this.resetByMail = config.reset_by_mail;
     this.signUp = config.sign_up;
     this.domains = config.domains;
     appearance.wear(config.accent ?? null);

@@ -1,6 +1,6 @@
 /** The signed-in browsers of a person, and those among them that this one has not told of yet. */
 import { api } from './api/client';
-import type { OwnSession, SecondFactor } from './api/types';
+import type { OwnSession, ResetAsked, SecondFactor } from './api/types';
 
 /** The last log-in that was told of here, and the last change of the second factor. */
 const TOLD = 'log-in-told';
@@ -13,6 +13,9 @@ export class Sessions {
   all: OwnSession[] | null = $state.raw(null);
   /** What log-ins ask for beside the password; null until the server has said. */
   secondFactor: SecondFactor | null = $state.raw(null);
+  /** Somebody has asked by mail to begin the account anew, and nobody here has said that it is theirs. */
+  resetAsked: ResetAsked | null = $state.raw(null);
+  private mine = 0;
   private factorTold = $state(Number(localStorage.getItem(FACTOR_TOLD) ?? 0));
   /** Heard of as they began, also if they have ended since. */
   private heard: readonly OwnSession[] = $state.raw([]);
@@ -39,10 +42,26 @@ export class Sessions {
 
   /** Returns when the account was last secured. */
   async refresh(): Promise<number> {
-    const { sessions, secured_at, second_factor } = await api.sessions();
+    const { sessions, secured_at, second_factor, reset_asked } = await api.sessions();
+    this.heardOfReset(reset_asked ?? null);
     this.all = sessions;
     this.secondFactor = second_factor;
     return secured_at;
+  }
+
+  heardOfReset(asked: ResetAsked | null): void {
+    this.resetAsked = asked && asked.asked_at > this.mine ? asked : null;
+  }
+
+  /** Until the page is loaded again. */
+  resetIsMine(): void {
+    this.mine = this.resetAsked?.asked_at ?? this.mine;
+    this.resetAsked = null;
+  }
+
+  async callOffReset(): Promise<void> {
+    await api.callOffReset();
+    this.resetAsked = null;
   }
 
   begun(session: OwnSession): void {

@@ -14,6 +14,7 @@ import type {
   NewOpinion,
   Privacy,
   RecoveryFinish,
+  ResetByMail,
   ResetFinish,
   SignUpByMail,
   Signed,
@@ -94,6 +95,8 @@ export const api = {
   recoveryFinish: (body: RecoveryFinish) => data(server.POST('/recovery/finish', { body })),
   resetStart: (body: { token: string; request?: string }) => data(server.POST('/resets/start', { body })),
   resetFinish: (body: ResetFinish) => data(server.POST('/resets/finish', { body })),
+  resetByMail: (body: ResetByMail) => data(server.POST('/resets/mail', { body })),
+  callOffReset: () => data(server.DELETE('/resets/mail')),
   checkRecoveryCode: (body: { proof: string }) => data(server.POST('/recovery/check', { body })),
   credentialsStart: (body: { request: string; registration?: string }) =>
     data(server.POST('/credentials/start', { body })),

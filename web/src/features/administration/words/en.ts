@@ -162,6 +162,9 @@ export const en = {
     },
     domains: 'Domains',
     domainsHint: 'One a line, such as example.org. Subdomains are not included.',
+    resetByMail: 'Begin an account anew by mail',
+    resetByMailHint:
+      'Whoever has lost both password and recovery code gets the link at their confirmed address, without an administrator. It works a day later, and open sessions can call it off. But whoever reads somebody’s mails can take over the account this way, though none of its messages. Never for administrators, nor for accounts with a second factor.',
     saveDomains: 'Allow these domains',
     invitations: 'Invitations',
     invitationsLead:

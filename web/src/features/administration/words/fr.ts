@@ -164,6 +164,9 @@ export const fr: AdministrationTexts = {
     },
     domains: 'Domaines',
     domainsHint: 'Un par ligne, comme exemple.org. Les sous-domaines ne sont pas compris.',
+    resetByMail: 'Recommencer un compte par e-mail',
+    resetByMailHint:
+      'Une personne qui a perdu son mot de passe et son code de secours reçoit le lien à son adresse confirmée, sans administrateur. Il fonctionne un jour plus tard, et les sessions ouvertes peuvent l’annuler. Mais qui lit les e-mails de quelqu’un peut ainsi prendre son compte, sans toutefois lire ses messages. Jamais pour les administrateurs, ni pour les comptes à second facteur.',
     saveDomains: 'Autoriser ces domaines',
     invitations: 'Invitations',
     invitationsLead:

@@ -28,7 +28,8 @@ export const en = {
     lead: (domains: string) =>
       `Whoever has an address at ${domains} can create an account: a mail brings you the link.`,
     submit: 'Send me the link',
-    sent: (address: string) => `If all is well, a mail is on its way to ${address}. Open the link in it within two days.`,
+    sent: (address: string) =>
+      `If all is well, a mail is on its way to ${address}. Open the link in it within two days.`,
     again: 'Another address',
   },
   set: {
@@ -43,6 +44,25 @@ export const en = {
   remove: {
     title: 'Remove your address',
     lead: (address: string) => `No more mails will go to ${address}, but for one that says so.`,
+  },
+  lost: {
+    title: 'Everything lost',
+    lead: 'Your password and your recovery code are both gone? Then your account can only begin anew.',
+    code: 'If you still have your recovery code, use it: it loses nothing.',
+    useCode: 'I have my recovery code',
+    warning:
+      'All your messages until now will be lost, and the people you write with see that your identity is another one. The link works a day after you asked for it; until then whoever is still logged in to your account can call it off.',
+    address: 'The address you gave in your settings',
+    submit: 'Send me the link',
+    sent: 'If this handle and this address belong together, a mail is on its way. An administrator can also give you a link, without the day of waiting.',
+  },
+  asked: {
+    label: 'Account',
+    words: (from: string) =>
+      `Somebody who reads your mails has asked to begin your account anew. Your messages would be lost. It becomes possible on ${from}.`,
+    notMe: 'It was not me: call it off',
+    wasMe: 'It was me',
+    calledOff: 'Called off. If somebody else reads your mails, remove the address in the settings.',
   },
   confirm: {
     title: 'Confirm your address',

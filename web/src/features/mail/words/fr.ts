@@ -9,7 +9,8 @@ export const fr: MailTexts = {
     add: 'Ajouter une adresse',
     change: 'Changer',
     remove: 'Retirer',
-    sent: (address) => `Un e-mail est en route vers ${address}. Ouvrez le lien qu’il contient sous deux jours.`,
+    sent: (address) =>
+      `Un e-mail est en route vers ${address}. Ouvrez le lien qu’il contient sous deux jours.`,
     removed: 'Votre adresse a été retirée.',
   },
   digest: {
@@ -29,7 +30,8 @@ export const fr: MailTexts = {
     lead: (domains) =>
       `Quiconque a une adresse chez ${domains} peut créer un compte : un e-mail vous apporte le lien.`,
     submit: 'M’envoyer le lien',
-    sent: (address) => `Si tout va bien, un e-mail est en route vers ${address}. Ouvrez le lien qu’il contient sous deux jours.`,
+    sent: (address) =>
+      `Si tout va bien, un e-mail est en route vers ${address}. Ouvrez le lien qu’il contient sous deux jours.`,
     again: 'Une autre adresse',
   },
   set: {
@@ -44,6 +46,25 @@ export const fr: MailTexts = {
   remove: {
     title: 'Retirer votre adresse',
     lead: (address) => `Plus aucun e-mail ne partira vers ${address}, sauf un dernier pour l’annoncer.`,
+  },
+  lost: {
+    title: 'Tout est perdu',
+    lead: 'Vous n’avez plus ni votre mot de passe ni votre code de secours ? Alors votre compte ne peut que recommencer de zéro.',
+    code: 'Si vous avez encore votre code de secours, utilisez-le : rien n’est perdu.',
+    useCode: 'J’ai mon code de secours',
+    warning:
+      'Tous vos messages jusqu’ici seront perdus, et les personnes avec qui vous écrivez verront que votre identité a changé. Le lien fonctionne un jour après votre demande ; jusque-là, toute session encore ouverte de votre compte peut l’annuler.',
+    address: 'L’adresse indiquée dans vos réglages',
+    submit: 'M’envoyer le lien',
+    sent: 'Si cet identifiant et cette adresse vont ensemble, un e-mail est en route. Un administrateur peut aussi vous donner un lien, sans ce jour d’attente.',
+  },
+  asked: {
+    label: 'Compte',
+    words: (from) =>
+      `Une personne qui lit vos e-mails a demandé à recommencer votre compte de zéro. Vos messages seraient perdus. Ce sera possible à partir de : ${from}.`,
+    notMe: 'Ce n’est pas moi : annuler',
+    wasMe: 'C’est moi',
+    calledOff: 'Annulé. Si quelqu’un d’autre lit vos e-mails, retirez l’adresse dans les réglages.',
   },
   confirm: {
     title: 'Confirmer votre adresse',
