@@ -325,6 +325,11 @@ impl Client {
         Ok(self.api().post::<ErasureAsked>("/erasure", &body).await?.receipt)
     }
 
+    /// The proof of the password, to be sent with what it is for; good once.
+    pub async fn proof(&self, password: &str) -> Result<Value> {
+        Ok(self.prove(password, None).await?.0)
+    }
+
     /// The proof of the password, to be sent with what it is for, and the answer to `registration`.
     async fn prove(&self, password: &str, registration: Option<Bytes>) -> Result<(Value, Option<Bytes>)> {
         let login = Login::start(password)?;

@@ -17,8 +17,8 @@ export class Place {
     private readonly browser: Browser,
   ) {}
 
-  static async of(browser: Browser): Promise<Place> {
-    return new Place(await Server.start(), browser);
+  static async of(browser: Browser, options: string[] = []): Promise<Place> {
+    return new Place(await Server.start({ options }), browser);
   }
 
   async browserOf(locale = 'en-GB'): Promise<Page> {

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::addresses;
 use crate::app::App;
 use crate::clock::{HOUR, MINUTE, Millis};
 use crate::erasure;
@@ -22,11 +23,11 @@ use crate::factor::{self, CodeWanted};
 use crate::invitations;
 use crate::keys::{self, MAX_VAULT_BYTES, SignedBytes, Vault};
 use crate::limits::ClientAddress;
-use crate::organisation::{Organisation, SignUp};
+use crate::organisation::{Language, Organisation, SignUp};
 use crate::passkeys::webauthn::Site;
 use crate::people::{self, Person};
 use crate::privacy::Privacy;
-use crate::schema::tables::{accounts, handshakes, key_bundles, settings};
+use crate::schema::tables::{accounts, handshakes, invitations as invitation, key_bundles, settings};
 use crate::sessions::{self, NewSession, Origin, Session};
 use crate::slots::{NewSlot, SlotKind};
 use crate::wire::{Bytes, Json, Path};
@@ -159,6 +160,9 @@ pub struct RegisterFinish {
     setup_code: Option<String>,
     /// As at the start.
     invitation: Option<String>,
+    /// Of mails, to whoever signs up by mail.
+    #[serde(default)]
+    language: Language,
 }
 
 /// Create the account and open its first session.
@@ -205,7 +209,8 @@ pub async fn register_finish(
                 last_seen: None,
                 secured_at: 0,
                 suspended_at: None,
-                invitation,
+                // Who came by mail was invited by nobody.
+                invitation: invitation.as_ref().filter(|row| row.address.is_none()).map(|row| row.id),
                 renewed_at: 0,
                 erase_at: None,
             };
@@ -224,6 +229,13 @@ pub async fn register_finish(
             key_bundles::Entity::insert(key_bundles::ActiveModel::from(bundle))
                 .exec_without_returning(tx)
                 .await?;
+            if let Some(address) = invitation.and_then(|row| row.address) {
+                // Two could be let in by mails from before.
+                if addresses::handle_with(tx, &address).await?.is_some() {
+                    return Err(Code::InvitationOver.into());
+                }
+                addresses::keep_confirmed(tx, finish.account, address, finish.language).await?;
+            }
             handshakes::Entity::delete_by_id(finish.account).exec(tx).await?;
             sessions::begin(tx, &app, finish.account, &origin).await
         })
@@ -467,13 +479,17 @@ async fn refuse_unless_welcome(db: &impl ConnectionTrait, app: &App, invitation:
     match sign_up {
         SignUp::Open => Ok(()),
         _ if !exist(db).await? => Ok(()),
-        SignUp::Invited => invitations::standing(db, app, invitation).await.map(drop),
+        SignUp::Invited | SignUp::Domain => invitations::standing(db, app, invitation).await.map(drop),
         SignUp::Closed => Err(Code::SignUpClosed.into()),
     }
 }
 
 /// The same, within the transaction that makes the account. The invitation that was used, also where none was needed.
-async fn take_in(tx: &impl ConnectionTrait, app: &App, invitation: Option<&str>) -> Result<Option<Uuid>> {
+async fn take_in(
+    tx: &impl ConnectionTrait,
+    app: &App,
+    invitation: Option<&str>,
+) -> Result<Option<invitation::Model>> {
     refuse_unless_welcome(tx, app, invitation).await?;
     match invitations::consume(tx, app, invitation).await {
         Ok(invitation) => Ok(Some(invitation)),

@@ -33,15 +33,16 @@ use crate::indicators::pulse::{self, Pulse};
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::live::poll::Shelf;
+use crate::mail::Mail;
 use crate::meters::Meters;
 use crate::organisation::{Language, Organisation, SignUp};
 use crate::passkeys::webauthn::Site;
 use crate::privacy::Agreements;
 use crate::writer::Writer;
 use crate::{
-    accounts, administration, audit, blocks, conversations, credentials, erasure, event, factor, indicators,
-    invitations, keys, live, messages, monitoring, organisation, passkeys, people, pictures, privacy, profile, reports,
-    resets, scheduled, sessions, survey, web_files,
+    accounts, addresses, administration, audit, blocks, conversations, credentials, erasure, event, factor,
+    indicators, invitations, keys, live, messages, monitoring, organisation, passkeys, people, pictures, privacy,
+    profile, reports, resets, scheduled, sessions, survey, web_files,
 };
 
 /// Enough for the largest vault in base64.
@@ -71,6 +72,8 @@ pub struct Parts {
     pub pulse: Arc<Pulse>,
     /// Rung when a message was scheduled, or another time was set for one.
     pub schedule: Notify,
+    /// None where no mail is sent.
+    pub mail: Option<Mail>,
     /// What must end before the process does.
     pub tasks: TaskTracker,
     /// Who belongs to a conversation, and the numbers of its epochs: never changes once written.
@@ -99,6 +102,7 @@ impl App {
             meters,
             pulse,
             schedule: Notify::new(),
+            mail: Mail::new(&config).map_err(Error::internal)?,
             tasks: TaskTracker::new(),
             members: Cache::new(REMEMBERED),
             epochs: Cache::new(REMEMBERED),
@@ -151,6 +155,13 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(erasure::ask_for_erasure, erasure::take_erasure_back))
         .routes(routes!(erasure::receipt))
         .routes(routes!(erasure::decide_erasure, erasure::undo_erasure))
+        .routes(routes!(resets::by_mail::ask_for_reset, resets::by_mail::call_off_reset))
+        .routes(routes!(addresses::own_address, addresses::set_address))
+        .routes(routes!(addresses::remove_address))
+        .routes(routes!(addresses::confirm_address))
+        .routes(routes!(invitations::ask_to_sign_up))
+        .routes(routes!(addresses::change_digest))
+        .routes(routes!(addresses::unsubscribe, addresses::open_unsubscribe))
         .routes(routes!(sessions::session))
         .routes(routes!(sessions::sessions, sessions::end_other_sessions))
         .routes(routes!(sessions::end_session))
@@ -277,10 +288,16 @@ pub struct PublicConfig {
     /// The next sign-up needs the code that the server printed.
     setup_code_needed: bool,
     sign_up: SignUp,
+    /// Whose addresses let one sign up, where that is so.
+    domains: Vec<String>,
     /// For browsers that speak none of our languages.
     language: Option<Language>,
     /// Names its logo, a picture under `/api/logo/`.
     logo: Option<Uuid>,
+    /// This server sends mail.
+    mail: bool,
+    /// And with it the link to begin anew, for who has lost everything.
+    reset_by_mail: bool,
     /// Plain text of the organisation's own, for the pages to log in and to sign up; perhaps empty.
     welcome: String,
     /// After how many days messages disappear for all; none for ever.
@@ -300,9 +317,12 @@ async fn config(State(app): State<App>, headers: HeaderMap) -> Result<axum::Json
         accent: decided.accent.or(accent),
         version: env!("CARGO_PKG_VERSION"),
         setup_code_needed: accounts::setup_code(&app).await?.is_some(),
+        domains: if decided.sign_up == SignUp::Domain { decided.domains } else { Vec::new() },
         sign_up: decided.sign_up,
         language: decided.language,
         logo: decided.logo,
+        mail: app.mail.is_some(),
+        reset_by_mail: decided.reset_by_mail && app.mail.is_some(),
         welcome: decided.welcome,
         messages_days: decided.messages_days,
         passkeys: Site::of(&app.config, &headers).map(|site| site.name),

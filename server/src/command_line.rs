@@ -24,6 +24,7 @@ use crate::erasure;
 use crate::error::{Code, Error, Problem, Result};
 use crate::invitations::{self, NewInvitations};
 use crate::listen::{Listen, Listener, Stream};
+use crate::mail;
 use crate::organisation::{self, Organisation, SignUp};
 
 const ONLY_OURS: u32 = 0o600;
@@ -81,6 +82,8 @@ pub enum Act {
         #[arg(long, default_value = "7")]
         days: i64,
     },
+    /// Send a mail to an address at once, to see whether it comes
+    MailTest { address: String },
     /// Show what administrators did, the latest first
     Journal,
 }
@@ -219,6 +222,10 @@ async fn run(app: &App, act: Act) -> Result<Value> {
             let links = made.iter().map(|one| format!("{address}/sign-up#{}", one.token));
             Ok(json!({"links": links.collect::<Vec<_>>()}))
         }
+        Act::MailTest { address } => Ok(match mail::send_test(app, &address.parse()?).await? {
+            Ok(()) => json!({"sent": true}),
+            Err(why) => json!({"sent": false, "why": why}),
+        }),
         Act::Journal => in_json(&audit::latest(app).await?),
     }
 }

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use ipnet::IpNet;
+use lettre::message::Mailbox;
 
 use crate::command_line::Admin;
 use crate::listen::Listen;
@@ -201,6 +202,27 @@ pub struct Config {
     #[arg(long, env = "ENTRENOUS_ADDRESS_HEADER", value_enum, default_value_t = AddressHeader::XForwardedFor)]
     pub address_header: AddressHeader,
 
+    /// Server that takes the mails of this one: smtps://host, or smtp://host (which must offer STARTTLS, unless it is this
+    /// machine; `?tls=none` where the network between is trusted); without it, no mail is sent
+    #[arg(long, env = "ENTRENOUS_SMTP")]
+    pub smtp: Option<SmtpUrl>,
+
+    /// User at that server, if it asks for one
+    #[arg(long, env = "ENTRENOUS_SMTP_USER")]
+    pub smtp_user: Option<String>,
+
+    /// The user's password
+    #[arg(long, env = "ENTRENOUS_SMTP_PASSWORD", hide_env_values = true)]
+    pub smtp_password: Option<Password>,
+
+    /// Certificate (PEM) by which to know that server, where its authority is an organisation's own
+    #[arg(long, env = "ENTRENOUS_SMTP_CA")]
+    pub smtp_ca: Option<PathBuf>,
+
+    /// Whom the mails are from: messages@example.org, or Name <messages@example.org>
+    #[arg(long, env = "ENTRENOUS_MAIL_FROM")]
+    pub mail_from: Option<Mailbox>,
+
     /// Name of the organisation's messenger
     #[arg(long, env = "ENTRENOUS_NAME", default_value = "Entre Nous")]
     pub name: String,
@@ -271,6 +293,20 @@ impl Config {
             return Err(
                 "--http-redirect needs a place to send people to: a certificate, or --public-url https://…",
             );
+        }
+        self.settle_mail()
+    }
+
+    fn settle_mail(&self) -> Result<(), &'static str> {
+        if self.smtp.is_some() != self.mail_from.is_some() {
+            return Err("--smtp and --mail-from belong together");
+        }
+        if self.smtp_user.is_some() != self.smtp_password.is_some() {
+            return Err("--smtp-user and --smtp-password belong together");
+        }
+        let open = |smtp: &SmtpUrl| smtp.encryption == Encryption::None && !smtp.is_local();
+        if self.smtp_user.is_some() && self.smtp.as_ref().is_some_and(open) {
+            return Err("no password goes over a network in the clear: leave out ?tls=none, or --smtp-user");
         }
         Ok(())
     }
@@ -390,6 +426,81 @@ impl FromStr for NatsUrl {
         let servers = text.split(',').map(|server| server.trim().parse());
         let servers: Result<_, std::io::Error> = servers.collect();
         servers.map(Self).map_err(|error| format!("give nats://host:4222 ({error})"))
+    }
+}
+
+/// The server that takes the mails.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SmtpUrl {
+    pub host: String,
+    pub port: u16,
+    pub encryption: Encryption,
+}
+
+/// From when on the connection is encrypted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Encryption {
+    None,
+    /// Before anything of a mail, or of a password, is said.
+    StartTls,
+    FromTheStart,
+}
+
+impl SmtpUrl {
+    fn is_local(&self) -> bool {
+        self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+}
+
+impl FromStr for SmtpUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            || "give smtps://host, smtp://host or smtp://host:port, and user and password apart".to_owned();
+        let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
+        let (rest, plain) = rest.strip_suffix("?tls=none").map_or((rest, false), |rest| (rest, true));
+        let rest = rest.trim_end_matches('/');
+        // An IPv6 address has colons of its own, and stands in brackets.
+        let (host, port) = match rest.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, Some(port.parse().map_err(|_| wrong())?)),
+            _ => (rest, None),
+        };
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let is_name = host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+        if host.is_empty() || !(is_name || host.parse::<IpAddr>().is_ok()) {
+            return Err(wrong());
+        }
+        let (encryption, usual_port) = match (scheme, plain) {
+            ("smtps", false) => (Encryption::FromTheStart, 465),
+            ("smtp", true) => (Encryption::None, 25),
+            ("smtp", false) => (Encryption::StartTls, 587),
+            _ => return Err(wrong()),
+        };
+        let mut url = Self { host: host.to_ascii_lowercase(), port: port.unwrap_or(usual_port), encryption };
+        // What a machine says to itself nobody overhears; and hardly any has a certificate for it.
+        if url.is_local() && encryption == Encryption::StartTls {
+            url = Self { encryption: Encryption::None, port: port.unwrap_or(25), ..url };
+        }
+        Ok(url)
+    }
+}
+
+/// What is not to be shown, as somebody else has chosen it.
+#[derive(Clone)]
+pub struct Password(pub String);
+
+impl FromStr for Password {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
     }
 }
 
@@ -710,6 +821,43 @@ mod tests {
             };
             assert_eq!(storage.key_file(), PathBuf::from("/srv/entrenous/server.key"), "{verb}");
         }
+    }
+
+    #[test]
+    fn mail_goes_encrypted_or_nowhere_but_this_machine() {
+        let from = ["--mail-from", "Ours <messages@example.org>"];
+        let smtp = |url| serve(&[&from[..], &["--smtp", url]].concat()).map(|config| config.smtp.unwrap());
+        for (url, host, port, encryption) in [
+            ("smtps://mail.example.org", "mail.example.org", 465, Encryption::FromTheStart),
+            ("smtp://Mail.example.org/", "mail.example.org", 587, Encryption::StartTls),
+            ("smtp://mail.example.org:2525", "mail.example.org", 2525, Encryption::StartTls),
+            ("smtp://mail:25?tls=none", "mail", 25, Encryption::None),
+            ("smtp://localhost", "localhost", 25, Encryption::None),
+            ("smtp://[::1]:1025", "::1", 1025, Encryption::None),
+            ("smtp://[2001:db8::1]", "2001:db8::1", 587, Encryption::StartTls),
+        ] {
+            assert_eq!(smtp(url), Ok(SmtpUrl { host: host.to_owned(), port, encryption }), "{url}");
+        }
+        for url in
+            ["mail.example.org", "http://a", "smtp://", "smtp://u:p@host", "smtp://a:b", "smtps://a?tls=none"]
+        {
+            assert!(smtp(url).unwrap_err().contains("smtps://host"), "{url}");
+        }
+        for (arguments, complaint) in [
+            (&["--smtp", "smtp://a"][..], "belong together"),
+            (&["--smtp", "smtp://a", "--mail-from", "nobody"], "--mail-from"),
+            (&["--smtp-user", "u"], "belong together"),
+        ] {
+            assert!(serve(arguments).unwrap_err().contains(complaint), "{arguments:?}");
+        }
+        let login = ["--smtp-user", "u", "--smtp-password", "a secret", "--mail-from", "a@example.org"];
+        assert!(
+            serve(&[&login[..], &["--smtp", "smtp://a?tls=none"]].concat())
+                .unwrap_err()
+                .contains("in the clear")
+        );
+        let config = serve(&[&login[..], &["--smtp", "smtp://a"]].concat()).unwrap();
+        assert!(!format!("{config:?}").contains("a secret"));
     }
 
     #[test]

@@ -12,12 +12,15 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::accounts::{self, Me, check_handle, me};
+use crate::addresses;
 use crate::app::App;
 use crate::error::{Code, Problem, Result};
 use crate::factor;
 use crate::keys::{self, SignedBytes, Vault};
 use crate::limits::ClientAddress;
+use crate::mail::{self, Secured};
 use crate::passkeys::OwnPasskey;
+use crate::resets::by_mail;
 use crate::schema::tables::accounts as rows;
 use crate::sessions::{self, CurrentAccount, Origin, Session};
 use crate::slots::{NewSlot, Slot, SlotKind};
@@ -130,6 +133,9 @@ pub async fn finish(
                 change.opaque_record = Set(record.clone());
                 change.secured_at = Set(app.clock.now());
                 ended = Some(sessions::end_all(tx, current.account, Some(current.session)).await?);
+                addresses::tell(tx, &app, current.account, Secured::PasswordChanged).await?;
+                // Whoever knows the password has not lost everything.
+                by_mail::void(tx, current.account).await?;
             }
             if let Some(recovery) = &finish.recovery {
                 recovery.slot.replace(tx, current.account).await?;
@@ -142,6 +148,7 @@ pub async fn finish(
     if let Some(ended) = ended {
         ended.close(&app);
         sessions::tell_secured(&app, &account);
+        mail::ring(&app);
         tracing::info!(account = %current.account, "password changed");
     }
     if finish.recovery.is_some() {
@@ -264,10 +271,13 @@ pub async fn finish_recovery(
             let session = sessions::begin(tx, &app, id, &origin).await?;
             // Not before the session begins: what happened since then is what its owner is told of.
             factor::forget(tx, &app, id).await?;
+            addresses::tell(tx, &app, id, Secured::RecoveryCodeUsed).await?;
+            by_mail::void(tx, id).await?;
             Ok((session, ended))
         })
         .await?;
     ended.close(&app);
+    mail::ring(&app);
     tracing::info!(account = %session.account(), "recovery code used");
     session.answer(&app, &headers, StatusCode::OK).await
 }

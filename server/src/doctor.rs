@@ -24,6 +24,7 @@ use crate::clock::{Clock, MINUTE, Millis, SECOND};
 use crate::cluster::Cluster;
 use crate::config::{Config, DatabaseUrl, Storage, TrustedProxy};
 use crate::listen::Listen;
+use crate::mail::Relay;
 use crate::schema::{self, Migrator};
 use crate::{ENOUGH, accounts, archive, db, room_left};
 
@@ -102,6 +103,7 @@ pub async fn examine(config: &Config, clock: &Clock) -> Vec<Finding> {
         // All was said already.
         let _ = db.close().await;
     }
+    mail(&mut report, config).await;
     if let Some(url) = &config.nats {
         match Cluster::ask(url).await {
             Ok(version) => report.ok(format!("NATS: {version} answers")),
@@ -490,6 +492,18 @@ async fn is_ours(address: SocketAddr) -> bool {
     let asked = spawn_blocking(asked).await;
     let Ok(Ok(answer)) = asked else { return false };
     answer.starts_with("HTTP/1.1 200") && answer.contains("x-request-id")
+}
+
+async fn mail(report: &mut Report, config: &Config) {
+    let advice = "see --smtp, --smtp-user and --smtp-password; meanwhile mails wait, for three days";
+    match Relay::new(config) {
+        Ok(None) => report.ok("mail: none is sent; everything works without"),
+        Ok(Some(relay)) => match relay.ask().await {
+            Ok(()) => report.ok("mail: its server answers; try entrenous admin mail-test you@example.org"),
+            Err(error) => report.fail(format!("mail: {error}"), advice),
+        },
+        Err(error) => report.fail(format!("mail: {error}"), advice),
+    }
 }
 
 fn public(report: &mut Report, config: &Config) {

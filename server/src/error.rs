@@ -58,10 +58,12 @@ refusals! {
     SignUpClosed FORBIDDEN "Nobody can sign up here at the moment.";
     InvitationNeeded FORBIDDEN "An invitation is needed to sign up here.";
     InvitationOver FORBIDDEN "This invitation is used up, over, or was withdrawn.";
+    NoResetByMail FORBIDDEN "Only administrators make such links here.";
     NotAdministrator FORBIDDEN "Only administrators may do this.";
     NotYours FORBIDDEN "Only who sent a message may change it.";
     NotFound NOT_FOUND "There is nothing here.";
     UnknownMessage NOT_FOUND "There is no such message in this conversation.";
+    NoMail NOT_FOUND "This server sends no mail.";
     MethodNotAllowed METHOD_NOT_ALLOWED "This cannot be done here.";
     TooSlow REQUEST_TIMEOUT "The request took too long.";
     HandleTaken CONFLICT "This handle is taken.";
@@ -79,12 +81,15 @@ refusals! {
     LastAdministrator CONFLICT "Somebody must administer this server: first make somebody else an administrator.";
     AskedByOwner CONFLICT "Only who asked to have their account erased can take it back.";
     AccountErased GONE "This account was erased.";
+    ResetTooEarly CONFLICT "This link is good only a day after it was asked for.";
     ResetExpired GONE "This link was used, replaced by a later one, or is too old.";
+    MailLinkOver GONE "This link was used, replaced by a later one, or is too old.";
     TooLarge PAYLOAD_TOO_LARGE "The request is too large.";
     MessageTooLarge PAYLOAD_TOO_LARGE "The message is too long.";
     BadHandle UNPROCESSABLE_ENTITY "A handle has 3 to 32 of a-z, 0-9, dot, hyphen and underscore.";
     BadDisplayName UNPROCESSABLE_ENTITY "A display name has 1 to 64 characters.";
     BadProfile UNPROCESSABLE_ENTITY "The status line has up to 100 characters, the bio up to 1,000.";
+    BadAddress UNPROCESSABLE_ENTITY "This is not an e-mail address that can be used here: name@example.org, up to 254 characters without accents.";
     BadOpaque UNPROCESSABLE_ENTITY "The log-in protocol's message is not well formed.";
     BadKeyMaterial UNPROCESSABLE_ENTITY "The keys of the account are not complete or not well formed.";
     BadPasskey UNPROCESSABLE_ENTITY "This passkey cannot be used here, or took too long; please try again.";
@@ -99,6 +104,8 @@ refusals! {
     BadTime UNPROCESSABLE_ENTITY "A message can be sent at a time to come, within a year.";
     BadReport UNPROCESSABLE_ENTITY "A report has a note of up to 1,000 characters, and up to 50 texts of the other person.";
     BadOrganisation UNPROCESSABLE_ENTITY "The name has up to 40 characters, the welcome up to 2,000; the colour is written #rrggbb; days are 1 to 3,650.";
+    BadDomains UNPROCESSABLE_ENTITY "Give 1 to 50 domains, such as example.org.";
+    OtherDomain UNPROCESSABLE_ENTITY "Nobody can sign up here with an address of this domain.";
     BadInvitation UNPROCESSABLE_ENTITY "Up to 500 invitations with notes of up to 200 characters, for 1 to 365 days and 1 to 10,000 people each.";
     BadReceipt UNPROCESSABLE_ENTITY "A receipt names a message that exists.";
     ConversationWithOneself UNPROCESSABLE_ENTITY "A conversation is between two people.";

@@ -12,6 +12,7 @@ use crate::messages::{Accepted, Kind, Message};
 use crate::passkeys::OwnPasskeys;
 use crate::people::Person;
 use crate::privacy::Privacy;
+use crate::resets::by_mail::ResetAsked;
 use crate::scheduled::Scheduled;
 use crate::sessions::OwnSession;
 use crate::wire::Bytes;
@@ -83,6 +84,8 @@ pub enum Event {
     SecondFactor(SecondFactor),
     /// A passkey of one's own was added, renamed or removed.
     Passkeys(OwnPasskeys),
+    /// Somebody has asked by mail to begin one's account anew, or that was called off.
+    ResetAsked { reset_asked: Option<ResetAsked> },
     /// Somebody has logged in to one's account.
     SessionBegun { session: OwnSession },
     /// One's password was changed or recovered, or all other sessions were ended.

@@ -9,10 +9,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::addresses;
 use crate::app::App;
 use crate::audit::{self, Act, Actor};
 use crate::clock::{DAY, Millis};
 use crate::error::{Code, Problem, Result};
+use crate::limits::ClientAddress;
+use crate::mail::{self, Address, Letter};
+use crate::organisation::{Language, Organisation, SignUp};
 use crate::people::{self, Person};
 use crate::schema::tables::invitations as table;
 use crate::sessions::Administrator;
@@ -24,6 +28,8 @@ const PAGE: u64 = 50;
 const MAX_AT_ONCE: usize = 500;
 const MAX_DAYS: i64 = 365;
 const MAX_USES: i64 = 10_000;
+/// To find the mail the next morning.
+const BY_MAIL: Millis = 2 * DAY;
 /// Characters.
 const MAX_NOTE: usize = 200;
 
@@ -90,8 +96,10 @@ pub async fn invitations(
     let db = app.db.read();
     // Ids are in the order of time.
     let before = page.before.map(|before| table::Column::Id.lt(before));
+    // Who has asked for one by mail is nobody's business.
+    let made = Condition::all().add(table::Column::Address.is_null());
     let rows = table::Entity::find()
-        .filter(Condition::all().add_option(before))
+        .filter(made.add_option(before))
         .order_by_desc(table::Column::Id)
         .limit(PAGE)
         .all(db)
@@ -148,6 +156,7 @@ pub async fn make(app: &App, actor: Actor, new: &NewInvitations) -> Result<Vec<N
             created_at: now,
             expires_at: now + new.days * DAY,
             revoked: false,
+            address: None,
         })
     };
     app.db
@@ -184,23 +193,113 @@ pub async fn revoke_invitation(
 }
 
 /// The invitation that a token stands for, as long as somebody can still sign up with it.
-pub async fn standing(db: &impl ConnectionTrait, app: &App, token: Option<&str>) -> Result<Uuid> {
+pub async fn standing(db: &impl ConnectionTrait, app: &App, token: Option<&str>) -> Result<table::Model> {
     let token = token.ok_or(Code::InvitationNeeded)?;
     let row = table::Entity::find().filter(table::Column::TokenHash.eq(tokens::hash(token))).one(db).await?;
     let row = row.ok_or(Code::InvitationOver)?;
     if row.revoked || row.used >= row.uses || app.clock.now() >= row.expires_at {
         return Err(Code::InvitationOver.into());
     }
-    Ok(row.id)
+    Ok(row)
 }
 
 /// One more has signed up with it, within the transaction that makes the account.
-pub async fn consume(tx: &impl ConnectionTrait, app: &App, token: Option<&str>) -> Result<Uuid> {
+pub async fn consume(tx: &impl ConnectionTrait, app: &App, token: Option<&str>) -> Result<table::Model> {
     let invitation = standing(tx, app, token).await?;
     table::Entity::update_many()
         .col_expr(table::Column::Used, sea_orm::sea_query::Expr::col(table::Column::Used).add(1))
-        .filter(table::Column::Id.eq(invitation))
+        .filter(table::Column::Id.eq(invitation.id))
         .exec(tx)
         .await?;
     Ok(invitation)
+}
+
+// ── By mail ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignUpByMail {
+    address: String,
+    /// Of the mail.
+    language: Language,
+}
+
+/// Have a link sent with which one can sign up, where an address of the organisation's is enough. The answer is the same
+/// whether or not somebody has signed up with this one: the mail says it.
+#[utoipa::path(post, path = "/register/mail", tag = "mail", request_body = SignUpByMail, responses(
+    (status = 202), (status = "default", body = Problem)))]
+pub async fn ask_to_sign_up(
+    network: ClientAddress,
+    State(app): State<App>,
+    Json(asked): Json<SignUpByMail>,
+) -> Result<StatusCode> {
+    mail::refuse_without(&app)?;
+    let address: Address = asked.address.parse()?;
+    let decided = Organisation::load(app.db.read()).await?;
+    if decided.sign_up != SignUp::Domain {
+        return Err(Code::SignUpClosed.into());
+    }
+    if !decided.domains.iter().any(|domain| domain == address.domain()) {
+        return Err(Code::OtherDomain.into());
+    }
+    app.limits.mail(&network, &address)?;
+    app.db.write(async |tx| mail::put(tx, &app, &Letter::SignUp, &address, asked.language).await).await?;
+    mail::ring(&app);
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// What somebody who asked by mail gets.
+pub enum ByMail {
+    Token(String),
+    /// The handle of who has signed up with this address.
+    Has(String),
+}
+
+/// One that is good once, for whoever reads the mails of an address. One before is void. None where that was decided
+/// otherwise meanwhile.
+pub async fn make_by_mail(app: &App, address: &str) -> Result<Option<ByMail>> {
+    let token = tokens::new()?;
+    let domain = address.rsplit('@').next().unwrap_or_default();
+    app.db
+        .write(async |tx| {
+            let decided = Organisation::load(tx).await?;
+            if decided.sign_up != SignUp::Domain || !decided.domains.iter().any(|one| one == domain) {
+                return Ok(None);
+            }
+            if let Some(handle) = addresses::handle_with(tx, address).await? {
+                return Ok(Some(ByMail::Has(handle)));
+            }
+            table::Entity::delete_many().filter(table::Column::Address.eq(address)).exec(tx).await?;
+            let now = app.clock.now();
+            let row = table::Model {
+                id: app.clock.new_id(),
+                token_hash: tokens::hash(&token),
+                note: String::new(),
+                inviter: None,
+                uses: 1,
+                used: 0,
+                created_at: now,
+                expires_at: now + BY_MAIL,
+                revoked: false,
+                address: Some(address.to_owned()),
+            };
+            table::Entity::insert(table::ActiveModel::from(row)).exec_without_returning(tx).await?;
+            Ok(Some(ByMail::Token(token.clone())))
+        })
+        .await
+}
+
+/// Forget those that were asked for by mail, and are used or too old.
+pub async fn tidy(app: &App) -> Result<()> {
+    let now = app.clock.now();
+    app.db
+        .write(async |tx| {
+            table::Entity::delete_many()
+                .filter(table::Column::Address.is_not_null())
+                .filter(table::Column::ExpiresAt.lte(now))
+                .exec(tx)
+                .await?;
+            Ok(())
+        })
+        .await
 }

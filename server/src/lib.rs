@@ -12,6 +12,7 @@
 //! - [`keys`] what the server keeps sealed: key bundles, vaults, keyrings, epochs
 //! - [`conversations`] and [`messages`], [`scheduled`] those that wait for their time
 //! - [`blocks`] and [`reports`]
+//! - [`addresses`] of whoever wants [`mail`]
 //! - [`organisation`] what was decided for all (kept by [`settings`]), [`invitations`] who may sign up,
 //!   [`retention`] how long it is kept, [`administration`] what administrators do with accounts, [`resets`] for who has lost everything, [`audit`] the journal
 //! - [`indicators`] how the server serves its people, [`survey`] what they are asked for it
@@ -28,6 +29,7 @@
 //! The server never has a key that opens anything: what people write reaches it sealed (docs/e2ee.md).
 
 pub mod accounts;
+pub mod addresses;
 pub mod administration;
 pub mod app;
 pub mod archive;
@@ -54,6 +56,7 @@ pub mod limits;
 pub mod listen;
 pub mod live;
 pub mod log_book;
+pub mod mail;
 pub mod messages;
 pub mod meters;
 pub mod monitoring;
@@ -178,6 +181,7 @@ pub async fn serve(
     }
     app.tasks.spawn(take_in(doors.listener, doors.tls, router, app.clone(), stopping.clone()));
     app.tasks.spawn(command_line::answer(app.clone(), stopping.clone()));
+    app.tasks.spawn(mail::keep(app.clone(), stopping.clone()));
     let counting = tokio::spawn(monitoring::keep(app.clone()));
     let housekeeping = tokio::spawn(housekeep(app.clone()));
     let presence = tokio::spawn(presence::keep(app.clone()));
@@ -316,6 +320,9 @@ async fn housekeep(app: App) {
             factor::tidy(&app).await,
             passkeys::tidy(&app).await,
             resets::tidy(&app).await,
+            addresses::tidy(&app).await,
+            invitations::tidy(&app).await,
+            mail::digest::look(&app).await.map(drop),
             sessions::tidy(&app).await,
             erasure::tidy(&app).await,
             indicators::tidy(&app).await,

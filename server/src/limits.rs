@@ -4,10 +4,13 @@
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
@@ -21,6 +24,8 @@ use crate::cluster::{Cluster, Notice};
 use crate::config::{AddressHeader, Config, TrustedProxy};
 use crate::error::{Error, Result};
 use crate::listen::Peer;
+use crate::mail::Address;
+use crate::tokens;
 
 /// Looking whether a handle is free happens while one types, so it may happen this much more often.
 const LOOKS_PER_ATTEMPT: u32 = 10;
@@ -30,6 +35,9 @@ const TYPING_PER_MINUTE: u32 = 60;
 /// password meets one in a day with a chance of less than one in a thousand.
 const GUESSES: u32 = 10;
 const GUESSES_PER_HOUR: u32 = 10;
+/// Mails that anybody can have sent to one address: three, and then one every four hours, whoever asks.
+const MAILS: u32 = 3;
+const MAIL_EVERY: Duration = Duration::from_secs(4 * 60 * 60);
 
 type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, Clock, NoOpMiddleware<Nanos>>;
 
@@ -37,10 +45,22 @@ type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, Clock, NoOpMiddleware<Nanos
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Attempt {
-    ByAddress { address: IpAddr },
-    OnHandle { handle: String },
-    Look { address: IpAddr },
-    Guess { handle: String },
+    ByAddress {
+        address: IpAddr,
+    },
+    OnHandle {
+        handle: String,
+    },
+    Look {
+        address: IpAddr,
+    },
+    Guess {
+        handle: String,
+    },
+    /// Known by its hash: the other nodes need no more.
+    Mail {
+        to: String,
+    },
 }
 
 pub struct Limits {
@@ -50,6 +70,7 @@ pub struct Limits {
     by_handle: Keyed<String>,
     looks: Keyed<IpAddr>,
     guesses: Keyed<String>,
+    mails: Keyed<String>,
     typing: Keyed<Uuid>,
 }
 
@@ -60,6 +81,7 @@ impl Limits {
             by_handle: keyed(config.attempts_per_handle, &clock),
             looks: keyed(config.attempts_per_address.saturating_mul(LOOKS_PER_ATTEMPT), &clock),
             guesses: RateLimiter::new(guesses(), DashMapStateStore::default(), clock.clone()),
+            mails: RateLimiter::new(mails(), DashMapStateStore::default(), clock.clone()),
             typing: keyed(TYPING_PER_MINUTE, &clock),
             clock,
             cluster,
@@ -98,6 +120,15 @@ impl Limits {
         Ok(())
     }
 
+    /// One mail that somebody has sent to an address, of which nobody knows yet whose it is.
+    pub fn mail(&self, network: &ClientAddress, address: &Address) -> Result<()> {
+        self.attempt(network)?;
+        let to = BASE64.encode(&tokens::hash(&address.to_string())[..16]);
+        self.check(&self.mails, &to)?;
+        self.tell(Attempt::Mail { to });
+        Ok(())
+    }
+
     /// What was allowed on another node counts here too, so that many nodes allow no more than one.
     pub fn attempted_elsewhere(&self, attempt: &Attempt) {
         let _ = match attempt {
@@ -105,6 +136,7 @@ impl Limits {
             Attempt::OnHandle { handle } => self.by_handle.check_key(handle),
             Attempt::Look { address } => self.looks.check_key(address),
             Attempt::Guess { handle } => self.guesses.check_key(handle),
+            Attempt::Mail { to } => self.mails.check_key(to),
         };
     }
 
@@ -123,6 +155,7 @@ impl Limits {
         self.by_handle.retain_recent();
         self.looks.retain_recent();
         self.guesses.retain_recent();
+        self.mails.retain_recent();
         self.typing.retain_recent();
     }
 
@@ -143,6 +176,11 @@ fn guesses() -> Quota {
     let burst = NonZeroU32::new(GUESSES).unwrap_or(NonZeroU32::MIN);
     let hourly = NonZeroU32::new(GUESSES_PER_HOUR).unwrap_or(NonZeroU32::MIN);
     Quota::per_hour(hourly).allow_burst(burst)
+}
+
+fn mails() -> Quota {
+    let burst = NonZeroU32::new(MAILS).unwrap_or(NonZeroU32::MIN);
+    Quota::with_period(MAIL_EVERY).unwrap_or(Quota::per_hour(NonZeroU32::MIN)).allow_burst(burst)
 }
 
 /// Who is at the other end, as far as limits are concerned. A household with IPv6 has a /64 to itself, so that

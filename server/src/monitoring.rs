@@ -20,6 +20,7 @@ use crate::clock::{DAY, HOUR, MINUTE, Millis};
 use crate::error::{Code, Error, Problem, Result};
 use crate::limits::ClientAddress;
 use crate::log_book::{self, LogLine};
+use crate::mail::{self, MailHealth};
 use crate::meters::{Look, Sample, Span};
 use crate::room_left;
 use crate::schema::tables::samples as table;
@@ -139,6 +140,8 @@ pub struct Health {
     stores: bool,
     /// None where there is one node alone.
     nats: Option<bool>,
+    /// None where no mail is sent.
+    mail: Option<MailHealth>,
     connections: u64,
     queue: u64,
     /// Bytes.
@@ -190,26 +193,28 @@ pub async fn monitoring(
         samples.entry(row.at / length * length).or_default().add(&of_node);
     }
     let samples = samples.into_iter().map(|(at, sample)| TimedSample { at, sample }).collect();
-    Ok(axum::Json(Monitoring { health: health(&app).await, samples, length }))
+    Ok(axum::Json(Monitoring { health: health(&app).await?, samples, length }))
 }
 
-async fn health(app: &App) -> Health {
+async fn health(app: &App) -> Result<Health> {
     let asked = Instant::now();
     let database = app.db.ping().await.is_ok();
     let data = app.config.storage.data.display().to_string();
-    Health {
+    Ok(Health {
         version: env!("CARGO_PKG_VERSION"),
         started_at: app.started_at,
         database,
         database_time: u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX),
         stores: app.writer.is_running() && app.writer.is_storing(),
         nats: app.live.cluster().is_connected(),
+        // Where the database is silent, that is said already.
+        mail: if database { mail::health(app).await? } else { None },
         connections: app.live.connections(),
         queue: app.writer.waiting(),
         memory: resident().unwrap_or(0),
         disk_left: room_left(&data).unwrap_or(0),
         backup_at: archive::last_backup(&app.config.storage),
-    }
+    })
 }
 
 #[derive(Deserialize, ToSchema)]

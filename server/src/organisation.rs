@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::audit::{self, Act, Actor};
 use crate::config::Accent;
 use crate::error::{Code, Error, Problem, Result};
+use crate::mail::{self, Address};
 use crate::people;
 use crate::pictures;
 use crate::retention;
@@ -27,6 +28,7 @@ const ORGANISATION: &str = "organisation";
 const MAX_NAME: usize = 40;
 const MAX_WELCOME: usize = 2_000;
 const MAX_DAYS: u32 = 3_650;
+const MAX_DOMAINS: usize = 50;
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
@@ -36,14 +38,31 @@ pub enum SignUp {
     Open,
     /// With an invitation.
     Invited,
+    /// With an invitation, or with an e-mail address of one of the organisation's domains: a link is sent there.
+    Domain,
     Closed,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
+    #[default]
     En,
     Fr,
+}
+
+impl Language {
+    /// As it is stored and sent.
+    pub fn code(self) -> &'static str {
+        match self {
+            Language::En => "en",
+            Language::Fr => "fr",
+        }
+    }
+
+    pub fn named(code: &str) -> Self {
+        if code == Language::Fr.code() { Language::Fr } else { Language::En }
+    }
 }
 
 /// What was decided; what was not is as the configuration has it.
@@ -51,6 +70,11 @@ pub enum Language {
 #[serde(default, deny_unknown_fields)]
 pub struct Organisation {
     pub sign_up: SignUp,
+    /// For `domain`: up to 50.
+    pub domains: Vec<String>,
+    /// Whether the link to begin anew, for who has lost everything, also comes by mail. By default it does not: whoever
+    /// reads somebody's mails could then take over the account.
+    pub reset_by_mail: bool,
     /// The name of this messenger, 1 to 40 characters.
     pub name: Option<String>,
     /// Its accent colour, as #rrggbb.
@@ -75,6 +99,14 @@ impl Organisation {
 
     fn check(self) -> Result<Self> {
         let days = self.days();
+        let domains =
+            self.domains.iter().map(|domain| domain.trim().trim_start_matches('@').to_ascii_lowercase());
+        let mut domains: Vec<String> = domains.filter(|domain| !domain.is_empty()).collect();
+        domains.dedup();
+        let is_domain = |domain: &String| format!("somebody@{domain}").parse::<Address>().is_ok();
+        if domains.len() > MAX_DOMAINS || !domains.iter().all(is_domain) {
+            return Err(Code::BadDomains.into());
+        }
         let name = self.name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
         let welcome = self.welcome.trim().to_owned();
         let fits = |name: &String| name.chars().count() <= MAX_NAME && people::is_plain_text(name);
@@ -84,7 +116,7 @@ impl Organisation {
             && welcome.chars().count() <= MAX_WELCOME
             && people::is_plain_text(&lines)
             && days.into_iter().flatten().all(|days| (1..=MAX_DAYS).contains(&days));
-        if good { Ok(Self { name, welcome, ..self }) } else { Err(Code::BadOrganisation.into()) }
+        if good { Ok(Self { name, welcome, domains, ..self }) } else { Err(Code::BadOrganisation.into()) }
     }
 
     fn days(&self) -> [Option<u32>; 3] {
@@ -168,6 +200,16 @@ pub async fn change(
         .write(async |tx| {
             let before = Organisation::load(tx).await?;
             let after = with(before.clone()).check()?;
+            // Not what nobody could use.
+            if after.sign_up == SignUp::Domain && before.sign_up != SignUp::Domain {
+                mail::refuse_without(app)?;
+            }
+            if after.reset_by_mail && !before.reset_by_mail {
+                mail::refuse_without(app)?;
+            }
+            if after.sign_up == SignUp::Domain && after.domains.is_empty() {
+                return Err(Code::BadDomains.into());
+            }
             let changes = before.changes(&after)?;
             if !changes.is_empty() {
                 settings::keep(tx, ORGANISATION, &after).await?;

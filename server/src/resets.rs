@@ -3,6 +3,8 @@
 //! The server cannot open what was written before, and neither can anybody else then. Contacts see that the identity
 //! is another one, and decide themselves whether to trust it: the link proves nothing to them.
 
+pub mod by_mail;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -14,6 +16,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::accounts::check_doors;
+use crate::addresses;
 use crate::app::App;
 use crate::audit::{self, Act, Actor};
 use crate::clock::{HOUR, Millis};
@@ -21,6 +24,7 @@ use crate::error::{Code, Problem, Result};
 use crate::event::Event;
 use crate::keys::{self, SignedBytes, Vault};
 use crate::limits::ClientAddress;
+use crate::mail::{self, Secured};
 use crate::people::{self, Person};
 use crate::schema::tables::{accounts, resets as table, scheduled};
 use crate::sessions::{self, Administrator, Origin, Session};
@@ -56,7 +60,7 @@ pub async fn make_reset_link(
             void(tx, account).await?;
             let created_at = app.clock.now();
             let (id, token_hash, expires_at) = (app.clock.new_id(), tokens::hash(&token), created_at + LIFE);
-            let row = table::Model { id, account, token_hash, created_at, expires_at };
+            let row = table::Model { id, account, token_hash, created_at, expires_at, good_from: 0 };
             table::Entity::insert(table::ActiveModel::from(row)).exec_without_returning(tx).await?;
             let actor = Actor::from(&administrator);
             audit::record(tx, &app, actor, Act::ResetLinkMade, Some(account), "").await?;
@@ -156,11 +160,13 @@ pub async fn finish_reset(
             void(tx, id).await?;
             // The phone may be lost as well; and what passkeys open is the key that is lost.
             factor::forget(tx, &app, id).await?;
+            addresses::tell(tx, &app, id, Secured::BegunAnew).await?;
             let ended = sessions::end_all(tx, id, None).await?;
             Ok((sessions::begin(tx, &app, id, &origin).await?, ended))
         })
         .await?;
     ended.close(&app);
+    mail::ring(&app);
     let account = session.account();
     tracing::info!(%account, "begun anew");
     let contacts = conversations::contacts(app.db.read(), account).await?;
@@ -176,6 +182,9 @@ async fn linked(db: &impl ConnectionTrait, app: &App, token: &str) -> Result<acc
         .one(db)
         .await?
         .ok_or(Code::ResetExpired)?;
+    if app.clock.now() < found.good_from {
+        return Err(Code::ResetTooEarly.into());
+    }
     Ok(accounts::Entity::find_by_id(found.account).one(db).await?.ok_or(Code::ResetExpired)?)
 }
 

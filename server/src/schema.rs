@@ -8,6 +8,7 @@ mod m2026_11_28_first;
 mod m2026_11_29_administration;
 mod m2026_11_29_erasures;
 mod m2026_11_29_indicators;
+mod m2026_11_29_mail;
 mod m2026_11_29_passkeys;
 mod m2026_11_29_resets;
 mod m2026_11_29_retention;
@@ -18,9 +19,10 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, Statem
 use sea_orm_migration::{MigrationTrait, MigratorTrait, seaql_migrations};
 
 /// Every table that a migration ever made, by name. What a backup holds and a move carries over.
-pub const TABLES: [&str; 35] = [
+pub const TABLES: [&str; 38] = [
     "accounts",
     "activity",
+    "addresses",
     "audit",
     "avatars",
     "backup_codes",
@@ -35,6 +37,8 @@ pub const TABLES: [&str; 35] = [
     "invitations",
     "key_bundles",
     "keyring",
+    "mail_tokens",
+    "mails",
     "messages",
     "opinions",
     "outliving",
@@ -70,6 +74,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_29_passkeys::Migration),
             Box::new(m2026_11_29_erasures::Migration),
             Box::new(m2026_11_29_retention::Migration),
+            Box::new(m2026_11_29_mail::Migration),
         ]
     }
 }

@@ -24,6 +24,7 @@ use crate::factor::SecondFactor;
 use crate::keys::{SignedBytes, Vault};
 use crate::limits::ClientAddress;
 use crate::passkeys::OwnPasskey;
+use crate::resets::by_mail::ResetAsked;
 use crate::schema::tables::{accounts, sessions};
 use crate::slots::{self, Slot, SlotKind};
 use crate::tokens;
@@ -266,6 +267,8 @@ pub struct OwnSessions {
     pub erase_at: Option<Millis>,
     pub second_factor: SecondFactor,
     pub passkeys: Vec<OwnPasskey>,
+    /// Somebody has asked by mail to begin one's account anew.
+    pub reset_asked: Option<ResetAsked>,
 }
 
 /// One's sessions, the last used first, and what else lets one in.
@@ -288,6 +291,7 @@ pub async fn sessions(current: CurrentAccount, State(app): State<App>) -> Result
         erase_at: account.erase_at,
         second_factor: SecondFactor::of(app.db.read(), current.account).await?,
         passkeys: OwnPasskey::all(app.db.read(), current.account).await?,
+        reset_asked: ResetAsked::of(app.db.read(), &app, current.account).await?,
     }))
 }
 

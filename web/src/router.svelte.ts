@@ -1,7 +1,17 @@
 /** Where one is. Unknown addresses lead home. */
 export type Route = { page: Page } | Administration | Place;
 
-const PAGES = ['welcome', 'sign-up', 'recover', 'reset', 'receipt', 'settings'] as const;
+const PAGES = [
+  'welcome',
+  'sign-up',
+  'recover',
+  'reset',
+  'receipt',
+  'confirm',
+  'unsubscribe',
+  'lost',
+  'settings',
+] as const;
 type Page = (typeof PAGES)[number];
 
 /** For administrators: what each section shows is in `features/administration/sections.ts`. */

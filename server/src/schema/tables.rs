@@ -462,6 +462,8 @@ table! {
         created_at: i64,
         expires_at: i64,
         revoked: bool,
+        /// Where it was sent by mail, to whoever asked for it there; none for those that administrators make.
+        address: Option<String>,
     }
 }
 
@@ -554,6 +556,56 @@ table! {
         /// SHA-256 of the token; the token itself is nowhere here.
         token_hash: Vec<u8>,
         created_at: i64,
+        expires_at: i64,
+        /// From when on it is good, where it was sent by mail; 0 for those that administrators make.
+        good_from: i64,
+    }
+}
+
+table! {
+    /// Whose e-mail address is whose, where somebody has given one.
+    addresses = "addresses" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        account: Uuid,
+        /// The one that its mailbox has confirmed.
+        address: Option<String>,
+        /// One that waits to be confirmed.
+        pending: Option<String>,
+        /// Of the mails that go there.
+        language: String,
+        /// When its owner is told that messages wait: `mail::digest::Digest`.
+        digest: String,
+        /// When that was last done; 0 if never.
+        told_at: i64,
+    }
+}
+
+table! {
+    /// Mails that wait to be sent.
+    mails = "mails" {
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: Uuid,
+        /// JSON of `mail::Letter`: what it is about. It is written when it is sent.
+        letter: String,
+        address: String,
+        language: String,
+        /// When it is tried, or tried again; put off by whoever is sending it.
+        due_at: i64,
+        attempts: i64,
+        created_at: i64,
+    }
+}
+
+table! {
+    /// Links in mails that are about an address.
+    mail_tokens = "mail_tokens" {
+        /// SHA-256 of the token; the token itself is nowhere here.
+        #[sea_orm(primary_key, auto_increment = false)]
+        token_hash: Vec<u8>,
+        /// What it is good for: `addresses::Use`.
+        purpose: String,
+        account: Uuid,
+        address: String,
         expires_at: i64,
     }
 }

@@ -24,26 +24,26 @@ use tokio_rustls::client::TlsStream;
 use crate::support::{PASSWORD, TestApp, listen};
 
 /// A certificate authority, and a folder for what it hands out.
-struct Authority {
+pub struct Authority {
     cert: Certificate,
     key: KeyPair,
     folder: TempDir,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self { cert: params.self_signed(&key).unwrap(), key, folder: tempfile::tempdir().unwrap() }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// A new certificate for `localhost` in `cert.pem`, and its key in `key.pem`.
-    fn issue(&self) {
+    pub fn issue(&self) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
         let cert = params.signed_by(&key, &self.cert, &self.key).unwrap();
@@ -51,6 +51,10 @@ impl Authority {
             fs::write(self.path("new"), text).unwrap();
             fs::rename(self.path("new"), self.path(name)).unwrap();
         }
+    }
+
+    pub fn pem(&self) -> String {
+        self.cert.pem()
     }
 
     fn set(&self, config: &mut Config) {

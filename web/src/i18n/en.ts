@@ -61,6 +61,7 @@ export const en = {
     look: 'Open the settings',
   },
   recover: {
+    lost: 'The code is lost as well',
     title: 'Password forgotten',
     lead: 'With your recovery code you choose another password, and all your messages are there as before. Your other sessions end.',
     opening: 'Opening your keys…',
@@ -597,6 +598,14 @@ export const en = {
     offline: 'The server does not answer. Check your connection and try again.',
     unavailable: 'The server is not available right now. Please try again in a moment.',
     not_found: 'This does not exist, or no longer does.',
+    no_reset_by_mail: 'Only an administrator gives out such links here.',
+    reset_too_early: 'This link works a day after it was asked for. Please come back then.',
+    bad_domains: 'Name the domains first, such as example.org.',
+    other_domain: 'Only addresses of the domains named above are enough here.',
+    no_mail: 'This server sends no mail.',
+    mail_link_over:
+      'This link has been used, was replaced by a later one, or is too old. Ask for another mail.',
+    bad_address: 'Please check the address: name@example.org, without accents.',
     reset_expired:
       'This link has been used, was replaced by a later one, or is older than two days. Ask an administrator for another one.',
     bad_origin: 'This request came from another site and was refused.',

@@ -59,6 +59,7 @@ export const fr: Texts = {
     look: 'Ouvrir les réglages',
   },
   recover: {
+    lost: 'Le code est perdu aussi',
     title: 'Mot de passe oublié',
     lead: 'Avec votre code de secours, vous choisissez un autre mot de passe et retrouvez tous vos messages. Vos autres sessions sont fermées.',
     opening: 'Ouverture de vos clés…',
@@ -599,6 +600,14 @@ export const fr: Texts = {
     offline: 'Le serveur ne répond pas. Vérifiez votre connexion et réessayez.',
     unavailable: 'Le serveur est indisponible pour le moment. Réessayez dans un instant.',
     not_found: 'Cela n’existe pas, ou n’existe plus.',
+    no_reset_by_mail: 'Ici, seul un administrateur donne de tels liens.',
+    reset_too_early: 'Ce lien fonctionne un jour après avoir été demandé. Revenez à ce moment-là.',
+    bad_domains: 'Indiquez d’abord les domaines, comme exemple.org.',
+    other_domain: 'Ici, seules les adresses des domaines indiqués ci-dessus suffisent.',
+    no_mail: 'Ce serveur n’envoie pas d’e-mails.',
+    mail_link_over:
+      'Ce lien a déjà servi, a été remplacé par un autre plus récent, ou est trop ancien. Demandez un nouvel e-mail.',
+    bad_address: 'Vérifiez l’adresse : nom@exemple.org, sans accents.',
     reset_expired:
       'Ce lien a déjà servi, a été remplacé par un plus récent ou date de plus de deux jours. Demandez-en un autre à une personne qui administre ce serveur.',
     bad_origin: 'Cette demande venait d’un autre site et a été refusée.',

@@ -13,6 +13,8 @@ import { en as enReset } from '../features/reset/words/en';
 import { fr as frReset } from '../features/reset/words/fr';
 import { en as enMyData } from '../features/my-data/words/en';
 import { fr as frMyData } from '../features/my-data/words/fr';
+import { en as enMail } from '../features/mail/words/en';
+import { fr as frMail } from '../features/mail/words/fr';
 import { language, preferred, t } from './index.svelte';
 import { problemText } from './problem-text';
 
@@ -39,6 +41,7 @@ const english = new Map(
     myData: enMyData,
     factor: enFactor,
     survey: enSurvey,
+    mail: enMail,
   }),
 );
 const french = new Map(
@@ -49,6 +52,7 @@ const french = new Map(
     myData: frMyData,
     factor: frFactor,
     survey: frSurvey,
+    mail: frMail,
   }),
 );
 /** Said alike in both languages. */

@@ -1,7 +1,7 @@
 /** What lets one in, and how one who is signed in replaces it: the password, the recovery code, the other sessions. */
 import type { NewRecoveryCode } from '../generated/wasm/wasm.js';
 import { api } from './api/client';
-import type { BackupCodes, Leaving, Me, SecondFactor } from './api/types';
+import type { BackupCodes, Leaving, Me, NewAddress, OwnAddress, SecondFactor } from './api/types';
 import { clock } from './clock';
 import { Problem } from './problem';
 import { vault } from './vault';
@@ -70,6 +70,17 @@ export class Credentials {
   /** In seven days. Returns the receipt, which is shown once. */
   async leave(password: string): Promise<Leaving> {
     return api.leave(await this.proveAgain(password));
+  }
+
+  /** It counts once its mailbox has confirmed it. Throws `bad_address`. */
+  async setAddress(password: string, address: string, language: NewAddress['language']): Promise<OwnAddress> {
+    const { proof } = await this.prove(password);
+    return api.setAddress({ ...proof, address, language });
+  }
+
+  async removeAddress(password: string): Promise<OwnAddress> {
+    const { proof } = await this.prove(password);
+    return api.removeAddress(proof);
   }
 
   private backupCodes({ codes, second_factor }: BackupCodes): string[] {

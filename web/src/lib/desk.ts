@@ -261,6 +261,8 @@ export class Desk {
       this.scheduled.on(frame);
     } else if (frame.type === 'session_begun') {
       this.sessions.begun(frame.session);
+    } else if (frame.type === 'reset_asked') {
+      this.sessions.heardOfReset(frame.reset_asked ?? null);
     } else if (frame.type === 'second_factor') {
       this.sessions.secondFactor = frame;
     } else if (frame.type === 'passkeys') {

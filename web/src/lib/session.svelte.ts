@@ -16,6 +16,7 @@ import { backOff, type Connection } from './live';
 import { organisation } from './organisation.svelte';
 import { passing } from './outbox';
 import type { Preferences } from './preferences.svelte';
+import { language } from '../i18n/index.svelte';
 import { Problem } from './problem';
 import { forgetLogIns, type Sessions } from './sessions.svelte';
 import { Storage, type SeenVault } from './storage';
@@ -170,7 +171,13 @@ export class Session {
     const request = await vault.startRegistration(f.password);
     const { account, response } = await api.registerStart({ handle: f.handle, request, ...invited });
     const made = await vault.finishRegistration(request, f.handle, account, response, clock.now());
-    const finish = { account, display_name: f.displayName, ...made.material, ...invited };
+    const finish = {
+      account,
+      display_name: f.displayName,
+      language: language.code,
+      ...made.material,
+      ...invited,
+    };
     this.begun = (setupCode) =>
       api.registerFinish({ ...finish, ...(setupCode && { setup_code: setupCode }) });
     return made.recoveryCode;

@@ -1,6 +1,13 @@
 /** The signed-in browsers of a person, and those among them that this one has not told of yet. */
 import { api } from './api/client';
-import type { OwnPasskey, OwnPasskeys, OwnSession, OwnSessions, SecondFactor } from './api/types';
+import type {
+  OwnPasskey,
+  OwnPasskeys,
+  OwnSession,
+  OwnSessions,
+  ResetAsked,
+  SecondFactor,
+} from './api/types';
 
 /** The last log-in that was told of here, the last change of the second factor, and the last passkey. */
 const TOLD = 'log-in-told';
@@ -18,6 +25,9 @@ export class Sessions {
   /** Those one has; null until the server has said. */
   passkeys: OwnPasskey[] | null = $state.raw(null);
   private passkeyTold = $state(Number(localStorage.getItem(PASSKEY_TOLD) ?? 0));
+  /** Somebody has asked by mail to begin the account anew, and nobody here has said that it is theirs. */
+  resetAsked: ResetAsked | null = $state.raw(null);
+  private mine = 0;
   private factorTold = $state(Number(localStorage.getItem(FACTOR_TOLD) ?? 0));
   /** Heard of as they began, also if they have ended since. */
   private heard: readonly OwnSession[] = $state.raw([]);
@@ -52,11 +62,27 @@ export class Sessions {
 
   /** Returns when the account was last secured, and when it will be erased. */
   async refresh(): Promise<Pick<OwnSessions, 'secured_at' | 'erase_at'>> {
-    const { sessions, second_factor, passkeys, ...account } = await api.sessions();
+    const { sessions, second_factor, passkeys, reset_asked, ...account } = await api.sessions();
+    this.heardOfReset(reset_asked ?? null);
     this.all = sessions;
     this.secondFactor = second_factor;
     this.passkeys = passkeys;
     return account;
+  }
+
+  heardOfReset(asked: ResetAsked | null): void {
+    this.resetAsked = asked && asked.asked_at > this.mine ? asked : null;
+  }
+
+  /** Until the page is loaded again. */
+  resetIsMine(): void {
+    this.mine = this.resetAsked?.asked_at ?? this.mine;
+    this.resetAsked = null;
+  }
+
+  async callOffReset(): Promise<void> {
+    await api.callOffReset();
+    this.resetAsked = null;
   }
 
   begun(session: OwnSession): void {

@@ -26,6 +26,12 @@ export type NewSlot = Schemas['NewSlot'];
 /** One's account is to be erased. */
 export type Leaving = Schemas['ErasureAsked'];
 export type BackupCodes = Schemas['BackupCodes'];
+export type OwnAddress = Schemas['OwnAddress'];
+export type ResetAsked = Schemas['ResetAsked'];
+export type ResetByMail = Schemas['ResetByMail'];
+export type NewDigest = Schemas['NewDigest'];
+export type SignUpByMail = Schemas['SignUpByMail'];
+export type NewAddress = Schemas['NewAddress'];
 export type Slot = Schemas['Slot'];
 export type Vault = Schemas['Vault'];
 /** A signed body: key bundles and epoch grants. */

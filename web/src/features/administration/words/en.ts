@@ -159,13 +159,21 @@ export const en = {
   },
   entry: {
     policy: 'Who may sign up',
-    policies: { open: 'Everybody', invited: 'With an invitation', closed: 'Nobody' },
+    policies: { open: 'Everybody', invited: 'With an invitation', domain: 'By e-mail', closed: 'Nobody' },
     hints: {
       open: 'Whoever reaches this page can create an account.',
       invited: 'Only whoever has an invitation’s link can create an account.',
+      domain:
+        'Whoever reads the mails of an address at one of these domains can create an account, and so can whoever has an invitation.',
       closed:
         'Nobody can create an account, not even with an invitation. Those who have one go on as before.',
     },
+    domains: 'Domains',
+    domainsHint: 'One a line, such as example.org. Subdomains are not included.',
+    resetByMail: 'Begin an account anew by mail',
+    resetByMailHint:
+      'Whoever has lost both password and recovery code gets the link at their confirmed address, without an administrator. It works a day later, and open sessions can call it off. But whoever reads somebody’s mails can take over the account this way, though none of its messages. Never for administrators, nor for accounts with a second factor.',
+    saveDomains: 'Allow these domains',
     invitations: 'Invitations',
     invitationsLead:
       'A link that lets somebody sign up. It says nothing about who used it but that somebody did.',
@@ -264,6 +272,9 @@ export const en = {
       yes: 'yes',
       no: 'no: see the log',
       connected: 'connected',
+      mail: 'Mail',
+      mailWaits: (waiting: number) => (waiting === 1 ? '1 waits' : `${waiting} wait`),
+      mailFails: 'fails: see the log',
       since: (version: string, date: string) => `Version ${version}, running since ${date}.`,
     },
   },

@@ -161,13 +161,21 @@ export const fr: AdministrationTexts = {
   },
   entry: {
     policy: 'Qui peut s’inscrire',
-    policies: { open: 'Tout le monde', invited: 'Sur invitation', closed: 'Personne' },
+    policies: { open: 'Tout le monde', invited: 'Sur invitation', domain: 'Par e-mail', closed: 'Personne' },
     hints: {
       open: 'Quiconque ouvre cette page peut créer un compte.',
       invited: 'Seules les personnes qui ont le lien d’une invitation peuvent créer un compte.',
+      domain:
+        'Quiconque lit les e-mails d’une adresse de l’un de ces domaines peut créer un compte, de même que les personnes qui ont une invitation.',
       closed:
         'Personne ne peut créer de compte, même avec une invitation. Celles et ceux qui en ont un continuent comme avant.',
     },
+    domains: 'Domaines',
+    domainsHint: 'Un par ligne, comme exemple.org. Les sous-domaines ne sont pas compris.',
+    resetByMail: 'Recommencer un compte par e-mail',
+    resetByMailHint:
+      'Une personne qui a perdu son mot de passe et son code de secours reçoit le lien à son adresse confirmée, sans administrateur. Il fonctionne un jour plus tard, et les sessions ouvertes peuvent l’annuler. Mais qui lit les e-mails de quelqu’un peut ainsi prendre son compte, sans toutefois lire ses messages. Jamais pour les administrateurs, ni pour les comptes à second facteur.',
+    saveDomains: 'Autoriser ces domaines',
     invitations: 'Invitations',
     invitationsLead:
       'Un lien qui permet de s’inscrire. Il ne dit pas qui s’en est servi, seulement combien de fois.',
@@ -269,6 +277,9 @@ export const fr: AdministrationTexts = {
       yes: 'oui',
       no: 'non : voir le journal technique',
       connected: 'relié',
+      mail: 'E-mail',
+      mailWaits: (waiting: number) => `${waiting} en attente`,
+      mailFails: 'en échec : voir le journal technique',
       since: (version: string, date: string) => `Version ${version}, en marche depuis le ${date}.`,
     },
   },
