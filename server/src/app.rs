@@ -41,8 +41,8 @@ use crate::privacy::Agreements;
 use crate::writer::Writer;
 use crate::{
     accounts, addresses, administration, audit, blocks, conversations, credentials, erasure, event, factor,
-    indicators, invitations, keys, live, messages, monitoring, organisation, passkeys, people, pictures, privacy,
-    profile, reports, resets, scheduled, sessions, survey, web_files,
+    indicators, invitations, keys, live, messages, monitoring, organisation, passkeys, people, pictures,
+    privacy, profile, reports, resets, scheduled, sessions, survey, web_files,
 };
 
 /// Enough for the largest vault in base64.

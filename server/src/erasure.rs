@@ -31,9 +31,10 @@ use crate::factor::PasswordProof;
 use crate::limits::ClientAddress;
 use crate::people::Person;
 use crate::schema::tables::{
-    accounts as rows, activity, avatars, backup_codes, conversations as talks, erasures as table, handshakes,
-    invitations, key_bundles, keyring, messages as written, pending_logins, reactions, reported_messages,
-    reports, resets, scheduled, search_terms, second_factors, slots, surveyed, vaults,
+    accounts as rows, activity, addresses, avatars, backup_codes, challenges, conversations as talks,
+    erasures as table, handshakes, invitations, key_bundles, keyring, mail_tokens, mails,
+    messages as written, passkeys, pending_logins, reactions, reported_messages, reports, resets, scheduled,
+    search_terms, second_factors, slots, surveyed, vaults,
 };
 use crate::sessions::{self, Administrator, CurrentAccount};
 use crate::wire::{Json, Path};
@@ -331,7 +332,16 @@ async fn forget(tx: &impl ConnectionTrait, account: &rows::Model) -> Result<()> 
     let about = about.filter(reports::Column::Account.eq(id)).into_query();
     let disclosed = reported_messages::Column::Report.in_subquery(about);
     reported_messages::Entity::delete_many().filter(disclosed).exec(tx).await?;
+    // Mail under way to them, by the addresses that they gave.
+    let given = addresses::Entity::find_by_id(id).one(tx).await?;
+    for address in given.into_iter().flat_map(|row| [row.address, row.pending]).flatten() {
+        forget! { mails of Address address.as_str(); }
+    }
     forget! {
+        addresses of Account id;
+        mail_tokens of Account id;
+        passkeys of Account id;
+        challenges of About id;
         reports of Account id;
         vaults of Account id;
         slots of Account id;

@@ -43,7 +43,7 @@ pub fn bytes(text: &str) -> Thrown<Vec<u8>> {
 
 /// 32 bytes that somebody keeps.
 pub fn secret(bytes: &[u8]) -> Thrown<[u8; 32]> {
-    bytes.try_into().map_err(|_| bad_argument("not 32 bytes"))
+    bytes.try_into().map_err(|_| error_object("bad_argument", "not 32 bytes"))
 }
 
 pub fn text(bytes: impl AsRef<[u8]>) -> String {

@@ -82,7 +82,7 @@ impl Keychain {
 
     /// Throws `not_authentic` where it is not this passkey's. `account`: with the passkey's slot.
     pub fn unlock_with_passkey(output: &[u8], account: &JsLockedAccount) -> Thrown<Keychain> {
-        let (slot, sealed) = account.slot().read()?;
+        let (slot, sealed) = account.slot()?.read()?;
         e2ee::Keychain::unlock_with_passkey(&secret(output)?, (slot, &sealed), &account.read()?)
             .map(Keychain)
             .map_err(thrown)
