@@ -1,7 +1,16 @@
 /** Where one is. Unknown addresses lead home. */
 export type Route = { page: Page } | Administration | Place;
 
-const PAGES = ['welcome', 'sign-up', 'recover', 'reset', 'confirm', 'unsubscribe', 'lost', 'settings'] as const;
+const PAGES = [
+  'welcome',
+  'sign-up',
+  'recover',
+  'reset',
+  'confirm',
+  'unsubscribe',
+  'lost',
+  'settings',
+] as const;
 type Page = (typeof PAGES)[number];
 
 /** For administrators: what each section shows is in `features/administration/sections.ts`. */

@@ -4,6 +4,99 @@
  */
 
 export interface paths {
+    "/address": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's own address, if one has given one. */
+        get: operations["own_address"];
+        put?: never;
+        /**
+         * Prove the password, and have a link sent to an address. It counts once that link was opened; until then the one
+         *     before does.
+         */
+        post: operations["set_address"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/address/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** By a link that was sent there, confirm that an address is somebody's. Whoever opens it need not be signed in. */
+        post: operations["confirm_address"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/address/digest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Be told by mail that messages wait, or not any more; of those that are sent from now on. */
+        put: operations["change_digest"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/address/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prove the password, and take one's address away, and what waits to be confirmed. */
+        post: operations["remove_address"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/address/unsubscribe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whoever opens that link in a browser is asked first. */
+        get: operations["open_unsubscribe"];
+        put?: never;
+        /**
+         * By a link in a mail, no more mails of that kind. Also for the mail programs that do it with one click (RFC 8058),
+         *     which is why the token is not in a fragment: it lets nobody do anything else.
+         */
+        post: operations["unsubscribe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/administration/audit": {
         parameters: {
             query?: never;
@@ -1026,6 +1119,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/register/mail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a link sent with which one can sign up, where an address of the organisation's is enough. The answer is the same
+         *     whether or not somebody has signed up with this one: the mail says it.
+         */
+        post: operations["ask_to_sign_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/register/start": {
         parameters: {
             query?: never;
@@ -1073,6 +1186,27 @@ export interface paths {
         /** Begin anew, and open a session. All others end. The link is used up. */
         post: operations["finish_reset"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/resets/mail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a link to begin anew sent to the address of an account. Whether there is such an account, and whether this is its
+         *     address, only the mail tells.
+         */
+        post: operations["ask_for_reset"];
+        /** It was not me: the link is void. */
+        delete: operations["call_off_reset"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1392,7 +1526,7 @@ export interface components {
          * @description The stable names of all refusals.
          * @enum {string}
          */
-        Code: "bad_request" | "signed_out" | "wrong_credentials" | "wrong_recovery_code" | "wrong_second_factor" | "bad_origin" | "wrong_setup_code" | "suspended" | "sign_up_closed" | "invitation_needed" | "invitation_over" | "not_administrator" | "not_yours" | "not_found" | "unknown_message" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "login_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "already_sent" | "too_many_scheduled" | "message_id_reused" | "last_administrator" | "reset_expired" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_opaque" | "bad_key_material" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_time" | "bad_report" | "bad_organisation" | "bad_invitation" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
+        Code: "bad_request" | "signed_out" | "wrong_credentials" | "wrong_recovery_code" | "wrong_second_factor" | "bad_origin" | "wrong_setup_code" | "suspended" | "sign_up_closed" | "invitation_needed" | "invitation_over" | "no_reset_by_mail" | "not_administrator" | "not_yours" | "not_found" | "unknown_message" | "no_mail" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "login_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "already_sent" | "too_many_scheduled" | "message_id_reused" | "last_administrator" | "reset_too_early" | "reset_expired" | "mail_link_over" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_address" | "bad_opaque" | "bad_key_material" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_time" | "bad_report" | "bad_organisation" | "bad_domains" | "other_domain" | "bad_invitation" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
         /** @description The password was good, and there is a second factor: nothing is given before its code. */
         CodeWanted: {
             /**
@@ -1400,6 +1534,9 @@ export interface components {
              * @description Names this log-in with the code; good for one session, for five minutes.
              */
             login: string;
+        };
+        Confirmed: {
+            handle: string;
         };
         /** @description A conversation as one of the two sees it. */
         Conversation: {
@@ -1464,6 +1601,11 @@ export interface components {
             /** @description OPAQUE KE2. */
             response: components["schemas"]["Bytes"];
         };
+        /**
+         * @description When somebody is told that messages wait.
+         * @enum {string}
+         */
+        Digest: "off" | "after_hour" | "after_day";
         Edit: {
             at: components["schemas"]["i64"];
             /**
@@ -1584,6 +1726,10 @@ export interface components {
             /** @enum {string} */
             type: "second_factor";
         }) | {
+            reset_asked?: components["schemas"]["ResetAsked"] | null;
+            /** @enum {string} */
+            type: "reset_asked";
+        } | {
             session: components["schemas"]["OwnSession"];
             /** @enum {string} */
             type: "session_begun";
@@ -1682,6 +1828,7 @@ export interface components {
             database_time: number;
             /** Format: int64 */
             disk_left: number;
+            mail?: components["schemas"]["MailHealth"] | null;
             /**
              * Format: int64
              * @description Bytes.
@@ -1800,6 +1947,17 @@ export interface components {
             /** @description OPAQUE KE2. */
             response: components["schemas"]["Bytes"];
         };
+        /** @description How the mail does. */
+        MailHealth: {
+            last_attempt_at?: components["schemas"]["i64"] | null;
+            /** Format: int64 */
+            waiting: number;
+            works: boolean;
+        };
+        MailLink: {
+            /** @description As it stands in the link, behind the `#`. */
+            token: string;
+        };
         /** @description One's own account. */
         Me: components["schemas"]["Person"] & {
             created_at: components["schemas"]["i64"];
@@ -1854,6 +2012,23 @@ export interface components {
             length: components["schemas"]["i64"];
             /** @description In the order of time, each of the same length; where nothing was counted there is none. */
             samples: components["schemas"]["TimedSample"][];
+        };
+        NewAddress: {
+            address: string;
+            /** @description OPAQUE KE3. */
+            finalization: components["schemas"]["Bytes"];
+            /** @description Of the mails. */
+            language: components["schemas"]["Language"];
+            /**
+             * Format: uuid
+             * @description As `credentials/start` has begun it.
+             */
+            login: string;
+        };
+        NewDigest: {
+            digest: components["schemas"]["Digest"];
+            /** @description Of the mails. */
+            language: components["schemas"]["Language"];
         };
         NewEpoch: {
             grant: components["schemas"]["SignedBytes"];
@@ -1977,6 +2152,11 @@ export interface components {
              * @default null
              */
             accent: string | null;
+            /**
+             * @description For `domain`: up to 50.
+             * @default []
+             */
+            domains: string[];
             /** @default null */
             language: components["schemas"]["Language"] | null;
             /**
@@ -1984,6 +2164,12 @@ export interface components {
              * @default null
              */
             name: string | null;
+            /**
+             * @description Whether the link to begin anew, for who has lost everything, also comes by mail. By default it does not: whoever
+             *     reads somebody's mails could then take over the account.
+             * @default false
+             */
+            reset_by_mail: boolean;
             /** @default open */
             sign_up: components["schemas"]["SignUp"];
             /**
@@ -1991,6 +2177,14 @@ export interface components {
              * @default
              */
             welcome: string;
+        };
+        /** @description One's own address. */
+        OwnAddress: {
+            /** @description The one that is used; none without one. */
+            address?: string | null;
+            digest: components["schemas"]["Digest"];
+            /** @description Waits to be confirmed, by a link in a mail to it. */
+            pending?: string | null;
         };
         /** @description One of a person's sessions, as they see it. */
         OwnSession: {
@@ -2007,6 +2201,7 @@ export interface components {
             seen_at: components["schemas"]["i64"];
         };
         OwnSessions: {
+            reset_asked?: components["schemas"]["ResetAsked"] | null;
             second_factor: components["schemas"]["SecondFactor"];
             /** @description As in `Me`. */
             secured_at: components["schemas"]["i64"];
@@ -2084,9 +2279,15 @@ export interface components {
         PublicConfig: {
             /** @description Its accent colour, as #rrggbb. */
             accent?: string | null;
+            /** @description Whose addresses let one sign up, where that is so. */
+            domains: string[];
             language?: components["schemas"]["Language"] | null;
+            /** @description This server sends mail. */
+            mail: boolean;
             /** @description The name of this messenger. */
             name: string;
+            /** @description And with it the link to begin anew, for who has lost everything. */
+            reset_by_mail: boolean;
             /** @description The next sign-up needs the code that the server printed. */
             setup_code_needed: boolean;
             sign_up: components["schemas"]["SignUp"];
@@ -2153,6 +2354,8 @@ export interface components {
             /** @description As at the start. */
             invitation?: string | null;
             key_bundle: components["schemas"]["SignedBytes"];
+            /** @description Of mails, to whoever signs up by mail. */
+            language?: components["schemas"]["Language"];
             /** @description OPAQUE RegistrationUpload. */
             record: components["schemas"]["Bytes"];
             /** @description SHA-256 of the value that the recovery code derives. */
@@ -2209,6 +2412,17 @@ export interface components {
              */
             next?: string | null;
             reports: components["schemas"]["Report"][];
+        };
+        /** @description That somebody has asked for a link to begin one's account anew, and when it becomes good. */
+        ResetAsked: {
+            asked_at: components["schemas"]["i64"];
+            good_from: components["schemas"]["i64"];
+        };
+        ResetByMail: {
+            address: string;
+            handle: string;
+            /** @description Of the mail. */
+            language: components["schemas"]["Language"];
         };
         ResetFinish: {
             key_bundle: components["schemas"]["SignedBytes"];
@@ -2388,7 +2602,12 @@ export interface components {
             vault: components["schemas"]["Vault"];
         };
         /** @enum {string} */
-        SignUp: "open" | "invited" | "closed";
+        SignUp: "open" | "invited" | "domain" | "closed";
+        SignUpByMail: {
+            address: string;
+            /** @description Of the mail. */
+            language: components["schemas"]["Language"];
+        };
         /** @description Something signed: its bytes and the Ed25519 signature over them. */
         SignedBytes: {
             body: components["schemas"]["Bytes"];
@@ -2556,6 +2775,213 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    own_address: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnAddress"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_address: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAddress"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnAddress"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirm_address: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MailLink"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Confirmed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_digest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDigest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnAddress"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_address: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordProof"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnAddress"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_unsubscribe: {
+        parameters: {
+            query: {
+                /** @description As it stands in the mail. */
+                token: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unsubscribe: {
+        parameters: {
+            query: {
+                /** @description As it stands in the mail. */
+                token: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     audit: {
         parameters: {
             query?: {
@@ -4636,6 +5062,35 @@ export interface operations {
             };
         };
     };
+    ask_to_sign_up: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignUpByMail"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     register_start: {
         parameters: {
             query?: never;
@@ -4746,6 +5201,60 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Session"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ask_for_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetByMail"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    call_off_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {
