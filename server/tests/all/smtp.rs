@@ -236,7 +236,7 @@ async fn hear<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> Option<String>
     (read > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-async fn say<S: AsyncWrite + Unpin>(stream: &mut BufReader<S>, words: &str) -> Option<()> {
+async fn say<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut BufReader<S>, words: &str) -> Option<()> {
     stream.write_all(format!("{words}\r\n").as_bytes()).await.ok()?;
     stream.flush().await.ok()
 }

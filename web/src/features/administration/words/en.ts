@@ -159,7 +159,7 @@ export const en = {
   },
   entry: {
     policy: 'Who may sign up',
-    policies: { open: 'Everybody', invited: 'With an invitation', domain: 'By e-mail', closed: 'Nobody' },
+    policies: { open: 'Everybody', invited: 'With an invitation', domain: 'By mail', closed: 'Nobody' },
     hints: {
       open: 'Whoever reaches this page can create an account.',
       invited: 'Only whoever has an invitation’s link can create an account.',

@@ -161,7 +161,7 @@ export const fr: AdministrationTexts = {
   },
   entry: {
     policy: 'Qui peut s’inscrire',
-    policies: { open: 'Tout le monde', invited: 'Sur invitation', domain: 'Par e-mail', closed: 'Personne' },
+    policies: { open: 'Tout le monde', invited: 'Sur invitation', domain: 'Par e‑mail', closed: 'Personne' },
     hints: {
       open: 'Quiconque ouvre cette page peut créer un compte.',
       invited: 'Seules les personnes qui ont le lien d’une invitation peuvent créer un compte.',

@@ -59,7 +59,7 @@ export const en = {
   asked: {
     label: 'Account',
     words: (from: string) =>
-      `Somebody who reads your mails has asked to begin your account anew. Your messages would be lost. It becomes possible on ${from}.`,
+      `Somebody has asked for a link to begin your account anew, by a mail to your address. Your messages would be lost. The link works from ${from}.`,
     notMe: 'It was not me: call it off',
     wasMe: 'It was me',
     calledOff: 'Called off. If somebody else reads your mails, remove the address in the settings.',

@@ -4,7 +4,7 @@ export const fr: MailTexts = {
   line: {
     title: 'Adresse e-mail',
     none: 'Aucune. Vous n’en avez pas besoin. Avec elle, un e-mail vous prévient quand quelqu’un change votre mot de passe.',
-    is: (address) => `${address}. Vous seul la voyez.`,
+    is: (address) => `${address}. Personne d’autre ne la voit.`,
     waits: (address) => `En attente : ouvrez le lien reçu par e-mail à ${address}.`,
     add: 'Ajouter une adresse',
     change: 'Changer',
@@ -61,7 +61,7 @@ export const fr: MailTexts = {
   asked: {
     label: 'Compte',
     words: (from) =>
-      `Une personne qui lit vos e-mails a demandé à recommencer votre compte de zéro. Vos messages seraient perdus. Ce sera possible à partir de : ${from}.`,
+      `Quelqu’un a demandé un lien pour recommencer votre compte de zéro, par un e-mail à votre adresse. Vos messages seraient perdus. Le lien fonctionnera à partir du ${from}.`,
     notMe: 'Ce n’est pas moi : annuler',
     wasMe: 'C’est moi',
     calledOff: 'Annulé. Si quelqu’un d’autre lit vos e-mails, retirez l’adresse dans les réglages.',
