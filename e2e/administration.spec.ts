@@ -99,7 +99,7 @@ for (const [locale, t, w] of [
 
     const visitor = await here.at(locale);
     await visitor.goto('/');
-    await expect(visitor.getByRole('button', { name: t.logIn.submit })).toBeVisible();
+    await expect(visitor.getByRole('button', { name: t.logIn.submit, exact: true })).toBeVisible();
     await expect(visitor.getByRole('link', { name: t.logIn.noAccount })).toBeHidden();
     await visitor.goto('/sign-up');
     await expect(visitor.getByText(t.errors.invitation_needed)).toBeVisible();

@@ -79,7 +79,7 @@ for (const [site, way] of SITES) {
     await expect.poll(() => line.ways).toEqual([way]);
     // With the same cookie, but not from the page: only the line can tell it.
     expect((await alice.page.request.post('/api/logout')).status()).toBe(204);
-    await expect(alice.page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
+    await expect(alice.page.getByRole('button', { name: en.logIn.submit, exact: true })).toBeVisible();
     await expect.poll(() => line.ways).toEqual([]);
   });
 

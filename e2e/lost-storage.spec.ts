@@ -45,12 +45,12 @@ test('who was never here, or has logged out, reads nothing of a loss', async ({ 
   const { page } = await person('Alice Martin');
   await page.getByRole('link', { name: en.settings.open }).click();
   await page.getByRole('button', { name: en.settings.logOut }).click();
-  await expect(page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
+  await expect(page.getByRole('button', { name: en.logIn.submit, exact: true })).toBeVisible();
   const askedAgain = page.waitForResponse('**/api/session');
   await page.reload();
   expect((await askedAgain).status()).toBe(401);
   for (const each of [stranger, page]) {
-    await expect(each.getByRole('button', { name: en.logIn.submit })).toBeVisible();
+    await expect(each.getByRole('button', { name: en.logIn.submit, exact: true })).toBeVisible();
     await expect(each.getByRole('alert')).toHaveCount(0);
   }
 });

@@ -93,7 +93,7 @@ test('a draft stays in its browser, and goes with a log-out', async ({ person, b
 
   await other.page.getByRole('link', { name: en.settings.open }).click();
   await other.page.getByRole('button', { name: en.settings.logOut }).click();
-  await expect(alice.page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
+  await expect(alice.page.getByRole('button', { name: en.logIn.submit, exact: true })).toBeVisible();
   await alice.logIn();
   await expect(alice.row(bob)).toContainText('hello');
   await expect(alice.row(bob)).not.toContainText(en.conversations.draft);
@@ -125,17 +125,17 @@ test('a session that has ended is refused, in words, in every tab', async ({ per
 
   await alice.page.getByRole('link', { name: en.settings.open }).click();
   await alice.page.getByRole('button', { name: en.settings.logOut }).click();
-  await expect(alice.page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
-  await expect(other.page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
+  await expect(alice.page.getByRole('button', { name: en.logIn.submit, exact: true })).toBeVisible();
+  await expect(other.page.getByRole('button', { name: en.logIn.submit, exact: true })).toBeVisible();
   // It was wanted: nothing to explain.
   await expect(other.page.getByRole('alert')).toHaveCount(0);
 
   await copy.goto('/');
   await expect(copy.getByRole('alert')).toHaveText(en.errors.signed_out);
-  await expect(copy.getByRole('button', { name: en.logIn.submit })).toBeVisible();
+  await expect(copy.getByRole('button', { name: en.logIn.submit, exact: true })).toBeVisible();
   expect((await copy.request.get('/api/session')).status()).toBe(401);
   await alice.page.reload();
-  await expect(alice.page.getByRole('button', { name: en.logIn.submit })).toBeVisible();
+  await expect(alice.page.getByRole('button', { name: en.logIn.submit, exact: true })).toBeVisible();
 });
 
 test('whoever logs in at a browser has all its windows', async ({ person }) => {

@@ -64,7 +64,7 @@ export class Person {
   async logIn(password = this.password): Promise<void> {
     await this.page.getByLabel(this.t.signUp.handle, { exact: true }).fill(this.handle);
     await this.page.getByLabel(this.t.signUp.password, { exact: true }).fill(password);
-    await this.page.getByRole('button', { name: this.t.logIn.submit }).click();
+    await this.page.getByRole('button', { name: this.t.logIn.submit, exact: true }).click();
   }
 
   /** The same person at another browser, who knows nothing but handle and password. */
