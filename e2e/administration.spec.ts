@@ -78,6 +78,7 @@ for (const [locale, t, w] of [
         'people',
         'entry',
         'presentation',
+        'retention',
         'reports',
         'monitoring',
         'journal',

@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::accounts::{self, Proof};
+use crate::addresses;
 use crate::administration::refuse_if_last;
 use crate::app::App;
 use crate::audit::{self, Act, Actor};
@@ -29,12 +30,13 @@ use crate::error::{Code, Problem, Result};
 use crate::event::Event;
 use crate::factor::PasswordProof;
 use crate::limits::ClientAddress;
+use crate::mail::Secured;
 use crate::people::Person;
 use crate::schema::tables::{
-    accounts as rows, activity, addresses, avatars, backup_codes, challenges, conversations as talks,
-    erasures as table, handshakes, invitations, key_bundles, keyring, mail_tokens, mails,
-    messages as written, passkeys, pending_logins, reactions, reported_messages, reports, resets, scheduled,
-    search_terms, second_factors, slots, surveyed, vaults,
+    accounts as rows, activity, addresses as given_addresses, avatars, backup_codes, challenges,
+    conversations as talks, erasures as table, handshakes, invitations, key_bundles, keyring, mail_tokens,
+    mails, messages as written, passkeys, pending_logins, reactions, reported_messages, reports, resets,
+    scheduled, search_terms, second_factors, slots, surveyed, vaults,
 };
 use crate::sessions::{self, Administrator, CurrentAccount};
 use crate::wire::{Json, Path};
@@ -80,6 +82,10 @@ async fn ask(
 ) -> Result<Millis> {
     let account = sessions::standing(tx, current).await?;
     proof.holds_for(&account)?;
+    // Told once, whatever is pressed again.
+    if account.erase_at.is_none() {
+        addresses::tell(tx, app, account.id, Secured::ErasureAsked).await?;
+    }
     let erase_at = plan(tx, app, account, true).await?;
     table::Entity::update_many()
         .col_expr(table::Column::Receipt, Expr::val(tokens::hash(receipt)))
@@ -333,12 +339,12 @@ async fn forget(tx: &impl ConnectionTrait, account: &rows::Model) -> Result<()> 
     let disclosed = reported_messages::Column::Report.in_subquery(about);
     reported_messages::Entity::delete_many().filter(disclosed).exec(tx).await?;
     // Mail under way to them, by the addresses that they gave.
-    let given = addresses::Entity::find_by_id(id).one(tx).await?;
+    let given = given_addresses::Entity::find_by_id(id).one(tx).await?;
     for address in given.into_iter().flat_map(|row| [row.address, row.pending]).flatten() {
         forget! { mails of Address address.as_str(); }
     }
     forget! {
-        addresses of Account id;
+        given_addresses of Account id;
         mail_tokens of Account id;
         passkeys of Account id;
         challenges of About id;

@@ -42,6 +42,8 @@ pub enum Secured {
     PasswordChanged,
     RecoveryCodeUsed,
     BegunAnew,
+    /// It will be erased, in seven days.
+    ErasureAsked,
 }
 
 /// As it is sent.

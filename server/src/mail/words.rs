@@ -248,17 +248,23 @@ impl Words<'_> {
 
     pub fn secured(&self, handle: &str, what: Secured) -> Written {
         let name = self.name;
+        let asked = matches!(what, Secured::ErasureAsked);
         if self.is_french() {
             let what = match what {
                 Secured::PasswordChanged => "Le mot de passe de votre compte a été changé",
                 Secured::RecoveryCodeUsed => "Le code de secours de votre compte a été utilisé",
                 Secured::BegunAnew => "Votre compte a été recommencé de zéro, avec une autre identité",
+                Secured::ErasureAsked => "Votre compte sera supprimé dans sept jours",
+            };
+            let then = match asked {
+                true => "D’ici là, ses réglages permettent de le garder.",
+                false => "Toutes les autres sessions ont pris fin.",
             };
             return self.mail(
                 format!("Sécurité de votre compte {name}"),
                 format!(
                     "Bonjour,\n\n\
-                     {what} (@{handle}). Toutes les autres sessions ont pris fin.\n\n\
+                     {what} (@{handle}). {then}\n\n\
                      Si c’est vous, il n’y a rien à faire. Sinon, parlez-en au plus vite à la personne qui administre \
                      {name}."
                 ),
@@ -268,12 +274,17 @@ impl Words<'_> {
             Secured::PasswordChanged => "The password of your account was changed",
             Secured::RecoveryCodeUsed => "The recovery code of your account was used",
             Secured::BegunAnew => "Your account was begun anew, with another identity",
+            Secured::ErasureAsked => "Your account will be deleted in seven days",
+        };
+        let then = match asked {
+            true => "Until then it can be kept, in its settings.",
+            false => "All other sessions have ended.",
         };
         self.mail(
             format!("Security of your {name} account"),
             format!(
                 "Hello,\n\n\
-                 {what} (@{handle}). All other sessions have ended.\n\n\
+                 {what} (@{handle}). {then}\n\n\
                  If it was you, there is nothing to do. If it was not, tell whoever administers {name} without delay."
             ),
         )
