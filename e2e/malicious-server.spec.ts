@@ -3,6 +3,8 @@
  * docs/threat-model.md has each case in a table.
  */
 import type { WebSocketRoute } from '@playwright/test';
+import { en as warnings } from '../web/src/features/conversations/words/en.ts';
+import { fr as avertissements } from '../web/src/features/conversations/words/fr.ts';
 import { axeFindsNothing } from './support/axe.ts';
 import { between } from './support/between.ts';
 import { type History, bent, honest, lie, openAt, sessionOf } from './support/lies.ts';
@@ -116,7 +118,7 @@ test('what a page has seen is not undone, and nonsense on the line does not brea
   says({ ...deleted, rev: rev + 1 });
   says({ ...undone, rev: rev + 2 });
   says({ ...inPlaceOf(kept, undone), rev: rev + 3 });
-  await expect(alice.page.getByText(en.errors.contradiction)).toBeVisible();
+  await expect(alice.page.getByText(warnings.contradiction)).toBeVisible();
   await expect(alice.bubble(bob, en.thread.instead.deleted)).toHaveCount(1);
   await expect(alice.bubble(bob, 'second words')).toHaveCount(1);
   await expect(alice.bubble(bob, 'it stays')).toHaveCount(1);
@@ -164,7 +166,7 @@ test('an earlier state of a conversation is told, and what comes afterwards is n
     messages: messages.filter(({ seq }) => seq <= old.seq),
   }));
   await page.reload();
-  await expect(page.getByText(fr.errors.went_back)).toBeVisible();
+  await expect(page.getByText(avertissements.went_back)).toBeVisible();
   await expect(alice.bubble(bob, 'in the backup')).toBeVisible();
   await axeFindsNothing(page, 'a conversation that went back');
   await page.unrouteAll();
@@ -172,7 +174,7 @@ test('an earlier state of a conversation is told, and what comes afterwards is n
   await expect(alice.bubble(bob, 'after it')).toBeVisible();
   await bob.write(alice, 'and on');
   await expect(alice.bubble(bob, 'and on')).toBeVisible();
-  await expect(page.getByText(fr.errors.went_back)).toHaveCount(0);
+  await expect(page.getByText(avertissements.went_back)).toHaveCount(0);
 });
 
 test('keys that are not a contact’s are refused, and the words wait here', async ({ person }) => {
@@ -199,7 +201,7 @@ test('keys that are not a contact’s are refused, and the words wait here', asy
   let told: (bundle: Signed) => Signed = () => carols;
   const bundles = await lie<Signed>(page, 'people/*/key-bundle', (bundle) => told(bundle));
   await alice.find(bob);
-  await expect(page.getByText(en.safety.notTheirs(bob.displayName))).toBeVisible();
+  await expect(page.getByText(warnings.notTheirs(bob.displayName))).toBeVisible();
   await alice.write(bob, 'the first words');
   const refused = page.getByRole('group', { name: en.thread.refusals['bad_key_bundle'] });
   await expect(refused).toBeVisible();
@@ -212,7 +214,7 @@ test('keys that are not a contact’s are refused, and the words wait here', asy
   await refused.getByRole('button', { name: en.thread.retry }).click();
   await alice.stored(bob, 'the first words');
   await page.reload();
-  await expect(page.getByText(en.safety.notTheirs(bob.displayName))).toHaveCount(0);
+  await expect(page.getByText(warnings.notTheirs(bob.displayName))).toHaveCount(0);
   await bob.open(alice);
   await expect(bob.bubble(alice, 'the first words')).toBeVisible();
 
@@ -222,7 +224,7 @@ test('keys that are not a contact’s are refused, and the words wait here', asy
     peer: { ...answer.peer, handle: carol.handle },
   }));
   await bob.page.reload();
-  await expect(bob.page.getByText(fr.safety.notTheirs(alice.displayName))).toBeVisible();
+  await expect(bob.page.getByText(avertissements.notTheirs(alice.displayName))).toBeVisible();
   await bob.page.unrouteAll();
 
   // In the list, a conversation is another's.
@@ -352,9 +354,10 @@ test('nobody is let in with keys that are not their own', async ({ person, brows
   await axeFindsNothing(page, 'the log-in');
 
   type Started = { login: string; response: string };
+  // In what proves to the client that the server knows the account.
   const started = await lie<Started>(page, 'login/start', (answer) => ({
     ...answer,
-    response: bent(answer.response, 250),
+    response: bent(answer.response, 300),
   }));
   await there.logIn();
   await expect(page.getByText(errors.wrong_credentials)).toBeVisible();

@@ -477,17 +477,10 @@ async fn pages_that_lead_nowhere_are_not_followed_for_ever() {
     liar.tell(|path, answer| {
         if path.contains("/messages") {
             answer["messages"].as_array_mut().unwrap().reverse();
-        } else if path.contains("/keyring")
-            || path.contains("/conversations?")
-            || path.ends_with("/conversations")
-        {
-            answer["next"] = "again".into();
         }
     });
     nonsense(reader.history(conversation, None, 9).await.map(drop));
     nonsense(reader.changes(conversation, 0, 9).await.map(drop));
-    nonsense(reader.conversations().await.map(drop));
-    nonsense(Client::log_in(&liar.address, "bob", PASSWORD).await.map(drop));
     server.stop().await;
 }
 

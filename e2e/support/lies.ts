@@ -1,4 +1,4 @@
-import type { Page } from '@playwright/test';
+import type { Page, Route } from '@playwright/test';
 import type { Message, SignedIn } from '../../web/src/lib/api/types.ts';
 import type { Person } from './person.ts';
 
@@ -14,13 +14,22 @@ export async function lie<Answer>(
   told: (answer: Answer, url: URL) => unknown,
 ): Promise<() => Promise<void>> {
   const matches = typeof address === 'string' ? `**/api/${address}` : address;
-  await page.route(matches, async (route) => {
+  const underWay = new Set<Promise<void>>();
+  const answer = async (route: Route) => {
     const response = await route.fetch();
     if (!response.ok() || response.status() === 204) return route.fulfill({ response });
-    const answer = (await response.json()) as Answer;
-    await route.fulfill({ response, json: told(answer, new URL(route.request().url())) ?? answer });
+    const said = (await response.json()) as Answer;
+    await route.fulfill({ response, json: told(said, new URL(route.request().url())) ?? said });
+  };
+  await page.route(matches, async (route) => {
+    const answered = answer(route);
+    underWay.add(answered);
+    await answered.finally(() => underWay.delete(answered));
   });
-  return () => page.unroute(matches);
+  return async () => {
+    await Promise.all(underWay);
+    await page.unroute(matches);
+  };
 }
 
 /** As the page itself would ask. */

@@ -20,6 +20,9 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(grant.follows(None) == (grant.number == 1));
     assert!(grant.share_of(grant.creator).is_some());
     if inside::unwrap_key(&grant, &identity, &BOB, &[12; 32]).is_ok() {
-        assert_eq!(grant.conversation, e2ee::conversation_id(grant.shares[0].account, grant.shares[1].account));
+        assert_eq!(
+            grant.conversation,
+            e2ee::conversation_id(grant.shares[0].account, grant.shares[1].account)
+        );
     }
 });

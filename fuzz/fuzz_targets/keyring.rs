@@ -10,7 +10,8 @@ fuzz_target!(|bytes: &[u8]| {
     let entry = |sealed| KeyringEntry { conversation, epoch, sealed };
     assert!(inside::open_keyring_entry([9; 32], account, &entry(bytes.to_vec())).is_err());
     let [_, key, _] = inside::subkeys([9; 32], account);
-    let sealed = inside::seal_random_box(&key, "keyring", &inside::keyring_aad(account, conversation, epoch), bytes);
+    let sealed =
+        inside::seal_random_box(&key, "keyring", &inside::keyring_aad(account, conversation, epoch), bytes);
     let opened = inside::open_keyring_entry([9; 32], account, &entry(sealed));
     assert_eq!(opened.is_ok(), bytes.len() == 32);
 });

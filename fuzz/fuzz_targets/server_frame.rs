@@ -1,12 +1,8 @@
 //! What the server reads from a socket and from the body of a request.
 #![no_main]
 
-use e2ee::{Envelope, Grant, KeyBundle, Signed};
-use entrenous::{
-    event::Frame,
-    messages::NewMessage,
-    wire::Bytes,
-};
+use e2ee::{Envelope, Grant, KeyBundle};
+use entrenous::{event::Frame, keys::SignedBytes, messages::NewMessage, wire::Bytes};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -16,8 +12,8 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(NewMessage { envelope: Bytes(envelope), id, .. }) = serde_json::from_slice(bytes) {
         let _ = Envelope::parse(&envelope).map(|head| head.id == id);
     }
-    if let Ok(signed) = serde_json::from_slice::<entrenous::keys::SignedBytes>(bytes) {
-        let signed = Signed { body: signed.body.0, signature: signed.signature.0 };
+    if let Ok(signed) = serde_json::from_slice::<SignedBytes>(bytes) {
+        let signed = signed.signed();
         let _ = Grant::parse(&signed);
         let _ = KeyBundle::open(&signed, uuid::Uuid::nil(), "alice");
     }

@@ -158,8 +158,6 @@ export const en = {
     newNumber: 'New safety number',
     accept: 'Write under the new number',
     notNow: 'Not now',
-    notTheirs: (name: string) =>
-      `What the server shows as ${name}’s keys is not theirs. Nothing is sent. Tell whoever runs this server.`,
   },
   conversations: {
     title: 'Conversations',
@@ -638,15 +636,9 @@ export const en = {
       'The server shows keys for your account that are not yours. Nothing was opened. Tell whoever runs this server, and do not go on before it is explained.',
     bad_answer:
       'What the server says makes no sense, and was not used. Tell whoever runs it if this stays so.',
-    contradiction:
-      'The server takes back what it said before: it shows a deleted message again, undoes an edit, or puts another message in the place of one. What this browser knew stands. Tell whoever runs the server.',
-    went_back:
-      'The server shows an earlier state of this conversation than before; later messages may be missing. If it was not restored from a backup, tell whoever runs it.',
-    bad_vault: 'What the server has of your account does not open with your keys. Tell whoever runs it.',
     not_authentic: 'What the server has of your account does not open with your keys. Tell whoever runs it.',
     stale_vault:
-      'The server shows an older state of your account than this browser has seen: people you have met since would be strangers again, and numbers you have compared forgotten. Nothing was opened. Ask whoever runs the server whether it was restored from a backup. Only if so, log in once more.',
-    broken_epoch_chain: 'The server shows false keys for this conversation. Please reload the page.',
+      'The server shows an older state of your account than this browser has seen, without the people you have met since. Nothing was opened. Ask whoever runs the server whether it was restored from a backup. Only if so, log in once more.',
     not_kept:
       'This browser could not keep your message, so nothing was sent. Your text is back below. If this device is short of space, free some of it and send the text again.',
     not_waiting:

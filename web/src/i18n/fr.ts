@@ -151,8 +151,6 @@ export const fr: Texts = {
     newNumber: 'Nouveau numéro de sécurité',
     accept: 'Écrire sous le nouveau numéro',
     notNow: 'Pas maintenant',
-    notTheirs: (name) =>
-      `Les clés que le serveur présente pour ${name} ne sont pas les siennes. Rien n’est envoyé. Prévenez la personne qui gère ce serveur.`,
   },
   conversations: {
     title: 'Conversations',
@@ -641,17 +639,10 @@ export const fr: Texts = {
       'Le serveur présente pour votre compte des clés qui ne sont pas les vôtres. Rien n’a été ouvert. Prévenez la personne qui gère ce serveur et ne continuez pas avant d’avoir une explication.',
     bad_answer:
       'La réponse du serveur n’a pas de sens et n’a pas été utilisée. Si cela persiste, prévenez la personne qui le gère.',
-    contradiction:
-      'Le serveur revient sur ce qu’il a dit : il présente de nouveau un message supprimé, annule une modification ou met un message à la place d’un autre. Ce que ce navigateur savait reste affiché. Prévenez la personne qui gère le serveur.',
-    went_back:
-      'Le serveur présente un état de cette conversation plus ancien qu’auparavant ; il peut manquer des messages récents. S’il n’a pas été restauré depuis une sauvegarde, prévenez la personne qui le gère.',
-    bad_vault:
-      'Ce que le serveur conserve de votre compte ne s’ouvre pas avec vos clés. Prévenez la personne qui le gère.',
     not_authentic:
       'Ce que le serveur conserve de votre compte ne s’ouvre pas avec vos clés. Prévenez la personne qui le gère.',
     stale_vault:
-      'Le serveur présente un état de votre compte plus ancien que celui que ce navigateur a vu : les personnes rencontrées depuis redeviendraient des inconnues, et les numéros comparés seraient oubliés. Rien n’a été ouvert. Demandez à la personne qui gère le serveur s’il a été restauré depuis une sauvegarde. Si c’est le cas, et seulement alors, connectez-vous encore une fois.',
-    broken_epoch_chain: 'Le serveur présente de fausses clés pour cette conversation. Rechargez la page.',
+      'Le serveur présente un état de votre compte plus ancien que celui que ce navigateur a vu, sans les personnes rencontrées depuis. Rien n’a été ouvert. Demandez à la personne qui gère le serveur s’il a été restauré depuis une sauvegarde. Si c’est le cas, et seulement alors, connectez-vous encore une fois.',
     not_kept:
       'Ce navigateur n’a pas pu garder votre message : rien n’est parti. Votre texte est de nouveau ci-dessous. Si l’appareil manque de place, libérez-en et renvoyez-le.',
     not_waiting:

@@ -97,12 +97,8 @@ const PASSES: Record<ErrorCode | OwnCode, boolean> = {
   own_identity_mismatch: false,
   // The server must mend itself, or be mended; the person sees why, and can send it again then.
   bad_answer: false,
-  contradiction: false,
-  went_back: false,
-  bad_vault: false,
   stale_vault: false,
   not_authentic: false,
-  broken_epoch_chain: false,
   reset_expired: false,
   account_erased: false,
   asked_by_owner: false,

@@ -5,13 +5,8 @@ export type OwnCode =
   | 'own_identity_mismatch'
   /** What the server sent makes no sense. */
   | 'bad_answer'
-  /** It takes back what it has said before. */
-  | 'contradiction'
-  | 'went_back'
-  | 'bad_vault'
   | 'stale_vault'
   | 'not_authentic'
-  | 'broken_epoch_chain'
   | 'bad_recovery_code'
   | 'not_kept'
   /** Sent again, or discarded, in another window. */

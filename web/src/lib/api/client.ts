@@ -1,7 +1,7 @@
 import createClient from 'openapi-fetch';
 import { clock } from '../clock';
 import { Problem } from '../problem';
-import { conversationOf, epochsOf, keyringOf, pageOf, sessionOf, signedOf } from './answers';
+import { conversationOf, epochsOf, keyringOf, pageOf, sessionOf } from './answers';
 import type { paths } from './schema';
 import type {
   CredentialsFinish,
@@ -148,8 +148,8 @@ export const api = {
   people: (query: { q: string } & Page, signal?: AbortSignal) =>
     data(server.GET('/people', { params: { query }, signal })),
   person: (account: string) => data(server.GET('/people/{account}', { params: { path: { account } } })),
-  keyBundle: async (account: string) =>
-    signedOf(await data(server.GET('/people/{account}/key-bundle', { params: { path: { account } } }))),
+  keyBundle: (account: string) =>
+    data(server.GET('/people/{account}/key-bundle', { params: { path: { account } } })),
 
   blocks: () => data(server.GET('/blocks')),
   block: (account: string) => data(server.PUT('/blocks/{account}', { params: { path: { account } } })),
