@@ -48,6 +48,7 @@ async function giveAddress(of: Person, address: string): Promise<void> {
 async function confirm(of: Person, link: string): Promise<void> {
   const w = wordsOf(of);
   await of.page.goto(link);
+  await expect(button(of, w.confirm.submit)).toBeVisible();
   await isFine(of, 'an address is confirmed');
   await button(of, w.confirm.submit).click();
   await expect(of.page.getByText(w.confirm.done(of.handle))).toBeVisible();
@@ -92,6 +93,7 @@ for (const locale of ['en-GB', 'fr-FR']) {
     await expect(bob.bubble(alice, 'a secret')).toBeVisible();
 
     await bob.page.goto(linkIn(told, 'unsubscribe'));
+    await expect(button(bob, w.unsubscribe.submit)).toBeVisible();
     await isFine(bob, 'no more of these mails');
     await button(bob, w.unsubscribe.submit).click();
     await expect(bob.page.getByText(w.unsubscribe.done)).toBeVisible();
@@ -160,6 +162,7 @@ test('everything lost: the link comes by mail, open sessions are told, and it wo
   const ask = async () => {
     await there.page.goto('/recover');
     await there.page.getByRole('link', { name: there.t.recover.lost }).click();
+    await expect(button(there, enWords.lost.submit)).toBeVisible();
     await isFine(there, 'everything is lost');
     await there.page.getByLabel(there.t.signUp.handle, { exact: true }).fill(bob.handle);
     await there.page.getByLabel(enWords.lost.address, { exact: true }).fill('bob@example.org');

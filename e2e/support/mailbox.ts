@@ -39,7 +39,7 @@ export class Mailbox {
       socket.on('error', () => undefined);
       socket.on('data', (bytes) => {
         heard += bytes.toString('latin1');
-        for (let end; (end = heard.indexOf('\r\n')) >= 0; ) {
+        for (let end; (end = heard.indexOf('\r\n')) >= 0;) {
           const line = heard.slice(0, end);
           heard = heard.slice(end + 2);
           if (inData && line === '.') {

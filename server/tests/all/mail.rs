@@ -191,7 +191,8 @@ async fn nothing_but_an_address_is_taken_for_one() {
     assert_eq!(ask(&alice, "alice@example.org").await.0, 200);
     let mail = smtp.next().await;
     assert_eq!(mail.to, ["alice@example.org"]);
-    assert_eq!(mail.header("From"), Some(r#""Ours\" <eve@example.org>, \"" <messages@example.org>"#));
+    let from = mail.header("From").unwrap();
+    assert!(from.ends_with(" <messages@example.org>") && !from.contains("eve"), "{from}");
 }
 
 #[tokio::test]
@@ -349,6 +350,8 @@ async fn without_a_mail_server_nothing_of_it_is_offered() {
 #[tokio::test]
 async fn the_command_line_tries_whether_mail_comes() {
     let (app, mut smtp) = with_mail().await;
+    // Once it answers people, it answers the command line.
+    app.person("Admin").await;
     let run = async |address: &str| {
         let act = command_line::Act::MailTest { address: address.to_owned() };
         command_line::ask(&command_line::Admin { storage: app.config.storage.clone(), act }).await
