@@ -56,7 +56,12 @@ for (const [locale, t, w] of [
     const bob = await place.person('Bob Nkemelu');
     const reported = await alice.page.evaluate(async (handle) => {
       const found = (await (await fetch(`/api/people?q=${handle}`)).json()) as { people: { id: string }[] };
-      const body = JSON.stringify({ account: found.people[0]?.id, reason: 'spam', note: 'Each day', messages: [] });
+      const body = JSON.stringify({
+        account: found.people[0]?.id,
+        reason: 'spam',
+        note: 'Each day',
+        messages: [],
+      });
       const headers = { 'Content-Type': 'application/json' };
       return (await fetch('/api/reports', { method: 'POST', headers, body })).status;
     }, bob.handle);

@@ -193,7 +193,8 @@ export const en = {
     loading: 'Opening the messages…',
     start: (name: string) => `This is where your conversation with ${name} begins.`,
     startHint: 'Only the two of you can read it.',
-    kept: (days: number) => (days === 1 ? 'Messages are deleted after one day.' : `Messages are deleted after ${days} days.`),
+    kept: (days: number) =>
+      days === 1 ? 'Messages are deleted after one day.' : `Messages are deleted after ${days} days.`,
     lost: 'Earlier messages were lost with your old keys.',
     noSuchMessage: 'This message does not exist, or is not shown to you.',
     newMessages: 'New messages',
@@ -351,8 +352,7 @@ export const en = {
     receipt: 'Receipt',
     gone: 'Deleted account',
     here: 'This account was deleted, and everything that was written with it. What you wrote stays.',
-    soon: (date: string) =>
-      `Your account will be deleted on ${date}, with everything you have written.`,
+    soon: (date: string) => `Your account will be deleted on ${date}, with everything you have written.`,
     stay: 'Keep my account',
     stays: 'Your account stays.',
   },

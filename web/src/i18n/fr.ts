@@ -187,7 +187,9 @@ export const fr: Texts = {
     start: (name) => `Votre conversation avec ${name} commence ici.`,
     startHint: 'Elle n’est lisible que par vous deux.',
     kept: (days) =>
-      days <= 1 ? 'Les messages sont supprimés après un jour.' : `Les messages sont supprimés après ${days} jours.`,
+      days <= 1
+        ? 'Les messages sont supprimés après un jour.'
+        : `Les messages sont supprimés après ${days} jours.`,
     lost: 'Les messages antérieurs ont été perdus avec vos anciennes clés.',
     noSuchMessage: 'Ce message n’existe pas, ou ne vous est pas montré.',
     newMessages: 'Nouveaux messages',
@@ -351,8 +353,7 @@ export const fr: Texts = {
     receipt: 'Reçu',
     gone: 'Compte supprimé',
     here: 'Ce compte a été supprimé, avec tout ce qu’il avait écrit. Ce que vous avez écrit reste.',
-    soon: (date: string) =>
-      `Votre compte sera supprimé le ${date}, avec tout ce que vous avez écrit.`,
+    soon: (date: string) => `Votre compte sera supprimé le ${date}, avec tout ce que vous avez écrit.`,
     stay: 'Garder mon compte',
     stays: 'Votre compte reste.',
   },
@@ -659,7 +660,8 @@ export const fr: Texts = {
     invitation_needed: 'Il faut une invitation pour s’inscrire ici. Demandez un lien à un administrateur.',
     invitation_over: 'Cette invitation est épuisée, expirée ou retirée. Demandez-en une autre.',
     last_administrator: 'Ce serveur doit garder un administrateur : nommez d’abord quelqu’un d’autre.',
-    bad_organisation: 'Le nom compte 40 caractères au plus, le mot d’accueil 2 000. Les jours vont de 1 à 3 650.',
+    bad_organisation:
+      'Le nom compte 40 caractères au plus, le mot d’accueil 2 000. Les jours vont de 1 à 3 650.',
     bad_invitation:
       'Au plus 500 invitations, avec des notes de 200 caractères au plus, pour 1 à 365 jours et 1 à 10 000 personnes chacune.',
     not_administrator: 'Réservé aux administrateurs.',

@@ -19,7 +19,7 @@ import type { Preferences } from './preferences.svelte';
 import { language } from '../i18n/index.svelte';
 import { Problem } from './problem';
 import { forgetLogIns, type Sessions } from './sessions.svelte';
-import { Storage, type SeenVault } from './storage';
+import { Storage } from './storage';
 import type { Trust } from './trust.svelte';
 import { vault, warmUp } from './vault';
 
@@ -235,7 +235,8 @@ export class Session {
     const { login, response } = await api.loginStart({ handle, request });
     const finalization = await vault.finishLogin(request, handle, response);
     const answer = await api.loginFinish({ login, finalization });
-    const letIn = (signedIn: SignedIn) => this.letIn(signedIn, (locked) => vault.unlock(request, locked, seen));
+    const letIn = (signedIn: SignedIn) =>
+      this.letIn(signedIn, (locked) => vault.unlock(request, locked, seen));
     if ('login' in answer) {
       const { login, app, passkey } = answer;
       return {

@@ -1,13 +1,6 @@
 /** The signed-in browsers of a person, and those among them that this one has not told of yet. */
 import { api } from './api/client';
-import type {
-  OwnPasskey,
-  OwnPasskeys,
-  OwnSession,
-  OwnSessions,
-  ResetAsked,
-  SecondFactor,
-} from './api/types';
+import type { OwnPasskey, OwnPasskeys, OwnSession, OwnSessions, ResetAsked, SecondFactor } from './api/types';
 
 /** The last log-in that was told of here, the last change of the second factor, and the last passkey. */
 const TOLD = 'log-in-told';

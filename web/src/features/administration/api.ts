@@ -44,8 +44,7 @@ export const administration = {
     data(server.GET('/administration/log', { params: { query } })),
   organisation: () => data(server.GET('/administration/organisation')),
   changeOrganisation: (body: Organisation) => data(server.PUT('/administration/organisation', { body })),
-  setLogo: (image: Blob) =>
-    data(server.PUT('/administration/organisation/logo', picture(image))),
+  setLogo: (image: Blob) => data(server.PUT('/administration/organisation/logo', picture(image))),
   invitations: (before?: string) =>
     data(server.GET('/administration/invitations', { params: { query: { before } } })),
   invite: (body: { notes: string[]; uses: number; days: number }) =>

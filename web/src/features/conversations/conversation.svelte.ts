@@ -1,4 +1,5 @@
 /** One conversation: what it says, what waits to be sent, and how far each has read. */
+import { t } from '../../i18n/index.svelte';
 import { api } from '../../lib/api/client';
 import type {
   Accepted,

@@ -62,7 +62,8 @@ export async function openMessages(
 }
 
 /** That another identity is still to be accepted is said in the thread, and is nobody's fault. */
-const isTrouble = (content: Content) => content.type === 'unreadable' && content.reason !== 'identity_changed';
+const isTrouble = (content: Content) =>
+  content.type === 'unreadable' && content.reason !== 'identity_changed';
 
 const isMissing = (opened: OpenedMessage | undefined) =>
   [opened?.words, ...(opened?.reactions ?? [])].some(

@@ -4,6 +4,99 @@
  */
 
 export interface paths {
+    "/address": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's own address, if one has given one. */
+        get: operations["own_address"];
+        put?: never;
+        /**
+         * Prove the password, and have a link sent to an address. It counts once that link was opened; until then the one
+         *     before does.
+         */
+        post: operations["set_address"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/address/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** By a link that was sent there, confirm that an address is somebody's. Whoever opens it need not be signed in. */
+        post: operations["confirm_address"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/address/digest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Be told by mail that messages wait, or not any more; of those that are sent from now on. */
+        put: operations["change_digest"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/address/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prove the password, and take one's address away, and what waits to be confirmed. */
+        post: operations["remove_address"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/address/unsubscribe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whoever opens that link in a browser is asked first. */
+        get: operations["open_unsubscribe"];
+        put?: never;
+        /**
+         * By a link in a mail, no more mails of that kind. Also for the mail programs that do it with one click (RFC 8058),
+         *     which is why the token is not in a fragment: it lets nobody do anything else.
+         */
+        post: operations["unsubscribe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/administration/audit": {
         parameters: {
             query?: never;
@@ -13,6 +106,23 @@ export interface paths {
         };
         /** What administrators did, the latest first. */
         get: operations["audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/administration/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All that administrators did, the latest first, as a table (CSV in UTF-8). */
+        get: operations["export_audit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -142,6 +252,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/administration/organisation/logo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Set the logo: a JPEG, PNG or WebP of up to 8 MiB, which is stored anew, 256 pixels wide or high at most. */
+        put: operations["set_logo"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/administration/people": {
         parameters: {
             query?: never;
@@ -154,6 +281,27 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/administration/people/{account}/erasure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Have somebody's account erased in seven days. Until then they are kept out, and an administrator can take it back. */
+        put: operations["decide_erasure"];
+        post?: never;
+        /**
+         * Not to erase somebody's account after all. They stay kept out until they are let back in. What its owner has asked
+         *     for, only its owner takes back.
+         */
+        delete: operations["undo_erasure"];
         options?: never;
         head?: never;
         patch?: never;
@@ -640,6 +788,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/erasure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prove the password, and have one's account erased in seven days. Asked again, only the receipt is another. */
+        post: operations["ask_for_erasure"];
+        /** Keep one's account after all. */
+        delete: operations["take_erasure_back"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/handles/{handle}": {
         parameters: {
             query?: never;
@@ -845,6 +1011,23 @@ export interface paths {
         put?: never;
         /** Begin to log in. A handle that nobody has gets an answer of the same kind, size and cost. */
         post: operations["login_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/logo/{logo}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The logo. Its id never stands for another one, so browsers may keep it. */
+        get: operations["logo"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1080,6 +1263,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/receipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show what became of one's account. Nobody needs to be signed in, nor could be. */
+        post: operations["receipt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/recovery/check": {
         parameters: {
             query?: never;
@@ -1152,6 +1352,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/register/mail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a link sent with which one can sign up, where an address of the organisation's is enough. The answer is the same
+         *     whether or not somebody has signed up with this one: the mail says it.
+         */
+        post: operations["ask_to_sign_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/register/start": {
         parameters: {
             query?: never;
@@ -1187,6 +1407,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/reports/{report}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Be done with a report, or open it again. What was done about it is written down by itself. */
+        put: operations["close_report"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/resets/finish": {
         parameters: {
             query?: never;
@@ -1199,6 +1436,27 @@ export interface paths {
         /** Begin anew, and open a session. All others end. The link is used up. */
         post: operations["finish_reset"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/resets/mail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a link to begin anew sent to the address of an account. Whether there is such an account, and whether this is its
+         *     address, only the mail tells.
+         */
+        post: operations["ask_for_reset"];
+        /** It was not me: the link is void. */
+        delete: operations["call_off_reset"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1392,6 +1650,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/trouble": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that something went wrong here: how often, and nothing of what or whose. */
+        post: operations["trouble"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/vault": {
         parameters: {
             query?: never;
@@ -1440,6 +1715,7 @@ export interface components {
         /** @description An account as administrators see it. */
         Account: components["schemas"]["Person"] & {
             created_at: components["schemas"]["i64"];
+            erase_at?: components["schemas"]["i64"] | null;
             role: components["schemas"]["Role"];
             seen_at?: components["schemas"]["i64"] | null;
             /**
@@ -1466,7 +1742,7 @@ export interface components {
          * @description What administrators do.
          * @enum {string}
          */
-        Act: "settings_changed" | "made_administrator" | "made_person" | "suspended" | "resumed" | "sessions_ended" | "invited" | "invitation_revoked" | "reset_link_made" | "other";
+        Act: "settings_changed" | "made_administrator" | "made_person" | "suspended" | "resumed" | "sessions_ended" | "invited" | "invitation_revoked" | "reset_link_made" | "erasure_decided" | "erasure_undone" | "report_closed" | "report_opened" | "other";
         AddedPasskey: components["schemas"]["OwnPasskeys"] & {
             /** @description Backup codes, where log-ins ask for something beside the password from now on. They are shown here and never again. */
             codes: string[];
@@ -1522,7 +1798,7 @@ export interface components {
          * @description The stable names of all refusals.
          * @enum {string}
          */
-        Code: "bad_request" | "signed_out" | "wrong_credentials" | "wrong_recovery_code" | "wrong_second_factor" | "wrong_passkey" | "bad_origin" | "wrong_setup_code" | "suspended" | "sign_up_closed" | "invitation_needed" | "invitation_over" | "not_administrator" | "not_yours" | "not_found" | "unknown_message" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "passkey_opens_nothing" | "too_many_passkeys" | "login_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "already_sent" | "too_many_scheduled" | "message_id_reused" | "last_administrator" | "reset_expired" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_opaque" | "bad_key_material" | "bad_passkey" | "no_passkeys_here" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_time" | "bad_report" | "bad_organisation" | "bad_invitation" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
+        Code: "bad_request" | "signed_out" | "wrong_credentials" | "wrong_recovery_code" | "wrong_second_factor" | "wrong_passkey" | "bad_origin" | "wrong_setup_code" | "suspended" | "sign_up_closed" | "invitation_needed" | "invitation_over" | "no_reset_by_mail" | "not_administrator" | "not_yours" | "not_found" | "unknown_message" | "no_mail" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "passkey_opens_nothing" | "too_many_passkeys" | "login_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "already_sent" | "too_many_scheduled" | "message_id_reused" | "last_administrator" | "asked_by_owner" | "account_erased" | "reset_too_early" | "reset_expired" | "mail_link_over" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_address" | "bad_opaque" | "bad_key_material" | "bad_passkey" | "no_passkeys_here" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_time" | "bad_report" | "bad_organisation" | "bad_domains" | "other_domain" | "bad_invitation" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
         /** @description The password was good, and there is a second factor: nothing is given before its code. */
         CodeWanted: {
             /** @description An app makes codes for it. A backup code is good in any case. */
@@ -1534,6 +1810,9 @@ export interface components {
             login: string;
             /** @description There is a passkey that can be used here in the place of a code. */
             passkey: boolean;
+        };
+        Confirmed: {
+            handle: string;
         };
         /** @description A conversation as one of the two sees it. */
         Conversation: {
@@ -1598,6 +1877,11 @@ export interface components {
             /** @description OPAQUE KE2. */
             response: components["schemas"]["Bytes"];
         };
+        /**
+         * @description When somebody is told that messages wait.
+         * @enum {string}
+         */
+        Digest: "off" | "after_hour" | "after_day";
         Edit: {
             at: components["schemas"]["i64"];
             /**
@@ -1625,6 +1909,14 @@ export interface components {
             id: string;
             /** Format: int64 */
             number: number;
+        };
+        Erasing: {
+            erase_at: components["schemas"]["i64"];
+        };
+        ErasureAsked: {
+            erase_at: components["schemas"]["i64"];
+            /** @description Shown once, and stored nowhere. With it, its owner sees later what became of the account: `/receipt#token`. */
+            receipt: string;
         };
         /** @description To the client. */
         Event: {
@@ -1721,6 +2013,10 @@ export interface components {
             /** @enum {string} */
             type: "passkeys";
         }) | {
+            reset_asked?: components["schemas"]["ResetAsked"] | null;
+            /** @enum {string} */
+            type: "reset_asked";
+        } | {
             session: components["schemas"]["OwnSession"];
             /** @enum {string} */
             type: "session_begun";
@@ -1728,6 +2024,10 @@ export interface components {
             secured_at: components["schemas"]["i64"];
             /** @enum {string} */
             type: "secured";
+        } | {
+            erase_at?: components["schemas"]["i64"] | null;
+            /** @enum {string} */
+            type: "erasure";
         } | {
             /** Format: uuid */
             account: string;
@@ -1811,6 +2111,7 @@ export interface components {
         };
         /** @description How this node stands at the moment. */
         Health: {
+            backup_at?: components["schemas"]["i64"] | null;
             /** Format: int64 */
             connections: number;
             /** @description Whether the database answers, and in how many microseconds. */
@@ -1819,6 +2120,7 @@ export interface components {
             database_time: number;
             /** Format: int64 */
             disk_left: number;
+            mail?: components["schemas"]["MailHealth"] | null;
             /**
              * Format: int64
              * @description Bytes.
@@ -1937,9 +2239,21 @@ export interface components {
             /** @description OPAQUE KE2. */
             response: components["schemas"]["Bytes"];
         };
+        /** @description How the mail does. */
+        MailHealth: {
+            last_attempt_at?: components["schemas"]["i64"] | null;
+            /** Format: int64 */
+            waiting: number;
+            works: boolean;
+        };
+        MailLink: {
+            /** @description As it stands in the link, behind the `#`. */
+            token: string;
+        };
         /** @description One's own account. */
         Me: components["schemas"]["Person"] & {
             created_at: components["schemas"]["i64"];
+            erase_at?: components["schemas"]["i64"] | null;
             privacy: components["schemas"]["Privacy"];
             /** @description When password and recovery code were both lost and one began anew: nothing from before can be opened. 0 if never. */
             renewed_at: components["schemas"]["i64"];
@@ -1991,6 +2305,23 @@ export interface components {
             length: components["schemas"]["i64"];
             /** @description In the order of time, each of the same length; where nothing was counted there is none. */
             samples: components["schemas"]["TimedSample"][];
+        };
+        NewAddress: {
+            address: string;
+            /** @description OPAQUE KE3. */
+            finalization: components["schemas"]["Bytes"];
+            /** @description Of the mails. */
+            language: components["schemas"]["Language"];
+            /**
+             * Format: uuid
+             * @description As `credentials/start` has begun it.
+             */
+            login: string;
+        };
+        NewDigest: {
+            digest: components["schemas"]["Digest"];
+            /** @description Of the mails. */
+            language: components["schemas"]["Language"];
         };
         NewEpoch: {
             grant: components["schemas"]["SignedBytes"];
@@ -2131,13 +2462,47 @@ export interface components {
              * @default null
              */
             accent: string | null;
+            /**
+             * @description For `domain`: up to 50.
+             * @default []
+             */
+            domains: string[];
+            /**
+             * Format: int32
+             * @default null
+             */
+            journal_days: number | null;
             /** @default null */
             language: components["schemas"]["Language"] | null;
+            /**
+             * Format: uuid
+             * @description Names its logo. Set by giving the picture; here it can only be kept, or taken away.
+             * @default null
+             */
+            logo: string | null;
+            /**
+             * Format: int32
+             * @description After how many days messages disappear for all; 1 to 3,650, or none for ever.
+             * @default null
+             */
+            messages_days: number | null;
             /**
              * @description The name of this messenger, 1 to 40 characters.
              * @default null
              */
             name: string | null;
+            /**
+             * Format: int32
+             * @description After how many days reports are forgotten, and entries of the journal.
+             * @default null
+             */
+            reports_days: number | null;
+            /**
+             * @description Whether the link to begin anew, for who has lost everything, also comes by mail. By default it does not: whoever
+             *     reads somebody's mails could then take over the account.
+             * @default false
+             */
+            reset_by_mail: boolean;
             /** @default open */
             sign_up: components["schemas"]["SignUp"];
             /**
@@ -2145,6 +2510,14 @@ export interface components {
              * @default
              */
             welcome: string;
+        };
+        /** @description One's own address. */
+        OwnAddress: {
+            /** @description The one that is used; none without one. */
+            address?: string | null;
+            digest: components["schemas"]["Digest"];
+            /** @description Waits to be confirmed, by a link in a mail to it. */
+            pending?: string | null;
         };
         /** @description One of a person's passkeys, as they see it. */
         OwnPasskey: {
@@ -2178,7 +2551,9 @@ export interface components {
             seen_at: components["schemas"]["i64"];
         };
         OwnSessions: {
+            erase_at?: components["schemas"]["i64"] | null;
             passkeys: components["schemas"]["OwnPasskey"][];
+            reset_asked?: components["schemas"]["ResetAsked"] | null;
             second_factor: components["schemas"]["SecondFactor"];
             /** @description As in `Me`. */
             secured_at: components["schemas"]["i64"];
@@ -2235,6 +2610,8 @@ export interface components {
             avatar?: string | null;
             bio: string;
             display_name: string;
+            /** @description The account was erased: nothing is known of it but its id. */
+            gone?: boolean;
             handle: string;
             /** Format: uuid */
             id: string;
@@ -2289,11 +2666,27 @@ export interface components {
         PublicConfig: {
             /** @description Its accent colour, as #rrggbb. */
             accent?: string | null;
+            /** @description Whose addresses let one sign up, where that is so. */
+            domains: string[];
             language?: components["schemas"]["Language"] | null;
+            /**
+             * Format: uuid
+             * @description Names its logo, a picture under `/api/logo/`.
+             */
+            logo?: string | null;
+            /** @description This server sends mail. */
+            mail: boolean;
+            /**
+             * Format: int32
+             * @description After how many days messages disappear for all; none for ever.
+             */
+            messages_days?: number | null;
             /** @description The name of this messenger. */
             name: string;
             /** @description The name of the address that passkeys work under; none where there can be no passkeys. */
             passkeys?: string | null;
+            /** @description And with it the link to begin anew, for who has lost everything. */
+            reset_by_mail: boolean;
             /** @description The next sign-up needs the code that the server printed. */
             setup_code_needed: boolean;
             sign_up: components["schemas"]["SignUp"];
@@ -2324,6 +2717,19 @@ export interface components {
         };
         /** @enum {string} */
         Reason: "spam" | "abuse" | "other";
+        /** @description What became of an account whose owner had it erased. */
+        Receipt: {
+            asked_at: components["schemas"]["i64"];
+            /** Format: int64 */
+            conversations: number;
+            done_at?: components["schemas"]["i64"] | null;
+            erase_at?: components["schemas"]["i64"] | null;
+            /**
+             * Format: int64
+             * @description How many of its messages were erased, of how many conversations.
+             */
+            messages: number;
+        };
         RecoveryCheck: {
             /** @description What the code derives. */
             proof: components["schemas"]["Bytes"];
@@ -2362,6 +2768,8 @@ export interface components {
             /** @description As at the start. */
             invitation?: string | null;
             key_bundle: components["schemas"]["SignedBytes"];
+            /** @description Of mails, to whoever signs up by mail. */
+            language?: components["schemas"]["Language"];
             /** @description OPAQUE RegistrationUpload. */
             record: components["schemas"]["Bytes"];
             /** @description SHA-256 of the value that the recovery code derives. */
@@ -2391,6 +2799,7 @@ export interface components {
         Report: {
             /** @description Of whom. */
             account: components["schemas"]["Person"];
+            closed_at?: components["schemas"]["i64"] | null;
             created_at: components["schemas"]["i64"];
             /** Format: uuid */
             id: string;
@@ -2400,6 +2809,10 @@ export interface components {
             reason: components["schemas"]["Reason"];
             /** @description Who told. */
             reporter: components["schemas"]["Person"];
+        };
+        /** @description One is done with a report; or it is open again. */
+        ReportState: {
+            closed: boolean;
         };
         /** @description A message whose text is disclosed. */
         ReportedMessage: {
@@ -2418,6 +2831,17 @@ export interface components {
              */
             next?: string | null;
             reports: components["schemas"]["Report"][];
+        };
+        /** @description That somebody has asked for a link to begin one's account anew, and when it becomes good. */
+        ResetAsked: {
+            asked_at: components["schemas"]["i64"];
+            good_from: components["schemas"]["i64"];
+        };
+        ResetByMail: {
+            address: string;
+            handle: string;
+            /** @description Of the mail. */
+            language: components["schemas"]["Language"];
         };
         ResetFinish: {
             key_bundle: components["schemas"]["SignedBytes"];
@@ -2458,62 +2882,95 @@ export interface components {
         Role: "person" | "administrator";
         /** @description What is counted over a time, and what was seen in it. */
         Sample: {
-            /** @description Of the writer's batches, until they are stored. */
+            /**
+             * @description Of the writer's batches, until they are stored.
+             * @default {
+             *       "p50": 0,
+             *       "p95": 0,
+             *       "p99": 0
+             *     }
+             */
             batch_time: components["schemas"]["Quantiles"];
             /**
              * Format: int64
              * @description Log-ins begun. Who has a wrong password notices it alone, and does not come back.
+             * @default 0
              */
             begun_sign_ins: number;
             /**
              * Format: int64
              * @description The most at once.
+             * @default 0
              */
             connections: number;
             /**
              * Format: int64
              * @description How long the database took to answer, at worst, in microseconds.
+             * @default 0
              */
             database_time: number;
             /**
              * Format: int64
              * @description Bytes left on the disk of the data folder, at last.
+             * @default 0
              */
             disk_left: number;
             /**
              * Format: int64
              * @description Answered with 5xx.
+             * @default 0
              */
             failed: number;
             /**
              * Format: int64
              * @description Bytes in use, at last.
+             * @default 0
              */
             memory: number;
             /**
              * Format: int64
              * @description Stored.
+             * @default 0
              */
             messages: number;
             /**
              * Format: int64
              * @description The most that waited for the writer at once.
+             * @default 0
              */
             queue: number;
             /**
              * Format: int64
              * @description Answered with 4xx.
+             * @default 0
              */
             refused: number;
-            /** @description Of the requests that were answered. */
+            /**
+             * @description Of the requests that were answered.
+             * @default {
+             *       "p50": 0,
+             *       "p95": 0,
+             *       "p99": 0
+             *     }
+             */
             request_time: components["schemas"]["Quantiles"];
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @default 0
+             */
             requests: number;
             /**
              * Format: int64
              * @description Log-ins that led in.
+             * @default 0
              */
             sign_ins: number;
+            /**
+             * Format: int64
+             * @description Messages that a browser could not open, as it says itself.
+             * @default 0
+             */
+            unopened: number;
         };
         Satisfaction: {
             /** @description Of the latest period, where it is shown, in no order. */
@@ -2598,8 +3055,16 @@ export interface components {
             slot: components["schemas"]["Slot"];
             vault: components["schemas"]["Vault"];
         };
+        ShowReceipt: {
+            token: string;
+        };
         /** @enum {string} */
-        SignUp: "open" | "invited" | "closed";
+        SignUp: "open" | "invited" | "domain" | "closed";
+        SignUpByMail: {
+            address: string;
+            /** @description Of the mail. */
+            language: components["schemas"]["Language"];
+        };
         /** @description Something signed: its bytes and the Ed25519 signature over them. */
         SignedBytes: {
             body: components["schemas"]["Bytes"];
@@ -2688,6 +3153,13 @@ export interface components {
              */
             seq: number;
         };
+        Trouble: {
+            /**
+             * Format: int32
+             * @description How many messages this browser could not open, 1 to 1,000.
+             */
+            unopened: number;
+        };
         Use: {
             /**
              * Format: int64
@@ -2767,6 +3239,213 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    own_address: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnAddress"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_address: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAddress"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnAddress"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirm_address: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MailLink"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Confirmed"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_digest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDigest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnAddress"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_address: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordProof"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnAddress"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_unsubscribe: {
+        parameters: {
+            query: {
+                /** @description As it stands in the mail. */
+                token: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unsubscribe: {
+        parameters: {
+            query: {
+                /** @description As it stands in the mail. */
+                token: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     audit: {
         parameters: {
             query?: {
@@ -2785,6 +3464,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditEntries"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_audit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             default: {
@@ -3063,12 +3769,43 @@ export interface operations {
             };
         };
     };
+    set_logo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Organisation"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     accounts: {
         parameters: {
             query?: {
                 /** @description The beginning of a handle, a name, or a word of it. */
                 q?: string;
-                which?: "all" | "administrators" | "suspended" | "absent";
+                which?: "all" | "administrators" | "suspended" | "leaving" | "absent";
                 /** @description The last page's `next`. */
                 before?: string | null;
             };
@@ -3085,6 +3822,62 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Accounts"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decide_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasing"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {
@@ -4109,6 +4902,62 @@ export interface operations {
             };
         };
     };
+    ask_for_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordProof"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureAsked"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    take_erasure_back: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     handle_availability: {
         parameters: {
             query?: never;
@@ -4485,6 +5334,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LoginStarted"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    logo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                logo: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": number[];
                 };
             };
             default: {
@@ -4938,6 +5816,37 @@ export interface operations {
             };
         };
     };
+    receipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShowReceipt"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Receipt"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     check_recovery_code: {
         parameters: {
             query?: never;
@@ -5060,6 +5969,35 @@ export interface operations {
             };
         };
     };
+    ask_to_sign_up: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignUpByMail"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     register_start: {
         parameters: {
             query?: never;
@@ -5096,6 +6034,8 @@ export interface operations {
             query?: {
                 /** @description The last page's `next`. */
                 before?: string | null;
+                /** @description Those that an administrator is done with, instead of the others. */
+                closed?: boolean;
             };
             header?: never;
             path?: never;
@@ -5150,6 +6090,37 @@ export interface operations {
             };
         };
     };
+    close_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                report: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportState"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     finish_reset: {
         parameters: {
             query?: never;
@@ -5170,6 +6141,60 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Session"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ask_for_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetByMail"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    call_off_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {
@@ -5504,6 +6529,35 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    trouble: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Trouble"];
+            };
+        };
         responses: {
             204: {
                 headers: {

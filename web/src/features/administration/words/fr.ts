@@ -224,8 +224,7 @@ export const fr: AdministrationTexts = {
     reportsHint: 'Pendant combien de jours, avec les messages qu’ils dévoilent.',
     journal: 'Le journal',
     journalHint: 'Pendant combien de jours on peut lire ce que les administrateurs ont fait.',
-    grace:
-      'Votre décision prend effet un jour plus tard : d’ici là, une erreur peut être corrigée.',
+    grace: 'Votre décision prend effet un jour plus tard : d’ici là, une erreur peut être corrigée.',
     askTitle: 'Supprimer des messages ?',
     ask: (days: number) =>
       days <= 1

@@ -31,8 +31,7 @@ export const fr: LeavingTexts = {
   receipt: {
     lead: 'Ce qu’est devenu un compte supprimé.',
     looking: 'Recherche…',
-    unknown:
-      'Ce reçu n’existe pas. Le compte a peut-être été gardé, ou le lien n’est pas complet.',
+    unknown: 'Ce reçu n’existe pas. Le compte a peut-être été gardé, ou le lien n’est pas complet.',
     waiting: (asked, date) =>
       `La suppression a été demandée le ${asked}. Le compte sera supprimé le ${date}.`,
     working: 'Le compte est supprimé. Ses messages sont en cours d’effacement.',
