@@ -426,6 +426,8 @@ pub async fn open_epoch(
 
 /// Everything about a grant that can be checked without its key: whose it is, what it follows, whom it serves.
 async fn check_grant(tx: &impl ConnectionTrait, conversation: &Conversation, grant: &Grant) -> Result<i64> {
+    // Nobody writes to an account that is gone; its epochs may be, too.
+    current_bundle(tx, conversation.peer()).await?;
     let last = epochs::Entity::find()
         .filter(epochs::Column::Conversation.eq(conversation.id))
         .order_by_desc(epochs::Column::Number)

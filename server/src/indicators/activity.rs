@@ -67,7 +67,12 @@ fn counted(at: Millis) -> Condition {
 pub async fn store(tx: &impl ConnectionTrait, active: &HashSet<(i64, Uuid)>) -> Result<()> {
     let rows: Vec<_> = active.iter().map(|&(day, account)| activity::Model { day, account }).collect();
     for rows in rows.chunks(AT_ONCE) {
-        let rows = rows.iter().cloned().map(activity::ActiveModel::from);
+        // Some may have been erased since.
+        let of = accounts::Column::Id.is_in(rows.iter().map(|row| row.account));
+        let there = accounts::Entity::find().select_only().column(accounts::Column::Id).filter(of);
+        let there: HashSet<Uuid> = there.into_tuple().all(tx).await?.into_iter().collect();
+        let rows = rows.iter().filter(|row| there.contains(&row.account)).cloned();
+        let rows = rows.map(activity::ActiveModel::from);
         activity::Entity::insert_many(rows).on_conflict_do_nothing().exec_without_returning(tx).await?;
     }
     Ok(())

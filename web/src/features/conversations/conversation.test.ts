@@ -1,3 +1,4 @@
+// @vitest-environment happy-dom
 import { describe, expect, it, vi } from 'vitest';
 import type { Conversation as Record, Message } from '../../lib/api/types';
 import { api } from '../../lib/api/client';
