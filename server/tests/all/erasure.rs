@@ -124,6 +124,7 @@ async fn nobody_writes_to_an_account_that_is_gone_nor_gets_its_handle() {
     app.person("Admin").await;
     let (alice, bob, conversation) = app.pair().await;
     alice.send(conversation, "hello").await.unwrap();
+    bob.send(conversation, "and hello to you").await.unwrap();
     let late = bob.seal(conversation, "sealed before").await.unwrap();
     let waiting = bob.seal(conversation, "waits").await.unwrap();
     let at = app.clock.now() + 30 * DAY;
