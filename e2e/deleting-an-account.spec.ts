@@ -75,8 +75,8 @@ for (const [locale, width] of [
       await expect(page.getByRole('heading', { name: t.leaving.gone })).toBeVisible();
       await expect(page.getByText(t.leaving.here)).toBeVisible();
       await expect(page.getByText('His, and kept').last()).toBeVisible();
-      await expect(page.getByText('Hers, and soon gone')).toHaveCount(0);
-      await expect(page.getByText(alice.displayName)).toHaveCount(0);
+      await expect(page.getByRole('log').getByText('Hers, and soon gone')).toHaveCount(0);
+      await expect(page.getByRole('main').getByText(alice.displayName, { exact: true })).toHaveCount(0);
       await expect(page.getByRole('textbox', { name: t.composer.label(t.leaving.gone) })).toHaveCount(0);
       await axeFindsNothing(page, 'a conversation with nobody');
     }

@@ -351,7 +351,7 @@ export const en = {
     title: 'Delete my account',
     receipt: 'Receipt',
     gone: 'Deleted account',
-    here: 'This account was deleted, and everything that was written with it. What you wrote stays.',
+    here: 'This account was deleted, with everything its owner had written. What you wrote stays.',
     soon: (date: string) => `Your account will be deleted on ${date}, with everything you have written.`,
     stay: 'Keep my account',
     stays: 'Your account stays.',

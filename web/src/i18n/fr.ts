@@ -352,7 +352,7 @@ export const fr: Texts = {
     title: 'Supprimer mon compte',
     receipt: 'Reçu',
     gone: 'Compte supprimé',
-    here: 'Ce compte a été supprimé, avec tout ce qu’il avait écrit. Ce que vous avez écrit reste.',
+    here: 'Ce compte a été supprimé, avec tout ce que la personne avait écrit. Ce que vous avez écrit reste.',
     soon: (date: string) => `Votre compte sera supprimé le ${date}, avec tout ce que vous avez écrit.`,
     stay: 'Garder mon compte',
     stays: 'Votre compte reste.',
