@@ -15,7 +15,8 @@ async function all(person: Person, other: Person, last: number): Promise<Record<
         met[Number(row.dataset['seq'])] = row.innerText.replace(/\s+/g, ' ');
     };
     log.dispatchEvent(new WheelEvent('wheel'));
-    for (look(); !(1 in met); look()) {
+    // What is just being put there has no words yet.
+    for (look(); !met[1]; look()) {
       log.scrollTop -= 300;
       await frame();
       await frame();

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::accounts;
 use crate::app::App;
 use crate::clock::{DAY, HOUR, Millis};
-use crate::error::{Code, Problem, Result};
+use crate::error::{Code, Error, Problem, Result};
 use crate::factor::PasswordProof;
 use crate::limits::ClientAddress;
 use crate::mail::digest::Digest;
@@ -312,7 +312,8 @@ pub async fn write_to(
 ) -> Result<()> {
     let Some(address) = row.address.as_ref().filter(|_| app.mail.is_some()) else { return Ok(()) };
     match mail::put(tx, app, letter, &address.parse()?, Language::named(&row.language)).await {
-        Err(error) if error.code() == Code::Unavailable => Ok(()),
+        // Not what ends the transaction itself.
+        Err(Error::Refused(Code::Unavailable)) => Ok(()),
         done => done,
     }
 }
