@@ -307,6 +307,21 @@ pub async fn finish_proof(app: &App, login: Uuid, finalization: &Bytes) -> Resul
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+pub struct PasswordProof {
+    /// As `credentials/start` has begun it.
+    login: Uuid,
+    /// OPAQUE KE3.
+    finalization: Bytes,
+}
+
+impl PasswordProof {
+    pub async fn finish(&self, app: &App) -> Result<Proof> {
+        finish_proof(app, self.login, &self.finalization).await
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct LoginFinish {
     login: Uuid,
     /// OPAQUE KE3.

@@ -9,11 +9,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::accounts;
+use crate::accounts::{self, PasswordProof};
 use crate::app::App;
 use crate::clock::{DAY, HOUR, Millis};
 use crate::error::{Code, Error, Problem, Result};
-use crate::factor::PasswordProof;
 use crate::limits::ClientAddress;
 use crate::mail::digest::Digest;
 use crate::mail::{self, Address, Letter, Secured};
@@ -129,7 +128,7 @@ pub async fn remove_address(
     State(app): State<App>,
     Json(given): Json<PasswordProof>,
 ) -> Result<axum::Json<OwnAddress>> {
-    let proof = accounts::finish_proof(&app, given.login, &given.finalization).await?;
+    let proof = given.finish(&app).await?;
     app.db
         .write(async |tx| {
             let account = sessions::standing(tx, &current).await?;

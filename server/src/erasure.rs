@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::accounts::{self, Proof};
+use crate::accounts::{PasswordProof, Proof};
 use crate::addresses;
 use crate::administration::refuse_if_last;
 use crate::app::App;
@@ -28,7 +28,6 @@ use crate::clock::{DAY, Millis};
 use crate::conversations::{self, Conversation};
 use crate::error::{Code, Problem, Result};
 use crate::event::Event;
-use crate::factor::PasswordProof;
 use crate::limits::ClientAddress;
 use crate::mail::Secured;
 use crate::people::Person;
@@ -65,7 +64,7 @@ pub async fn ask_for_erasure(
     State(app): State<App>,
     Json(given): Json<PasswordProof>,
 ) -> Result<(StatusCode, axum::Json<ErasureAsked>)> {
-    let proof = accounts::finish_proof(&app, given.login, &given.finalization).await?;
+    let proof = given.finish(&app).await?;
     let receipt = tokens::new()?;
     let erase_at = app.db.write(async |tx| ask(tx, &app, &current, &proof, &receipt).await).await?;
     app.live.publish(&[current.account], &Event::Erasure { erase_at: Some(erase_at) });

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::accounts::{self, Proof};
+use crate::accounts::{self, PasswordProof, Proof};
 use crate::app::App;
 use crate::clock::{MINUTE, Millis, SECOND};
 use crate::error::{Code, Error, Problem, Result};
@@ -295,21 +295,6 @@ pub async fn turn_on_second_factor(
         .await?;
     tracing::info!(account = %current.account, "second factor turned on");
     Ok(shown(&app, &current, codes, second_factor))
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PasswordProof {
-    /// As `credentials/start` has begun it.
-    pub login: Uuid,
-    /// OPAQUE KE3.
-    pub finalization: Bytes,
-}
-
-impl PasswordProof {
-    pub async fn finish(&self, app: &App) -> Result<Proof> {
-        accounts::finish_proof(app, self.login, &self.finalization).await
-    }
 }
 
 /// Prove the password, and turn the app's codes off: with them the second factor, unless a passkey is asked for as well.

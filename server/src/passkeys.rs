@@ -15,12 +15,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use self::webauthn::{AuthenticatorData, Ceremony, ClientData, Site};
-use crate::accounts::{self, check_display_name};
+use crate::accounts::{self, PasswordProof, check_display_name};
 use crate::app::App;
 use crate::clock::{MINUTE, Millis};
 use crate::error::{Code, Problem, Result};
 use crate::event::Event;
-use crate::factor::{self, PasswordProof, SecondFactor};
+use crate::factor::{self, SecondFactor};
 use crate::limits::ClientAddress;
 use crate::schema::tables::{challenges, passkeys as table};
 use crate::sessions::{self, CurrentAccount, Origin, Session};
