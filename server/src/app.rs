@@ -1,6 +1,7 @@
 //! The application: its state, its routes on one screen, and what happens to every request.
 
 use std::ops::Deref;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
+use tracing::Instrument;
 use utoipa::openapi::{OpenApi as Description, Server};
 use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -260,6 +262,7 @@ pub fn router(app: App) -> Router {
         .layer(csrf.with_rejection_response(|_| Error::from(Code::BadOrigin).into_response()))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn(in_time))
+        .layer(from_fn_with_state(app.clone(), to_its_end))
         .split_for_parts();
     let api = api.fallback(async || Error::from(Code::NotFound)).layer(from_fn(uncached));
     Router::new()
@@ -369,6 +372,15 @@ async fn count(State(app): State<App>, request: Request, next: Next) -> Response
         _ => {}
     }
     response
+}
+
+/// A change that was begun is made and told of, also when whoever asked for it has hung up meanwhile.
+async fn to_its_end(State(app): State<App>, request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    let change = app.tasks.spawn(next.run(request).in_current_span());
+    change.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }
 
 async fn in_time(request: Request, next: Next) -> Response {

@@ -220,7 +220,8 @@ async fn connect(url: String, connections: u32, used: Use) -> Result<DatabaseCon
         .map_sqlx_postgres_pool_opts(move |pool| {
             pool.after_connect(move |connection, _| {
                 Box::pin(async move {
-                    connection.execute("SET lock_timeout = '10s'; SET client_min_messages = warning").await?;
+                    // No warning that a transaction which was refused at its commit needs no rolling back.
+                    connection.execute("SET lock_timeout = '10s'; SET client_min_messages = error").await?;
                     // Whatever became of this program: nobody waits for ever for what it had locked.
                     connection.execute("SET idle_in_transaction_session_timeout = '30s'").await?;
                     if used == Use::Command {

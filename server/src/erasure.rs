@@ -29,7 +29,7 @@ use crate::conversations::{self, Conversation};
 use crate::error::{Code, Problem, Result};
 use crate::event::Event;
 use crate::limits::ClientAddress;
-use crate::mail::Secured;
+use crate::mail::{self, Secured};
 use crate::people::Person;
 use crate::schema::tables::{
     accounts as rows, activity, addresses as given_addresses, avatars, backup_codes, challenges,
@@ -67,6 +67,7 @@ pub async fn ask_for_erasure(
     let proof = given.finish(&app).await?;
     let receipt = tokens::new()?;
     let erase_at = app.db.write(async |tx| ask(tx, &app, &current, &proof, &receipt).await).await?;
+    mail::ring(&app);
     app.live.publish(&[current.account], &Event::Erasure { erase_at: Some(erase_at) });
     tracing::info!(account = %current.account, "to be erased");
     Ok((StatusCode::CREATED, axum::Json(ErasureAsked { erase_at, receipt })))
@@ -337,10 +338,14 @@ async fn forget(tx: &impl ConnectionTrait, account: &rows::Model) -> Result<()> 
     let about = about.filter(reports::Column::Account.eq(id)).into_query();
     let disclosed = reported_messages::Column::Report.in_subquery(about);
     reported_messages::Entity::delete_many().filter(disclosed).exec(tx).await?;
-    // Mail under way to them, by the addresses that they gave.
+    // What is addressed to them.
     let given = given_addresses::Entity::find_by_id(id).one(tx).await?;
     for address in given.into_iter().flat_map(|row| [row.address, row.pending]).flatten() {
-        forget! { mails of Address address.as_str(); }
+        forget! {
+            mails of Address address.as_str();
+            // By which they have signed up.
+            invitations of Address address.as_str();
+        }
     }
     forget! {
         given_addresses of Account id;

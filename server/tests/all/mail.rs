@@ -6,8 +6,8 @@ use entrenous::clock::{DAY, HOUR, MINUTE};
 use entrenous::config::Config;
 use entrenous::doctor::{self, Level};
 use entrenous::mail::send_due;
-use entrenous::schema::tables::{mail_tokens, mails};
-use entrenous::{addresses, command_line};
+use entrenous::schema::tables::{addresses as table, mail_tokens, mails};
+use entrenous::{addresses, command_line, erasure};
 use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 
@@ -167,6 +167,33 @@ async fn a_changed_password_and_a_used_recovery_code_are_told_by_mail() {
     let code = alice.recovery_code().unwrap();
     Client::recover(&app.url, alice.handle(), code, "a third horse").await.unwrap();
     assert!(smtp.next().await.text.contains("recovery code of your account was used"));
+}
+
+#[tokio::test]
+async fn whoever_asks_to_be_erased_is_told_once_and_then_nothing_of_the_address_is_left() {
+    let (app, mut smtp) = with_mail().await;
+    app.person("Admin").await;
+    let alice = app.person("Alice").await;
+    with_address(&app, &mut smtp, &alice, "alice@example.org").await;
+    ask(&alice, "new@example.org").await;
+    smtp.next().await.token("confirm");
+    for _ in 0..2 {
+        alice.ask_for_erasure(PASSWORD).await.unwrap();
+    }
+    let told = smtp.next().await.text;
+    assert!(told.contains("in seven days") && told.contains(alice.handle()), "{told}");
+    assert!(settled(&app.app).await);
+    assert_eq!(smtp.rest().len(), 0, "pressed twice, it is told once");
+    // One that is still under way when the time has come goes to nobody.
+    smtp.stop().await;
+    app.clock.advance(7 * DAY);
+    ask(&alice, "newer@example.org").await;
+    assert_eq!(waiting(&app.app).await, 1);
+    erasure::tidy(&app.app).await.unwrap();
+    let db = app.app.db.read();
+    assert_eq!(waiting(&app.app).await, 0);
+    assert_eq!(table::Entity::find().count(db).await.unwrap(), 0);
+    assert_eq!(mail_tokens::Entity::find().count(db).await.unwrap(), 0);
 }
 
 #[tokio::test]

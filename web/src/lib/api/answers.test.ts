@@ -85,10 +85,17 @@ it('a frame is of its kind, and one of a kind that is not known is let pass', ()
     { type: 'ready', server_time: 1 },
     { type: 'message', message: message(1) },
     { type: 'receipt', conversation: 'c', account: 'a', delivered: 1, read: 0 },
+    { type: 'erasure', erase_at: null },
     { type: 'constructor' },
     { type: 'of a newer server' },
   ];
   for (const frame of good) expect(frameOf(frame)).toBe(frame);
-  for (const frame of [null, 'text', [], { type: 7 }, { type: 'message' }, { ...good[2], read: 'all' }])
-    refused(() => frameOf(frame));
+  const bad = [
+    { type: 'message' },
+    { ...good[2], read: 'all' },
+    { type: 'erasure', erase_at: 9e15 },
+    { type: 'reset_asked', reset_asked: { asked_at: 1 } },
+    { type: 'secured' },
+  ];
+  for (const frame of [null, 'text', [], { type: 7 }, ...bad]) refused(() => frameOf(frame));
 });

@@ -28,7 +28,7 @@ const time: Form = (value) => count(value) && Number(value) <= 8.64e15;
 const truth: Form = (value) => typeof value === 'boolean';
 
 const marks = has({ delivered: count, read: count });
-const person = has({ id: text, handle: text, display_name: text, status: text, bio: text });
+const person = has({ id: text, handle: text, display_name: text, status: text, bio: text, gone: perhaps(truth) });
 const epoch = has({ id: text, number: count, first_seq: count, created_at: time });
 const accepted = has({
   conversation: text,
@@ -77,6 +77,9 @@ const frames = new Map<string, Form>([
   ['presence', has({ online: truth, last_seen: perhaps(time) })],
   ['epoch', has({ epoch })],
   ['profile', has({ person })],
+  ['erasure', has({ erase_at: perhaps(time) })],
+  ['reset_asked', has({ reset_asked: perhaps(has({ asked_at: time, good_from: time })) })],
+  ['secured', has({ secured_at: time })],
 ]);
 
 function expect(holds: boolean): asserts holds {
