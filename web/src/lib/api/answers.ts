@@ -28,7 +28,14 @@ const time: Form = (value) => count(value) && Number(value) <= 8.64e15;
 const truth: Form = (value) => typeof value === 'boolean';
 
 const marks = has({ delivered: count, read: count });
-const person = has({ id: text, handle: text, display_name: text, status: text, bio: text, gone: perhaps(truth) });
+const person = has({
+  id: text,
+  handle: text,
+  display_name: text,
+  status: text,
+  bio: text,
+  gone: perhaps(truth),
+});
 const epoch = has({ id: text, number: count, first_seq: count, created_at: time });
 const accepted = has({
   conversation: text,
