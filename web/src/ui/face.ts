@@ -10,6 +10,9 @@ const GROUNDS = [
   '#3f6e73',
 ] as const;
 
+/** Of nobody any more. */
+export const GONE = '#6b7075';
+
 /** Always the same colour for the same account. */
 export function ground(account: string): string {
   let sum = 0;

@@ -288,7 +288,8 @@ export const en = {
   },
   reports: {
     lead: 'What people told you about others. That the reported person sent these messages is checked; what they say is the word of whoever reports.',
-    by: (name: string, handle: string) => `Reported by ${name} (${handle})`,
+    of: (reason: string, name: string) => `${reason}: ${name}`,
+    by: (name: string, handle: string, date: string) => `Reported by ${name} (${handle}) on ${date}`,
     disclosed: 'Messages that the reporter discloses',
     which: 'Which',
     filters: { open: 'Open', closed: 'Done with' },

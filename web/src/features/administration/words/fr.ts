@@ -292,7 +292,8 @@ export const fr: AdministrationTexts = {
   },
   reports: {
     lead: 'Ce que des personnes vous ont signalé. Il est vérifié que la personne signalée a bien envoyé ces messages ; leur contenu repose sur la parole de qui les signale.',
-    by: (name: string, handle: string) => `Signalé par ${name} (${handle})`,
+    of: (reason: string, name: string) => `${reason} : ${name}`,
+    by: (name: string, handle: string, date: string) => `Signalé par ${name} (${handle}) le ${date}`,
     disclosed: 'Messages communiqués avec le signalement',
     which: 'Lesquels',
     filters: { open: 'À traiter', closed: 'Classés' },
