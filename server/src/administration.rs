@@ -21,6 +21,7 @@ use crate::app::App;
 use crate::audit::{self, Act, Actor};
 use crate::clock::{DAY, Millis};
 use crate::error::{Code, Problem, Result};
+use crate::factor;
 use crate::people::{self, Person};
 use crate::schema::tables::{accounts, sessions as signed_in};
 use crate::sessions::{self, Administrator};
@@ -44,6 +45,8 @@ pub struct Account {
     sessions: u64,
     /// When the last of these was used, to the hour; none if there is none.
     seen_at: Option<Millis>,
+    /// Log-ins ask for something beside the password.
+    second_factor: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -118,7 +121,9 @@ pub async fn list(app: &App, q: &str, which: Which, before: Option<Uuid>) -> Res
     }
     let rows = accounts::Entity::find().filter(those).order_by_desc(Column::Id).limit(PAGE).all(db).await?;
     let next = rows.last().filter(|_| rows.len() as u64 == PAGE).map(|row| row.id);
-    let mut used = sessions_of(db, rows.iter().map(|row| row.id)).await?;
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let mut used = sessions_of(db, &ids).await?;
+    let guarded = factor::on_for(db, &ids).await?;
     let accounts = rows.into_iter().map(|row| {
         let (sessions, seen_at) = used.remove(&row.id).unwrap_or_default();
         Account {
@@ -128,6 +133,7 @@ pub async fn list(app: &App, q: &str, which: Which, before: Option<Uuid>) -> Res
             erase_at: row.erase_at,
             sessions,
             seen_at,
+            second_factor: guarded.contains(&row.id),
             person: row.into(),
         }
     });
@@ -141,13 +147,13 @@ async fn count(db: &impl ConnectionTrait) -> Result<u64> {
 /// How many sessions each has, and when the last of them was used.
 async fn sessions_of(
     db: &impl ConnectionTrait,
-    accounts: impl Iterator<Item = Uuid>,
+    accounts: &[Uuid],
 ) -> Result<HashMap<Uuid, (u64, Option<Millis>)>> {
     let mut of: HashMap<Uuid, (u64, Option<Millis>)> = HashMap::new();
     let rows = signed_in::Entity::find()
         .select_only()
         .columns([signed_in::Column::Account, signed_in::Column::SeenAt])
-        .filter(signed_in::Column::Account.is_in(accounts));
+        .filter(signed_in::Column::Account.is_in(accounts.iter().copied()));
     for (account, seen_at) in rows.into_tuple::<(Uuid, Millis)>().all(db).await? {
         let (sessions, last) = of.entry(account).or_default();
         *sessions += 1;

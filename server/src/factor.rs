@@ -6,10 +6,13 @@
 //! once, for which the last time step that was taken is kept. The secret must be readable here, since the server makes
 //! the same codes; it lies sealed under the server's key.
 
+use std::collections::HashSet;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use totp_rs::Builder;
@@ -67,7 +70,19 @@ impl SecondFactor {
 }
 
 pub async fn is_on(db: &impl ConnectionTrait, account: Uuid) -> Result<bool> {
-    Ok(has_app(db, account).await? || passkeys::are_wanted(db, account).await?)
+    Ok(on_for(db, &[account]).await?.contains(&account))
+}
+
+/// Which of these accounts have it on.
+pub async fn on_for(db: &impl ConnectionTrait, accounts: &[Uuid]) -> Result<HashSet<Uuid>> {
+    let mut on = passkeys::wanted_by(db, accounts).await?;
+    let apps = second_factors::Entity::find()
+        .select_only()
+        .column(second_factors::Column::Account)
+        .filter(second_factors::Column::Account.is_in(accounts.iter().copied()))
+        .filter(second_factors::Column::Secret.is_not_null());
+    on.extend(apps.into_tuple::<Uuid>().all(db).await?);
+    Ok(on)
 }
 
 async fn has_app(db: &impl ConnectionTrait, account: Uuid) -> Result<bool> {

@@ -5,11 +5,13 @@
 //! has seen that it is its owner. The others open nothing, and are asked for beside the password. What is to be signed is
 //! a row in `challenges`, taken out before it is looked at: good once, on any node.
 
+use std::collections::HashSet;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -50,7 +52,7 @@ pub struct OwnPasskey {
 impl OwnPasskey {
     /// In the order in which they were made.
     pub async fn all(db: &impl ConnectionTrait, account: Uuid) -> Result<Vec<Self>> {
-        let opening = slots::of_passkeys(db, account).await?;
+        let opening = slots::of_passkeys(db, &[account]).await?;
         let of_row = |row: table::Model| Self {
             opens: opening.contains(&row.id),
             id: row.id,
@@ -79,8 +81,18 @@ impl OwnPasskeys {
 
 /// Whether one of them is asked for beside the password.
 pub async fn are_wanted(db: &impl ConnectionTrait, account: Uuid) -> Result<bool> {
-    let opening = slots::of_passkeys(db, account).await?;
-    Ok(of(db, account).await?.iter().any(|row| !opening.contains(&row.id)))
+    Ok(wanted_by(db, &[account]).await?.contains(&account))
+}
+
+/// The accounts among these of which that is so.
+pub async fn wanted_by(db: &impl ConnectionTrait, accounts: &[Uuid]) -> Result<HashSet<Uuid>> {
+    let opening = slots::of_passkeys(db, accounts).await?;
+    let all = table::Entity::find()
+        .select_only()
+        .columns([table::Column::Account, table::Column::Id])
+        .filter(table::Column::Account.is_in(accounts.iter().copied()));
+    let all = all.into_tuple::<(Uuid, Uuid)>().all(db).await?.into_iter();
+    Ok(all.filter(|(_, passkey)| !opening.contains(passkey)).map(|(account, _)| account).collect())
 }
 
 /// Whether there is one that can be used at this site.
@@ -249,7 +261,7 @@ pub async fn login_passkey(
                 tracing::warn!(%account, passkey = %passkey.id, "a passkey counts backwards: it may have been copied");
                 return Err(Code::WrongPasskey.into());
             }
-            let opens = slots::of_passkeys(tx, account).await?.contains(&passkey.id);
+            let opens = slots::of_passkeys(tx, &[account]).await?.contains(&passkey.id);
             match given.login {
                 Some(login) => factor::done(tx, login).await?,
                 None if opens => {}

@@ -98,7 +98,7 @@ pub struct Found {
     next: Option<String>,
 }
 
-/// Find people by the beginning of their handle, their name, or a word of it.
+/// Find people by the beginning of their handle, their name, or a word of it. Those who are suspended are left out.
 #[utoipa::path(get, path = "/people", tag = "people", params(Search), responses(
     (status = 200, body = Found), (status = "default", body = Problem)))]
 pub async fn search(
@@ -119,7 +119,7 @@ pub async fn search(
             return Ok(axum::Json(Found { people, next: None }));
         };
         looked_at += rows.len();
-        let mut found = by_id(app.db.read(), rows.iter().map(|row| row.account)).await?;
+        let mut found = admitted(app.db.read(), rows.iter().map(|row| row.account)).await?;
         for row in rows {
             if people.len() == limit {
                 break;
@@ -137,6 +137,17 @@ pub async fn search(
         }
     }
     Ok(axum::Json(Found { people, next: Some(place.to_string()) }))
+}
+
+/// Those of them who are not kept out.
+async fn admitted(
+    db: &impl ConnectionTrait,
+    ids: impl Iterator<Item = Uuid>,
+) -> Result<HashMap<Uuid, Person>> {
+    let those = accounts::Entity::find()
+        .filter(accounts::Column::Id.is_in(ids))
+        .filter(accounts::Column::SuspendedAt.is_null());
+    Ok(those.all(db).await?.into_iter().map(|row| (row.id, row.into())).collect())
 }
 
 /// The word that fewest terms begin with: the others then have little to sift.

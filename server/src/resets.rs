@@ -185,7 +185,12 @@ async fn linked(db: &impl ConnectionTrait, app: &App, token: &str) -> Result<acc
     if app.clock.now() < found.good_from {
         return Err(Code::ResetTooEarly.into());
     }
-    Ok(accounts::Entity::find_by_id(found.account).one(db).await?.ok_or(Code::ResetExpired)?)
+    let account = accounts::Entity::find_by_id(found.account).one(db).await?.ok_or(Code::ResetExpired)?;
+    // It may have come to be so since the link was sent.
+    if found.good_from > 0 && by_mail::is_protected(db, &account).await? {
+        return Err(Code::ResetExpired.into());
+    }
+    Ok(account)
 }
 
 async fn void(tx: &impl ConnectionTrait, account: Uuid) -> Result<()> {

@@ -62,12 +62,12 @@ pub async fn of_passkey(db: &impl ConnectionTrait, account: Uuid, passkey: Uuid)
     Ok(Slot { id: row.id, boxed: row.boxed.into() })
 }
 
-/// The passkeys that open an account.
-pub async fn of_passkeys(db: &impl ConnectionTrait, account: Uuid) -> Result<Vec<Uuid>> {
+/// The passkeys that open one of these accounts.
+pub async fn of_passkeys(db: &impl ConnectionTrait, accounts: &[Uuid]) -> Result<Vec<Uuid>> {
     Ok(slots::Entity::find()
         .select_only()
         .column(slots::Column::Id)
-        .filter(slots::Column::Account.eq(account))
+        .filter(slots::Column::Account.is_in(accounts.iter().copied()))
         .filter(slots::Column::Kind.eq(SlotKind::Passkey.name()))
         .into_tuple()
         .all(db)

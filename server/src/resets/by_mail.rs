@@ -20,7 +20,7 @@ use crate::event::Event;
 use crate::limits::ClientAddress;
 use crate::mail::{self, Address, Letter};
 use crate::organisation::{Language, Organisation};
-use crate::schema::tables::resets as table;
+use crate::schema::tables::{accounts as people, resets as table};
 use crate::sessions::CurrentAccount;
 use crate::wire::Json;
 use crate::{addresses, factor, tokens};
@@ -109,7 +109,7 @@ pub async fn make(app: &App, handle: &str, address: &str) -> Result<Option<ByMai
             if own.as_deref() != Some(address) {
                 return Ok(None);
             }
-            if account.administrator || factor::is_on(tx, account.id).await? {
+            if is_protected(tx, &account).await? {
                 return Ok(Some((account.id, None)));
             }
             let now = app.clock.now();
@@ -136,6 +136,11 @@ pub async fn make(app: &App, handle: &str, address: &str) -> Result<Option<ByMai
     tracing::info!(%account, "a reset was asked for by mail");
     let left = (asked.good_from - app.clock.now()).max(0);
     Ok(Some(ByMail::Link { token, hours: (left + HOUR - 1) / HOUR }))
+}
+
+/// A mailbox is not to be enough for this account.
+pub async fn is_protected(db: &impl ConnectionTrait, account: &people::Model) -> Result<bool> {
+    Ok(account.administrator || factor::is_on(db, account.id).await?)
 }
 
 async fn standing(db: &impl ConnectionTrait, app: &App, account: Uuid) -> Result<Option<table::Model>> {

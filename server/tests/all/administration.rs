@@ -8,6 +8,7 @@ use entrenous::clock::{DAY, HOUR};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::factor::secured;
 use crate::support::{PASSWORD, Refusal, TestApp, raw_refusal, refused};
 
 async fn ask(by: &Client, method: &str, path: &str, body: Option<Value>) -> Value {
@@ -97,8 +98,14 @@ async fn who_is_suspended_is_out_at_once_and_stays_out_until_let_back_in() {
     assert_eq!(code_of(wrong).await, "wrong_credentials", "only she is told why");
     let again = Client::log_in(&app.url, alice.handle(), PASSWORD).await;
     assert_eq!(code_of(again).await, "suspended");
+    let found = async || {
+        let path = format!("/people?q={}", alice.handle());
+        admin.raw("GET", &path, None).await.unwrap().1["people"].as_array().unwrap().len()
+    };
+    assert_eq!(found().await, 0, "nobody begins a conversation with who cannot answer");
 
     ask(&admin, "DELETE", &suspension, None).await;
+    assert_eq!(found().await, 1);
     Client::log_in(&app.url, alice.handle(), PASSWORD).await.unwrap();
     let acts: Vec<String> = journal(&admin).await.into_iter().map(|(act, _)| act).collect();
     assert_eq!(acts, ["resumed", "suspended"]);
@@ -174,12 +181,17 @@ async fn the_list_of_people_says_who_is_there() {
     let one = ask(&admin, "GET", &format!("/people?q={}", alice.handle()), None).await;
     let one = &one["accounts"][0];
     assert_eq!((&one["role"], &one["sessions"]), (&json!("person"), &json!(1)));
+    assert_eq!(one["second_factor"], json!(false));
     assert!(one["suspended_at"].is_null() && one["seen_at"].is_i64());
 
     app.clock.advance(29 * DAY);
     admin.raw("GET", "/session", None).await.unwrap();
     app.clock.advance(DAY + HOUR);
     assert_eq!(list("?which=absent").await, [bob.handle(), alice.handle()]);
+
+    let (carol, _) = secured(&app).await;
+    let guarded = ask(&admin, "GET", &format!("/people?q={}", carol.handle()), None).await;
+    assert_eq!(guarded["accounts"][0]["second_factor"], json!(true));
 }
 
 #[tokio::test]

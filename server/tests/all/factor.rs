@@ -27,7 +27,7 @@ fn settle(clock: &Clock) {
 }
 
 /// Somebody with a second factor, and their backup codes. The next code is still unused.
-async fn secured(app: &TestApp) -> (Client, Vec<String>) {
+pub async fn secured(app: &TestApp) -> (Client, Vec<String>) {
     let alice = app.person("Alice").await;
     let codes = alice.turn_on_second_factor(PASSWORD, &SECRET, &code(&app.clock, 0)).await.unwrap();
     app.clock.advance(STEP);

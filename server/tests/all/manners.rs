@@ -148,7 +148,7 @@ async fn nobody_else_on_the_machine_can_read_what_is_stored() {
 fn the_description_of_the_api_is_up_to_date() {
     let snapshot: Value = serde_json::from_str(include_str!("../../../openapi.json")).unwrap();
     let description = serde_json::to_value(app::description()).unwrap();
-    assert_eq!(snapshot, description, "run `make api` and look at the difference");
+    assert!(snapshot == description, "run `make api` and look at the difference");
 }
 
 #[test]

@@ -144,13 +144,16 @@ async fn a_mailbox_is_not_enough_for_administrators_nor_against_a_second_factor(
     ask(&app, admin.handle(), "admin@example.org").await;
     let mail = smtp.next().await;
     assert!(mail.text.contains("only an administrator") && !mail.text.contains("reset#"), "{}", mail.text);
+    ask(&app, bob.handle(), "bob@example.org").await;
+    let before = smtp.next().await.token("reset");
     let secret = *b"twenty bytes of test";
     let seconds = (app.clock.now() / 1_000) as u64;
     let code = totp_rs::Builder::new().with_secret(secret).build().unwrap().generate(seconds).to_string();
     bob.turn_on_second_factor(PASSWORD, &secret, &code).await.unwrap();
     ask(&app, bob.handle(), "bob@example.org").await;
     assert!(smtp.next().await.text.contains("second factor"));
-    assert_eq!(asked(&bob).await, Value::Null);
+    app.clock.advance(24 * HOUR);
+    assert_eq!(begin(&app, &before).await.err().unwrap(), "reset_expired", "no more than a new one");
 }
 
 #[tokio::test]

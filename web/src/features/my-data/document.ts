@@ -5,9 +5,9 @@ export class Document {
   private firstConversation = true;
   private firstMessage = true;
 
-  head({ me, settings, people, made_at, server }: Head): string {
+  head({ me, email, settings, people, made_at, server }: Head): string {
     const { id, handle, display_name, status, bio, created_at, privacy } = me;
-    const profile = { id, handle, display_name, status, bio, created_at: time(created_at), privacy };
+    const profile = { id, handle, display_name, status, bio, email, created_at: time(created_at), privacy };
     const set = Object.entries(settings).filter(([, { value }]) => value !== null);
     const head = {
       format: 'entre-nous/my-data',

@@ -76,6 +76,7 @@ export class MyData {
     const verified = await vault.verifiedAt(conversations.map(({ peer }) => peer.id));
     return {
       me: me(),
+      email: await api.ownAddress(),
       settings: await vault.settings(),
       people: conversations.map(({ peer, blocked }, at) => {
         const { id, handle, display_name, status, bio } = peer;

@@ -26,6 +26,7 @@ const me: Me = {
 const peer = { ...me, id: 'bob', handle: 'bob', display_name: 'Bob' };
 const head: Head = {
   me,
+  email: { address: 'alice@example.org', pending: null, digest: 'off' },
   settings: { [MARKUP]: { at: 5, value: MARKUP }, gone: { at: 6, value: null } },
   people: [{ ...peer, blocked: true, verified_at: '2026-11-29T09:00:00.000Z' }],
   made_at: '2026-11-29T10:00:00.000Z',

@@ -37,7 +37,7 @@ export class Page {
 
   private date = (at: string): string => fullTime(Date.parse(at), this.locale);
 
-  head({ me, settings, people, made_at, server }: Head): string {
+  head({ me, email, settings, people, made_at, server }: Head): string {
     const { words } = this;
     const title = escaped(words.title(me.display_name));
     const shared = (['presence', 'typing', 'receipts'] as const).filter((what) => me.privacy[what]);
@@ -46,6 +46,7 @@ export class Page {
       [words.handle, `@${me.handle}`],
       [words.status, me.status],
       [words.bio, me.bio],
+      [words.email, email.address ?? words.none],
       [words.created, this.date(new Date(me.created_at).toISOString())],
       [words.shares, shared.map((what) => words[what]).join(', ') || words.nothing],
     ];

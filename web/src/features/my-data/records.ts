@@ -1,5 +1,5 @@
 /** What the file says, before it is written in one form or the other. */
-import type { Me, Message, Person } from '../../lib/api/types';
+import type { Me, Message, OwnAddress, Person } from '../../lib/api/types';
 import type { Setting } from '../../lib/vault.calls';
 import type { Content } from '../conversations/content';
 import type { Shown } from '../conversations/timeline';
@@ -12,6 +12,7 @@ export interface ContactRecord extends Pick<Person, 'id' | 'handle' | 'display_n
 
 export interface Head {
   me: Me;
+  email: OwnAddress;
   settings: Record<string, Setting>;
   people: ContactRecord[];
   made_at: string;

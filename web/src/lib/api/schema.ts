@@ -1146,7 +1146,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Find people by the beginning of their handle, their name, or a word of it. */
+        /** Find people by the beginning of their handle, their name, or a word of it. Those who are suspended are left out. */
         get: operations["search"];
         put?: never;
         post?: never;
@@ -1717,6 +1717,8 @@ export interface components {
             created_at: components["schemas"]["i64"];
             erase_at?: components["schemas"]["i64"] | null;
             role: components["schemas"]["Role"];
+            /** @description Log-ins ask for something beside the password. */
+            second_factor: boolean;
             seen_at?: components["schemas"]["i64"] | null;
             /**
              * Format: int64

@@ -123,6 +123,7 @@ export const en = {
       absent: 'Absent for 30 days',
     },
     administrator: 'Administrator',
+    secondFactor: 'Second factor',
     suspended: 'Suspended',
     leaves: (date: string) => `to be deleted on ${date}`,
     since: (date: string) => `since ${date}`,

@@ -71,8 +71,8 @@ export const en = {
     submit: 'Yes, it is mine',
     working: 'Confirming…',
     done: (handle: string) => `This address now belongs to the account @${handle}.`,
-    on: 'Go on',
   },
+  goOn: 'Go on',
 };
 
 export type MailTexts = typeof en;

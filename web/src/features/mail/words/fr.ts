@@ -73,6 +73,6 @@ export const fr: MailTexts = {
     submit: 'Oui, elle est à moi',
     working: 'Confirmation…',
     done: (handle) => `Cette adresse est désormais celle du compte @${handle}.`,
-    on: 'Continuer',
   },
+  goOn: 'Continuer',
 };

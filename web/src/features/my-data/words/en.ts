@@ -22,6 +22,8 @@ export const en = {
     displayName: 'Display name',
     status: 'Status',
     bio: 'About you',
+    email: 'E-mail address',
+    none: 'none',
     created: 'Account created',
     shares: 'Shared with others',
     presence: 'online and last seen',

@@ -23,6 +23,8 @@ export const fr: MyDataTexts = {
     displayName: 'Nom affiché',
     status: 'Statut',
     bio: 'À propos de vous',
+    email: 'Adresse e-mail',
+    none: 'aucune',
     created: 'Compte créé',
     shares: 'Montré aux autres',
     presence: 'présence et dernière connexion',
