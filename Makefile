@@ -191,8 +191,8 @@ target/wasm-target.stamp: rust-toolchain.toml
 
 sudo := $(if $(filter 0,$(shell id -u)),,sudo)
 target/chromium.stamp:
-	command -v chromium >/dev/null || { $(sudo) apt-get update && \
-	  $(sudo) env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium fonts-noto-color-emoji; }
+	command -v chromium-headless-shell >/dev/null || { $(sudo) apt-get update && \
+	  $(sudo) env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium-headless-shell fonts-noto-color-emoji; }
 	@mkdir -p target && touch $@
 
 # Only the program is wanted: no service is started now (policy-rc.d forbids it meanwhile) or at the next boot.
