@@ -65,7 +65,11 @@ for (const [locale, t, words] of [
     await bob.act(alice, 'to be taken back', 'delete');
     await bob.page.getByRole('dialog').getByRole('button', { name: en.message.deleteForBoth }).click();
     await expect(alice.log(bob).getByText(t.thread.instead.deleted)).toBeVisible();
+    const pinned = page.waitForResponse(
+      (response) => response.request().method() === 'PUT' && response.url().endsWith('/api/vault'),
+    );
     await alice.actOnRow(bob, t.list.pin);
+    await pinned;
 
     await openSettings(alice);
     await axeFindsNothing(page, 'settings with my data');
