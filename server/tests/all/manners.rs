@@ -1,10 +1,17 @@
+use std::time::Duration;
+
+use client::Event;
 use entrenous::app;
+use entrenous::schema::tables::accounts;
 use reqwest::Method;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 
-use crate::support::{TestApp, refusal, refused};
+use crate::support::{TestApp, news, refusal, refused};
 
 #[tokio::test]
 async fn every_answer_carries_the_strict_headers_and_an_id() {
@@ -172,4 +179,52 @@ fn the_description_names_codes_events_and_the_refusals_of_every_route() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn a_change_is_made_and_told_also_when_whoever_asked_for_it_hangs_up() {
+    let app = TestApp::start().await;
+    let (alice, bob, conversation) = app.pair().await;
+    alice.send(conversation, "hello").await.unwrap();
+    let mut live = bob.events().await.unwrap();
+    let tasks = &app.app.tasks;
+    let others = tasks.len();
+
+    // Somebody else changes her row first, and takes their time.
+    let (begun, hung_up) = (Notify::new(), Notify::new());
+    let first = app.app.db.write(async |tx| {
+        let her_row = accounts::Entity::update_many()
+            .col_expr(accounts::Column::Status, Expr::value("first"))
+            .filter(accounts::Column::Id.eq(alice.id()));
+        her_row.exec(tx).await?;
+        begun.notify_one();
+        hung_up.notified().await;
+        Ok(())
+    });
+    let hangs_up = async {
+        begun.notified().await;
+        let mut socket = TcpStream::connect(app.config.listen.to_string()).await.unwrap();
+        let bearer = alice.token();
+        let request = format!(
+            "DELETE /api/profile/avatar HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {bearer}\r\n\r\n"
+        );
+        socket.write_all(request.as_bytes()).await.unwrap();
+        // Its connection, and the change.
+        until(|| tasks.len() == others + 2).await;
+        drop(socket);
+        until(|| tasks.len() == others + 1).await;
+        hung_up.notify_one();
+    };
+    let (first, ()) = tokio::join!(first, hangs_up);
+    first.unwrap();
+    assert!(matches!(news(&mut live).await, Event::Profile(person) if person.id == alice.id()));
+}
+
+async fn until(comes: impl Fn() -> bool) {
+    let waiting = async {
+        while !comes() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("it comes");
 }

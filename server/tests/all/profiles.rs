@@ -1,18 +1,10 @@
 use std::io::Cursor;
-use std::time::Duration;
 
-use client::Event;
-use entrenous::schema::tables::accounts;
 use image::{ImageFormat, Rgb, RgbImage};
 use reqwest::Method;
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio::sync::Notify;
 
-use crate::support::{TestApp, news, raw_refusal, refusal, refused};
+use crate::support::{TestApp, raw_refusal, refusal, refused};
 
 fn picture(format: ImageFormat) -> Vec<u8> {
     let image = RgbImage::from_fn(600, 400, |x, _| if x < 300 { Rgb([200, 0, 0]) } else { Rgb([0, 0, 200]) });
@@ -51,54 +43,6 @@ async fn one_changes_what_one_names_and_keeps_the_rest() {
         let answer = alice.raw("PATCH", "/profile", Some(&change)).await.unwrap();
         assert_eq!(raw_refusal(answer), refused(status, code), "{change}");
     }
-}
-
-#[tokio::test]
-async fn a_change_is_made_and_told_also_when_whoever_asked_for_it_hangs_up() {
-    let app = TestApp::start().await;
-    let (alice, bob, conversation) = app.pair().await;
-    alice.send(conversation, "hello").await.unwrap();
-    let mut live = bob.events().await.unwrap();
-    let tasks = &app.app.tasks;
-    let others = tasks.len();
-
-    // Somebody else changes her row first, and takes their time.
-    let (begun, hung_up) = (Notify::new(), Notify::new());
-    let first = app.app.db.write(async |tx| {
-        let her_row = accounts::Entity::update_many()
-            .col_expr(accounts::Column::Status, Expr::value("first"))
-            .filter(accounts::Column::Id.eq(alice.id()));
-        her_row.exec(tx).await?;
-        begun.notify_one();
-        hung_up.notified().await;
-        Ok(())
-    });
-    let hangs_up = async {
-        begun.notified().await;
-        let mut socket = TcpStream::connect(app.config.listen.to_string()).await.unwrap();
-        let bearer = alice.token();
-        let request = format!(
-            "DELETE /api/profile/avatar HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {bearer}\r\n\r\n"
-        );
-        socket.write_all(request.as_bytes()).await.unwrap();
-        // Its connection, and the change.
-        until(|| tasks.len() == others + 2).await;
-        drop(socket);
-        until(|| tasks.len() == others + 1).await;
-        hung_up.notify_one();
-    };
-    let (first, ()) = tokio::join!(first, hangs_up);
-    first.unwrap();
-    assert!(matches!(news(&mut live).await, Event::Profile(person) if person.id == alice.id()));
-}
-
-async fn until(comes: impl Fn() -> bool) {
-    let waiting = async {
-        while !comes() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("it comes");
 }
 
 #[tokio::test]

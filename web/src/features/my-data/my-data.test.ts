@@ -110,6 +110,7 @@ describe('the two files', () => {
     expect(html).toContain(escaped(MARKUP));
     expect(html).toContain(en.page.unreadable);
     expect(html).toContain('after one day');
+    for (const file of [html, json]) expect(file).toContain('alice@example.org');
     expect(html).toContain("default-src 'none'");
   });
 
