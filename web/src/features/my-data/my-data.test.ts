@@ -110,12 +110,17 @@ describe('the two files', () => {
     expect(html).toContain(escaped(MARKUP));
     expect(html).toContain(en.page.unreadable);
     expect(html).toContain('after one day');
-    for (const file of [html, json]) expect(file).toContain('alice@example.org');
+    expect(html).toContain('alice@example.org');
     expect(html).toContain("default-src 'none'");
   });
 
   it('are one whole document for programs', () => {
-    const data = JSON.parse(both()[1]) as { conversations: { messages: unknown }[]; settings: object };
+    const data = JSON.parse(both()[1]) as {
+      conversations: { messages: unknown }[];
+      profile: object;
+      settings: object;
+    };
+    expect(data.profile).toMatchObject({ email: head.email });
     expect(data.conversations.map(({ messages }) => messages)).toEqual([messages, messages]);
     expect(Object.keys(data.settings)).toEqual([MARKUP]);
     const [empty] = [new Document()];
