@@ -183,7 +183,7 @@ own('how the server does is there to see, and its log to search and to follow', 
   for (const sign of [w.health.database, w.health.stores, w.titles.disk])
     await expect(page.getByRole('term').filter({ hasText: sign })).toBeVisible();
   await expect(page.getByText(w.health.yes, { exact: true })).toBeVisible();
-  await expect(page.getByRole('figure')).toHaveCount(11);
+  await expect(page.getByRole('figure')).toHaveCount(12);
   await page.getByText(w.ranges.month, { exact: true }).click();
   await expect(page.getByRole('img', { name: new RegExp(w.titles.messages) })).toBeVisible();
   await axeFindsNothing(page, 'monitoring');

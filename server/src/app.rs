@@ -96,7 +96,7 @@ impl App {
     pub fn new(config: Config, clock: Clock, db: Db, opaque: Opaque, cluster: Cluster) -> Result<Self> {
         let live = Live::new(clock.clone(), cluster.clone());
         let meters = Arc::new(Meters::default());
-        let pulse = Arc::new(Pulse::new(clock.clone(), live.clone()));
+        let pulse = Arc::new(Pulse::new(clock.clone(), live.clone(), meters.clone()));
         Ok(Self(Arc::new(Parts {
             limits: Limits::new(&config, clock.clone(), cluster),
             writer: Writer::start(&db, live.clone(), meters.clone(), pulse.clone(), clock.clone())?,

@@ -39,6 +39,8 @@ pub struct Sample {
     pub request_time: Quantiles,
     /// Of the writer's batches, until they are stored.
     pub batch_time: Quantiles,
+    /// Of the messages whose recipient was there: from the press of "send" to their screen.
+    pub delivery_time: Quantiles,
     /// The most at once.
     pub connections: u64,
     /// The most that waited for the writer at once.
@@ -71,6 +73,7 @@ impl Sample {
         self.unopened += other.unopened;
         self.request_time.worse(other.request_time);
         self.batch_time.worse(other.batch_time);
+        self.delivery_time.worse(other.delivery_time);
         self.connections = self.connections.max(other.connections);
         self.queue = self.queue.max(other.queue);
         self.database_time = self.database_time.max(other.database_time);
@@ -117,24 +120,27 @@ struct Period {
     sample: Sample,
     requests: Timings<u64>,
     batches: Timings<u64>,
+    deliveries: Timings<u64>,
 }
 
 impl Period {
     fn new() -> Self {
         // Two digits of a microsecond are exact enough, in some 25 kB.
         let timings = || Timings::new_with_bounds(1, LONGEST, 2).expect("these bounds are allowed");
-        Self { sample: Sample::default(), requests: timings(), batches: timings() }
+        Self { sample: Sample::default(), requests: timings(), batches: timings(), deliveries: timings() }
     }
 
     fn close(&mut self) -> Sample {
         let mut sample = std::mem::take(&mut self.sample);
         sample.request_time = Quantiles::of(&self.requests);
         sample.batch_time = Quantiles::of(&self.batches);
+        sample.delivery_time = Quantiles::of(&self.deliveries);
         // What was seen last still stands.
         self.sample.memory = sample.memory;
         self.sample.disk_left = sample.disk_left;
         self.requests.reset();
         self.batches.reset();
+        self.deliveries.reset();
         sample
     }
 }
@@ -150,6 +156,7 @@ pub struct Meters {
     unopened: Counter,
     request_time: Histogram,
     batch_time: Histogram,
+    delivery_time: Histogram,
     connections: Gauge,
     queue: Gauge,
     memory: Gauge,
@@ -190,6 +197,8 @@ impl Default for Meters {
         };
         let request_time = timing("request_time", "From a request to its answer");
         let batch_time = timing("batch_time", "To store a batch of messages and receipts");
+        let delivery_time =
+            timing("delivery_time", "From the press of \"send\" to the screen of who is there");
         Self {
             requests,
             refused,
@@ -200,6 +209,7 @@ impl Default for Meters {
             unopened,
             request_time,
             batch_time,
+            delivery_time,
             connections,
             queue,
             memory,
@@ -255,6 +265,12 @@ impl Meters {
             period.sample.messages += messages;
             period.batches.saturating_record(micros(took));
         });
+    }
+
+    /// A message has come to the screen of who was there.
+    pub fn delivered(&self, took: Duration) {
+        self.delivery_time.observe(took.as_secs_f64());
+        self.in_each(|period| period.deliveries.saturating_record(micros(took)));
     }
 
     pub fn look(&self, look: Look) {

@@ -2,7 +2,8 @@
 //! stored already, so that nothing waits for it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -16,6 +17,7 @@ use crate::clock::{Clock, DAY, HOUR, MINUTE, Millis};
 use crate::conversations::Conversation;
 use crate::error::{Problem, Result};
 use crate::live::{ConnectionId, Live};
+use crate::meters::Meters;
 use crate::wire::Json;
 
 /// What has not arrived by then counts nowhere: whoever is connected either confirms at once or not at all.
@@ -27,6 +29,7 @@ const MAX_UNDER_WAY: usize = 20_000;
 pub struct Pulse {
     clock: Clock,
     live: Live,
+    meters: Arc<Meters>,
     notes: Mutex<Notes>,
 }
 
@@ -76,8 +79,8 @@ struct UnderWay {
 }
 
 impl Pulse {
-    pub fn new(clock: Clock, live: Live) -> Self {
-        Self { clock, live, notes: Mutex::default() }
+    pub fn new(clock: Clock, live: Live, meters: Arc<Meters>) -> Self {
+        Self { clock, live, meters, notes: Mutex::default() }
     }
 
     /// Somebody sent or read something.
@@ -124,7 +127,7 @@ impl Pulse {
                 settled.push(*key);
             }
         }
-        settled.into_iter().for_each(|key| notes.settle(key));
+        settled.into_iter().for_each(|key| self.settle(&mut notes, key));
     }
 
     /// So long it took `conversation.me` from the press of "send" to our word that the message `seq` is stored.
@@ -140,8 +143,21 @@ impl Pulse {
         }
         each.took.get_or_insert(milliseconds);
         if each.arrived_after.is_some() {
-            notes.settle(key);
+            self.settle(&mut notes, key);
         }
+    }
+
+    /// It is under way no more, and counts if all is known of it.
+    fn settle(&self, notes: &mut Notes, key: (Uuid, i64)) {
+        let Some(UnderWay { accepted_at, took: Some(took), arrived_after: Some(arrived_after), .. }) =
+            notes.under_way.remove(&key)
+        else {
+            return;
+        };
+        let milliseconds = took + arrived_after;
+        let place = (accepted_at.div_euclid(HOUR), speed::bucket(milliseconds));
+        *notes.to_store.delays.entry(place).or_default() += Delays { messages: 1, milliseconds };
+        self.meters.delivered(Duration::from_millis(milliseconds.unsigned_abs()));
     }
 
     /// All that is to be written.
@@ -163,20 +179,6 @@ impl Pulse {
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Notes {
-    /// It is under way no more, and counts if all is known of it.
-    fn settle(&mut self, key: (Uuid, i64)) {
-        let Some(UnderWay { accepted_at, took: Some(took), arrived_after: Some(arrived_after), .. }) =
-            self.under_way.remove(&key)
-        else {
-            return;
-        };
-        let milliseconds = took + arrived_after;
-        let place = (accepted_at.div_euclid(HOUR), speed::bucket(milliseconds));
-        *self.to_store.delays.entry(place).or_default() += Delays { messages: 1, milliseconds };
     }
 }
 

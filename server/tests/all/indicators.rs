@@ -241,6 +241,8 @@ async fn who_catches_up_is_not_measured() {
     bob.receipt(conversation, Some(seq), None).await.unwrap();
     took(&alice, conversation, seq, 100).await;
     assert_eq!(measured().await, 1);
+    let metrics = app.app.meters.render().unwrap();
+    assert!(metrics.contains("entrenous_delivery_time_seconds_count 1\n"), "{metrics}");
     drop(other);
 }
 

@@ -2912,6 +2912,15 @@ export interface components {
              */
             database_time: number;
             /**
+             * @description Of the messages whose recipient was there: from the press of "send" to their screen.
+             * @default {
+             *       "p50": 0,
+             *       "p95": 0,
+             *       "p99": 0
+             *     }
+             */
+            delivery_time: components["schemas"]["Quantiles"];
+            /**
              * Format: int64
              * @description Bytes left on the disk of the data folder, at last.
              * @default 0

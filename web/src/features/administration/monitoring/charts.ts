@@ -76,6 +76,7 @@ export function drawings(samples: (Sample | null)[], length: number, locale: str
       ],
       say: number,
     },
+    { title: titles.deliveryTime, series: quantiles((s) => s.delivery_time), say: time },
     { title: titles.requestTime, series: quantiles((s) => s.request_time), say: time },
     { title: titles.batchTime, series: quantiles((s) => s.batch_time), say: time },
     {

@@ -241,6 +241,7 @@ export const en = {
       messages: 'Messages a second',
       requests: 'Requests a second',
       requestTime: 'Time to answer a request',
+      deliveryTime: 'Time for a message to arrive',
       batchTime: 'Time to store a batch',
       connections: 'Open connections',
       signIns: 'Log-ins',

@@ -245,6 +245,7 @@ export const fr: AdministrationTexts = {
       messages: 'Messages par seconde',
       requests: 'Requêtes par seconde',
       requestTime: 'Temps de réponse d’une requête',
+      deliveryTime: 'Temps d’acheminement d’un message',
       batchTime: 'Temps d’enregistrement d’un lot',
       connections: 'Liaisons ouvertes',
       unopened: 'Messages impossibles à ouvrir',
