@@ -12,8 +12,9 @@ const ACCOUNTS: usize = 50;
 const SOCKETS: usize = 60;
 /// Of one socket for one restart: its back-off doubles, so these last over a minute.
 const ATTEMPTS: u64 = 8;
-/// MiB, for 3,000 sockets and as many connections that fetch.
-const MEMORY: u64 = 200;
+/// MiB, for 3,000 sockets and as many connections that fetch: while a request is under way on each, some 40 KiB for one,
+/// most of them hyper's buffers.
+const MEMORY: u64 = 300;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_thousand_sockets_come_back_after_a_restart_and_go_on() {
