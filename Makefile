@@ -11,6 +11,11 @@ wasm-out := web/src/generated/wasm/wasm_bg.wasm
 web-out := web/dist/index.html
 server := target/debug/entrenous
 
+# Everything is compiled once, and Clippy looks on: a warning is an error. The tool that makes the web's module shares
+# nothing with the rest, and is looked at where it is built.
+strictly := env RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings cargo
+tested := $(strictly) test --workspace --exclude wasm-bindgen-tool --all-features
+
 rust-of = $(shell find $(1) -name '*.rs' -o -name Cargo.toml)
 web-sources := $(shell find web/src web/public web/index.html web/vite.config.ts web/emoji-data.ts web/svelte.config.js \
   -type f -not -path 'web/src/generated/*')
@@ -36,9 +41,9 @@ test-long: test test-delete-journal test-mariadb-whole test-postgres-whole fuzz 
 
 # ── Checks that run nothing ──────────────────────────────────────────────────────────────────────────────────
 
-check: $(wasm-out) web/node_modules/.stamp e2e/node_modules/.stamp
+check: $(web-out) web/node_modules/.stamp e2e/node_modules/.stamp
 	cargo fmt --check
-	cargo clippy --workspace --all-targets --all-features --quiet -- -D warnings
+	$(tested) --no-run --quiet
 	cd web && npm run check && npm run lint
 	cd e2e && npm run check && npm run lint
 	# The web's types are those of the API as it is described; a test holds the description to the code.
@@ -47,27 +52,27 @@ check: $(wasm-out) web/node_modules/.stamp e2e/node_modules/.stamp
 # ── Tests ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test-rust: $(web-out) target/pebble.stamp
-	cargo test --workspace --all-features
+	$(tested)
 	# As on the file systems of a network.
-	ENTRENOUS_SQLITE_JOURNAL=delete cargo test --workspace --all-features --test all -- messages:: archive::
+	ENTRENOUS_SQLITE_JOURNAL=delete $(tested) --test all -- messages:: archive::
 
 test-delete-journal: $(web-out) target/pebble.stamp
-	ENTRENOUS_SQLITE_JOURNAL=delete cargo test --workspace --all-features --test all
+	ENTRENOUS_SQLITE_JOURNAL=delete $(tested) --test all
 
-test-web: $(wasm-out) web/node_modules/.stamp
+test-web: $(web-out) web/node_modules/.stamp
+	$(tested) --no-run --quiet
 	cd web && npm test
 	node --test web/wasm/tests/
 
 # Two and three real browsers against the real server, some of them through a real nginx. The server and the examples that
-# they need are those of the Rust tests: built with other features, everything would be compiled a second time.
+# they need are those of the Rust tests.
 e2e: $(web-out) e2e/node_modules/.stamp target/chromium.stamp target/nginx.stamp target/faketime.stamp
-	cargo test --workspace --all-features --no-run --quiet
+	$(tested) --no-run --quiet
 	cd e2e && npm test
 
 # ── On other hosts ───────────────────────────────────────────────────────────────────────────────────────────
 
 # The server's tests once more, those of a database server's bad days, and the story of two people in browsers.
-tested := cargo test --workspace --all-features
 # Where an engine could answer differently; `make test-long` has all on each.
 touched := accounts:: archive:: changes:: conversations:: digest:: erasure:: indicators:: messages:: passkeys:: people:: \
   retention:: scheduled:: sessions::
@@ -167,7 +172,7 @@ $(wasm-in): Cargo.toml Cargo.lock $(call rust-of,e2ee web/wasm) target/wasm-targ
 	@touch $@
 
 $(wasm-out): $(wasm-in) $(call rust-of,tools/wasm-bindgen)
-	cargo run --quiet --package wasm-bindgen-tool -- $(wasm-in) $(@D)
+	$(strictly) run --quiet --package wasm-bindgen-tool -- $(wasm-in) $(@D)
 	@touch $@
 
 $(web-out): $(wasm-out) web/node_modules/.stamp $(web-sources)
