@@ -90,6 +90,41 @@ for (const [locale, t, w] of [
     },
   );
 
+  own(`what is pressed is decided, or does not stay pressed (${locale})`, async ({ here }) => {
+    const admin = new Person('Ada Admin', await here.at(locale), t);
+    await admin.signUp();
+    const { page } = admin;
+    await page.goto('/administration/entry');
+    const policy = (which: keyof typeof w.entry.policies) =>
+      page.getByRole('radio', { name: w.entry.policies[which], exact: true });
+    const press = (which: keyof typeof w.entry.policies) =>
+      page.getByText(w.entry.policies[which], { exact: true }).click();
+    await expect(policy('open')).toBeChecked();
+    const decision = '/api/administration/organisation';
+    await page.route(`**${decision}`, (route) =>
+      route.request().method() === 'PUT' ? route.abort() : route.continue(),
+    );
+    await press('closed');
+    await expect(page.getByText(t.errors.offline)).toBeVisible();
+    await expect(policy('open')).toBeChecked();
+    await page.unroute(`**${decision}`);
+
+    // Pressed while the one before is still on its way.
+    let go = () => {};
+    const held = new Promise<void>((resolve) => (go = resolve));
+    await page.route(`**${decision}`, async (route) => {
+      await held;
+      await route.continue();
+    });
+    await press('invited');
+    await press('closed');
+    go();
+    await expect(page.getByText(t.app.saved)).toBeVisible();
+    await expect(policy('closed')).toBeChecked();
+    await page.reload();
+    await expect(policy('closed')).toBeChecked();
+  });
+
   own(`who may sign up is decided, and an invitation lets one in (${locale})`, async ({ here }) => {
     const admin = new Person('Ada Admin', await here.at(locale), t);
     await admin.signUp();

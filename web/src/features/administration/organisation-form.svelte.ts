@@ -8,6 +8,7 @@ export class OrganisationForm {
   busy = $state(false);
   saved = $state(false);
   problem: Problem | null = $state.raw(null);
+  private before: Promise<void> = Promise.resolve();
 
   constructor() {
     void this.load();
@@ -37,8 +38,13 @@ export class OrganisationForm {
     });
   }
 
-  private async working(work: () => Promise<void>): Promise<void> {
-    if (this.busy) return;
+  /** One after the other: what is pressed meanwhile counts as well. */
+  private working(work: () => Promise<void>): Promise<void> {
+    this.before = this.before.then(() => this.attempt(work));
+    return this.before;
+  }
+
+  private async attempt(work: () => Promise<void>): Promise<void> {
     this.busy = true;
     this.saved = false;
     this.problem = null;
