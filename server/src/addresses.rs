@@ -9,14 +9,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::accounts::{self, PasswordProof};
 use crate::app::App;
 use crate::clock::{DAY, HOUR, Millis};
 use crate::error::{Code, Error, Problem, Result};
 use crate::limits::ClientAddress;
+use crate::login::{self, PasswordProof};
 use crate::mail::digest::Digest;
 use crate::mail::{self, Address, Letter, Secured};
 use crate::organisation::Language;
+use crate::resets::by_mail;
 use crate::schema::tables::{accounts as people, addresses as table, mail_tokens};
 use crate::sessions::{self, CurrentAccount};
 use crate::tokens;
@@ -97,7 +98,7 @@ pub async fn set_address(
 ) -> Result<axum::Json<OwnAddress>> {
     mail::refuse_without(&app)?;
     let address: Address = new.address.parse()?;
-    let proof = accounts::finish_proof(&app, new.login, &new.finalization).await?;
+    let proof = login::finish_proof(&app, new.login, &new.finalization).await?;
     app.limits.mail(&network, &address)?;
     let row = app
         .db
@@ -135,6 +136,8 @@ pub async fn remove_address(
             proof.holds_for(&account)?;
             let Some(before) = load(tx, account.id).await? else { return Ok(()) };
             tell_the_one_before(tx, &app, &before, true).await?;
+            // A link that is on its way went to a mailbox that no longer counts.
+            by_mail::void(tx, account.id).await?;
             mail_tokens::Entity::delete_many()
                 .filter(mail_tokens::Column::Account.eq(account.id))
                 .exec(tx)
@@ -143,6 +146,7 @@ pub async fn remove_address(
             Ok(())
         })
         .await?;
+    by_mail::tell_it_is_void(&app, current.account);
     mail::ring(&app);
     Ok(OwnAddress::of(None))
 }
@@ -237,7 +241,7 @@ pub async fn confirm_address(
     Json(link): Json<MailLink>,
 ) -> Result<axum::Json<Confirmed>> {
     app.limits.attempt(&network)?;
-    let handle = app
+    let account = app
         .db
         .write(async |tx| {
             let token = standing(tx, &app, &link.token, Use::Confirm).await?;
@@ -245,14 +249,16 @@ pub async fn confirm_address(
             let before = row.filter(|row| row.pending.as_ref() == Some(&token.address));
             let before = before.ok_or(Code::MailLinkOver)?;
             tell_the_one_before(tx, &app, &before, false).await?;
+            by_mail::void(tx, token.account).await?;
             forget_tokens(tx, token.account, Use::Confirm).await?;
             save(tx, &table::Model { address: Some(token.address), pending: None, ..before }).await?;
             let account = people::Entity::find_by_id(token.account).one(tx).await?;
-            Ok(account.ok_or(Code::MailLinkOver)?.handle)
+            Ok(account.ok_or(Code::MailLinkOver)?)
         })
         .await?;
+    by_mail::tell_it_is_void(&app, account.id);
     mail::ring(&app);
-    Ok(axum::Json(Confirmed { handle }))
+    Ok(axum::Json(Confirmed { handle: account.handle }))
 }
 
 pub async fn load(db: &impl ConnectionTrait, account: Uuid) -> Result<Option<table::Model>> {

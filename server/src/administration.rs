@@ -195,9 +195,10 @@ pub async fn give_role(app: &App, actor: Actor, account: Uuid, role: Role) -> Re
             if role == Role::Person {
                 refuse_if_last(tx, &row).await?;
             }
+            audit::record(tx, app, actor, act, Some(account), "").await?;
             let administrator = Set(role == Role::Administrator);
             accounts::ActiveModel { administrator, ..row.into() }.update(tx).await?;
-            audit::record(tx, app, actor, act, Some(account), "").await
+            Ok(())
         })
         .await
 }
@@ -223,9 +224,9 @@ pub async fn keep_out(app: &App, actor: Actor, account: Uuid) -> Result<()> {
                 return sessions::end_all(tx, account, None).await;
             }
             refuse_if_last(tx, &row).await?;
+            audit::record(tx, app, actor, Act::Suspended, Some(account), "").await?;
             let suspended_at = Set(Some(app.clock.now()));
             accounts::ActiveModel { suspended_at, ..row.into() }.update(tx).await?;
-            audit::record(tx, app, actor, Act::Suspended, Some(account), "").await?;
             sessions::end_all(tx, account, None).await
         })
         .await?;

@@ -42,9 +42,9 @@ use crate::passkeys::webauthn::Site;
 use crate::privacy::Agreements;
 use crate::writer::Writer;
 use crate::{
-    accounts, addresses, administration, audit, blocks, conversations, credentials, erasure, event, factor,
-    indicators, invitations, keys, live, messages, monitoring, organisation, passkeys, people, pictures,
-    privacy, profile, reports, resets, scheduled, sessions, survey, web_files,
+    addresses, administration, audit, blocks, conversations, credentials, epochs, erasure, event, factor,
+    indicators, invitations, keys, live, login, messages, monitoring, organisation, passkeys, people,
+    pictures, privacy, profile, reports, resets, scheduled, sessions, sign_up, survey, web_files,
 };
 
 /// Enough for the largest vault in base64.
@@ -130,11 +130,11 @@ struct Api;
 fn api() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(config))
-        .routes(routes!(accounts::handle_availability))
-        .routes(routes!(accounts::register_start))
-        .routes(routes!(accounts::register_finish))
-        .routes(routes!(accounts::login_start))
-        .routes(routes!(accounts::login_finish))
+        .routes(routes!(sign_up::handle_availability))
+        .routes(routes!(sign_up::register_start))
+        .routes(routes!(sign_up::register_finish))
+        .routes(routes!(login::login_start))
+        .routes(routes!(login::login_finish))
         .routes(routes!(factor::login_code))
         .routes(routes!(factor::turn_on_second_factor))
         .routes(routes!(factor::turn_off_second_factor))
@@ -182,7 +182,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(keys::keyring, keys::add_to_keyring))
         .routes(routes!(conversations::conversations, conversations::open_conversation))
         .routes(routes!(conversations::conversation))
-        .routes(routes!(keys::epochs, keys::open_epoch))
+        .routes(routes!(epochs::epochs, epochs::open_epoch))
         .routes(routes!(messages::history, messages::send_message))
         .routes(routes!(messages::delete_message))
         .routes(routes!(messages::remove_reaction))
@@ -319,7 +319,7 @@ async fn config(State(app): State<App>, headers: HeaderMap) -> Result<axum::Json
         name: decided.name.unwrap_or_else(|| app.config.name.clone()),
         accent: decided.accent.or(accent),
         version: env!("CARGO_PKG_VERSION"),
-        setup_code_needed: accounts::setup_code(&app).await?.is_some(),
+        setup_code_needed: sign_up::setup_code(&app).await?.is_some(),
         domains: if decided.sign_up == SignUp::Domain { decided.domains } else { Vec::new() },
         sign_up: decided.sign_up,
         language: decided.language,

@@ -11,10 +11,10 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::clock::Millis;
 use crate::csv::{self, Csv, date_and_time};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Code, Error, Problem, Result};
 use crate::people::{self, Person};
 use crate::schema::tables::audit as table;
-use crate::sessions::{Administrator, CurrentAccount};
+use crate::sessions::{self, Administrator, CurrentAccount};
 use crate::wire::Query;
 
 const PAGE: u64 = 50;
@@ -61,7 +61,7 @@ impl Act {
 /// Who does it.
 #[derive(Clone, Copy, Debug)]
 pub enum Actor {
-    Administrator(Uuid),
+    Administrator(CurrentAccount),
     /// Whoever may use the machine's command line.
     CommandLine,
 }
@@ -70,19 +70,29 @@ impl Actor {
     /// None for the command line.
     pub fn account(self) -> Option<Uuid> {
         match self {
-            Actor::Administrator(account) => Some(account),
+            Actor::Administrator(current) => Some(current.account),
             Actor::CommandLine => None,
+        }
+    }
+
+    /// A request may outlast the right to make it: its body comes when it comes.
+    async fn refuse_unless_standing(self, tx: &impl ConnectionTrait) -> Result<()> {
+        let Actor::Administrator(current) = self else { return Ok(()) };
+        match sessions::standing(tx, &current).await?.administrator {
+            true => Ok(()),
+            false => Err(Code::NotAdministrator.into()),
         }
     }
 }
 
 impl From<&Administrator> for Actor {
     fn from(Administrator(current): &Administrator) -> Self {
-        Actor::Administrator(current.account)
+        Actor::Administrator(*current)
     }
 }
 
-/// Write down an act, within the transaction that does it.
+/// Write down an act, within the transaction that does it, and before what takes the right from whoever acts. Refused
+/// where they no longer have it.
 pub async fn record(
     tx: &impl ConnectionTrait,
     app: &App,
@@ -91,6 +101,7 @@ pub async fn record(
     account: Option<Uuid>,
     detail: &str,
 ) -> Result<()> {
+    actor.refuse_unless_standing(tx).await?;
     let administrator = actor.account();
     let row = table::Model {
         id: app.clock.new_id(),

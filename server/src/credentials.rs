@@ -18,6 +18,7 @@ use crate::error::{Code, Problem, Result};
 use crate::factor;
 use crate::keys::{self, SignedBytes, Vault};
 use crate::limits::ClientAddress;
+use crate::login;
 use crate::mail::{self, Secured};
 use crate::passkeys::OwnPasskey;
 use crate::resets::by_mail;
@@ -95,7 +96,7 @@ pub async fn start(
     let handle = handle_of(&app, &current).await?;
     app.limits.attempt_on(&address, &by_the_owner(&handle))?;
     let registration = start.registration.map(|request| register(&app, &handle, &request)).transpose()?;
-    let proof = accounts::begin_proof(&app, handle, &start.request).await?;
+    let proof = login::begin_proof(&app, handle, &start.request).await?;
     Ok(axum::Json(CredentialsStarted { login: proof.login, response: proof.response, registration }))
 }
 
@@ -120,7 +121,7 @@ pub async fn finish(
 ) -> Result<axum::Json<Me>> {
     let record = finish.password.as_ref().map(NewPassword::check).transpose()?;
     finish.recovery.as_ref().map(NewRecoveryCode::check).transpose()?;
-    let proof = accounts::finish_proof(&app, finish.login, &finish.finalization).await?;
+    let proof = login::finish_proof(&app, finish.login, &finish.finalization).await?;
     let (account, ended) = app
         .db
         .write(async |tx| {

@@ -19,7 +19,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::accounts::{PasswordProof, Proof};
 use crate::addresses;
 use crate::administration::refuse_if_last;
 use crate::app::App;
@@ -29,6 +28,7 @@ use crate::conversations::{self, Conversation};
 use crate::error::{Code, Problem, Result};
 use crate::event::Event;
 use crate::limits::ClientAddress;
+use crate::login::{PasswordProof, Proof};
 use crate::mail::{self, Secured};
 use crate::people::Person;
 use crate::schema::tables::{
@@ -40,7 +40,7 @@ use crate::schema::tables::{
 use crate::sessions::{self, Administrator, CurrentAccount};
 use crate::wire::{Json, Path};
 use crate::writer::{Change, NewChange, answered};
-use crate::{keys, messages, run_due, tokens};
+use crate::{epochs, messages, run_due, tokens};
 
 /// To think it over, and to notice what somebody else began.
 pub const WAIT: Millis = 7 * DAY;
@@ -95,11 +95,19 @@ async fn ask(
     Ok(erase_at)
 }
 
-/// Keep one's account after all.
+/// Keep one's account after all; not where administrators have decided otherwise.
 #[utoipa::path(delete, path = "/erasure", tag = "accounts", responses(
     (status = 204), (status = "default", body = Problem)))]
 pub async fn take_erasure_back(current: CurrentAccount, State(app): State<App>) -> Result<StatusCode> {
-    app.db.write(async |tx| keep(tx, current.account).await).await?;
+    app.db
+        .write(async |tx| {
+            let planned = table::Entity::find_by_id(current.account).one(tx).await?.ok_or(Code::NotFound)?;
+            if !planned.by_owner {
+                return Err(Code::AdministratorsDecided.into());
+            }
+            keep(tx, current.account).await
+        })
+        .await?;
     app.live.publish(&[current.account], &Event::Erasure { erase_at: None });
     tracing::info!(account = %current.account, "not to be erased after all");
     Ok(StatusCode::NO_CONTENT)
@@ -161,7 +169,7 @@ pub async fn decide_erasure(
 }
 
 /// Not to erase somebody's account after all. They stay kept out until they are let back in. What its owner has asked
-/// for, only its owner takes back.
+/// for, only its owner takes back: that stands again.
 #[utoipa::path(delete, path = "/administration/people/{account}/erasure", tag = "administration",
     params(("account" = Uuid, Path)), responses((status = 204), (status = "default", body = Problem)))]
 pub async fn undo_erasure(
@@ -179,6 +187,7 @@ pub async fn decide(app: &App, actor: Actor, account: Uuid, wait: Millis) -> Res
         .db
         .write(async |tx| {
             let row = rows::Entity::find_by_id(account).one(tx).await?.ok_or(Code::NotFound)?;
+            audit::record(tx, app, actor, Act::ErasureDecided, Some(account), "").await?;
             plan(tx, app, row.clone(), false).await?;
             let now = app.clock.now();
             let erase_at = row.erase_at.map_or(now + wait, |planned| Ord::min(planned, now + wait));
@@ -186,7 +195,6 @@ pub async fn decide(app: &App, actor: Actor, account: Uuid, wait: Millis) -> Res
             rows::ActiveModel { erase_at: Set(Some(erase_at)), suspended_at, ..row.into() }
                 .update(tx)
                 .await?;
-            audit::record(tx, app, actor, Act::ErasureDecided, Some(account), "").await?;
             Ok((erase_at, sessions::end_all(tx, account, None).await?))
         })
         .await?;
@@ -201,7 +209,12 @@ pub async fn undo(app: &App, actor: Actor, account: Uuid) -> Result<()> {
             if planned.by_owner {
                 return Err(Code::AskedByOwner.into());
             }
-            keep(tx, account).await?;
+            // Only who has asked for it has a receipt.
+            if planned.receipt.is_some() {
+                table::ActiveModel { by_owner: Set(true), ..planned.into() }.update(tx).await?;
+            } else {
+                keep(tx, account).await?;
+            }
             audit::record(tx, app, actor, Act::ErasureUndone, Some(account), "").await
         })
         .await
@@ -281,19 +294,25 @@ pub async fn gone(db: &impl ConnectionTrait, accounts: Vec<Uuid>) -> Result<Vec<
 
 // ── When the time has come ───────────────────────────────────────────────────────────────────────────────────────
 
-/// Erase what is due, and go on where it was begun.
+/// Erase what is due, and go on where it was begun. One that cannot be erased holds up no other.
 pub async fn tidy(app: &App) -> Result<()> {
     let open = table::Entity::find().filter(table::Column::DoneAt.is_null()).all(app.db.read()).await?;
+    let mut done = Ok(());
     for row in open {
-        let begun_at = match row.begun_at {
-            Some(begun_at) => Some(begun_at),
-            None => begin(app, row.account).await?,
-        };
-        if let Some(begun_at) = begun_at {
-            finish(app, row.account, begun_at).await?;
-        }
+        done = done.and(erase(app, row).await);
     }
-    Ok(())
+    done
+}
+
+async fn erase(app: &App, row: table::Model) -> Result<()> {
+    let begun_at = match row.begun_at {
+        Some(begun_at) => Some(begun_at),
+        None => begin(app, row.account).await?,
+    };
+    match begun_at {
+        Some(begun_at) => finish(app, row.account, begun_at).await,
+        None => Ok(()),
+    }
 }
 
 /// The account itself, if it is due: when that was.
@@ -334,6 +353,12 @@ async fn forget(tx: &impl ConnectionTrait, account: &rows::Model) -> Result<()> 
             $($table::Entity::delete_many().filter($table::Column::$column.eq($value)).exec(tx).await?;)*
         };
     }
+    // What they told of others stays, but not in their words.
+    reports::Entity::update_many()
+        .col_expr(reports::Column::Note, Expr::val(""))
+        .filter(reports::Column::Reporter.eq(id))
+        .exec(tx)
+        .await?;
     let about = reports::Entity::find().select_only().column(reports::Column::Id);
     let about = about.filter(reports::Column::Account.eq(id)).into_query();
     let disclosed = reported_messages::Column::Report.in_subquery(about);
@@ -401,7 +426,7 @@ async fn finish(app: &App, account: Uuid, begun_at: Millis) -> Result<()> {
             let seqs = first..first + AT_ONCE;
             app.db.write(async |tx| mark(tx, account, talk.id, seqs.clone(), begun_at).await).await?;
         }
-        app.db.write(async |tx| keys::outlive(tx, talk.id, talk.epoch, begun_at).await).await?;
+        app.db.write(async |tx| epochs::outlive(tx, talk.id, talk.epoch, begun_at).await).await?;
     }
     run_due(app).await?;
     let done = table::ActiveModel {

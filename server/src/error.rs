@@ -80,6 +80,7 @@ refusals! {
     MessageIdReused CONFLICT "This message id stands for another message.";
     LastAdministrator CONFLICT "Somebody must administer this server: first make somebody else an administrator.";
     AskedByOwner CONFLICT "Only who asked to have their account erased can take it back.";
+    AdministratorsDecided CONFLICT "The administrators have decided that; only they can take it back.";
     AccountErased GONE "This account was erased.";
     ResetTooEarly CONFLICT "This link is good only a day after it was asked for.";
     ResetExpired GONE "This link was used, replaced by a later one, or is too old.";

@@ -5,9 +5,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::clock::Millis;
+use crate::epochs::Epoch;
 use crate::error::Code;
 use crate::factor::SecondFactor;
-use crate::keys::Epoch;
 use crate::messages::{Accepted, Kind, Message};
 use crate::passkeys::OwnPasskeys;
 use crate::people::Person;

@@ -20,12 +20,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::accounts::{self, PasswordProof, Proof};
+use crate::accounts;
 use crate::app::App;
 use crate::clock::{MINUTE, Millis, SECOND};
 use crate::error::{Code, Error, Problem, Result};
 use crate::event::Event;
 use crate::limits::ClientAddress;
+use crate::login::{self, PasswordProof, Proof};
 use crate::passkeys::{self, webauthn::Site};
 use crate::schema::tables::{accounts as rows, backup_codes, pending_logins, second_factors};
 use crate::sessions::{self, CurrentAccount, Origin, Session};
@@ -291,7 +292,7 @@ pub async fn turn_on_second_factor(
     if secret.len() != SECRET_BYTES {
         return Err(Code::BadKeyMaterial.into());
     }
-    let proof = accounts::finish_proof(&app, new.login, &new.finalization).await?;
+    let proof = login::finish_proof(&app, new.login, &new.finalization).await?;
     let Some(Guess::Digits(digits)) = Guess::read(&new.code) else {
         return Err(Code::WrongSecondFactor.into());
     };

@@ -239,7 +239,7 @@ pub async fn ask_to_sign_up(
     if decided.sign_up != SignUp::Domain {
         return Err(Code::SignUpClosed.into());
     }
-    if !decided.domains.iter().any(|domain| domain == address.domain()) {
+    if !decided.lets_in(&address.to_string()) {
         return Err(Code::OtherDomain.into());
     }
     app.limits.mail(&network, &address)?;
@@ -259,11 +259,9 @@ pub enum ByMail {
 /// otherwise meanwhile.
 pub async fn make_by_mail(app: &App, address: &str) -> Result<Option<ByMail>> {
     let token = tokens::new()?;
-    let domain = address.rsplit('@').next().unwrap_or_default();
     app.db
         .write(async |tx| {
-            let decided = Organisation::load(tx).await?;
-            if decided.sign_up != SignUp::Domain || !decided.domains.iter().any(|one| one == domain) {
+            if !Organisation::load(tx).await?.lets_in(address) {
                 return Ok(None);
             }
             if let Some(handle) = addresses::handle_with(tx, address).await? {

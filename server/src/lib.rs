@@ -6,10 +6,10 @@
 //! stop. [`app`] has the routes on one screen; each leads to a *slice*, a file with the route, the rule and the
 //! SQL of one subject:
 //!
-//! - [`accounts`] sign-up and log-in, [`slots`] what opens an account and [`credentials`] how its owner replaces that,
+//! - [`accounts`] what one is, [`sign_up`] how it comes to be and [`login`] how one comes in (by [`handshakes`]), [`slots`] what opens an account and [`credentials`] how its owner replaces that,
 //!   [`factor`] the second factor, [`sessions`] who is asking (by [`tokens`]), [`profile`] one's own page with its [`pictures`], [`people`] others
 //! - [`erasure`] the end of an account, [`privacy`] what each lets the others see
-//! - [`keys`] what the server keeps sealed: key bundles, vaults, keyrings, epochs
+//! - [`keys`] what the server keeps sealed: key bundles, vaults, keyrings; [`epochs`] whose keys those are
 //! - [`conversations`] and [`messages`], [`scheduled`] those that wait for their time
 //! - [`blocks`] and [`reports`]
 //! - [`addresses`] of whoever wants [`mail`]
@@ -44,11 +44,13 @@ pub mod credentials;
 pub mod csv;
 pub mod db;
 pub mod doctor;
+pub mod epochs;
 pub mod erasure;
 pub mod error;
 pub mod event;
 pub mod factor;
 pub mod files;
+pub mod handshakes;
 pub mod indicators;
 pub mod invitations;
 pub mod keys;
@@ -56,6 +58,7 @@ pub mod limits;
 pub mod listen;
 pub mod live;
 pub mod log_book;
+pub mod login;
 pub mod mail;
 pub mod messages;
 pub mod meters;
@@ -74,6 +77,7 @@ pub mod scheduled;
 pub mod schema;
 pub mod sessions;
 pub mod settings;
+pub mod sign_up;
 pub mod slots;
 pub mod survey;
 pub mod tls;
@@ -293,7 +297,7 @@ pub async fn run_due(app: &App) -> error::Result<usize> {
     while messages::are_due(app).await? {
         gone += writer::answered(|answer| app.writer.expire(answer)).await?;
     }
-    keys::erase_outlived(app).await?;
+    epochs::erase_outlived(app).await?;
     Ok(gone)
 }
 
@@ -316,7 +320,7 @@ async fn housekeep(app: App) {
         app.live.presence().tidy();
         app.live.cluster().tidy();
         for tidied in [
-            accounts::tidy(&app).await,
+            handshakes::tidy(&app).await,
             factor::tidy(&app).await,
             passkeys::tidy(&app).await,
             resets::tidy(&app).await,

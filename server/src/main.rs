@@ -9,7 +9,7 @@ use entrenous::command_line::{self, Admin};
 use entrenous::config::{self, Backup, Command, Config, LogFormat, Move, Restore, Sealed};
 use entrenous::doctor::{self, Level};
 use entrenous::listen::Doors;
-use entrenous::{Failure, accounts, archive, log_book};
+use entrenous::{Failure, archive, log_book, sign_up};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -53,7 +53,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let address = config.address();
     let name = config.name.clone();
     let app = entrenous::open(config, Clock::default()).await?;
-    welcome(&name, &address, accounts::setup_code(&app).await.map_err(|error| error.to_string())?);
+    welcome(&name, &address, sign_up::setup_code(&app).await.map_err(|error| error.to_string())?);
     let mut terminate = signal(SignalKind::terminate())?;
     let shutdown = async move {
         tokio::select! {

@@ -97,6 +97,12 @@ impl Organisation {
         settings::load(db, ORGANISATION).await
     }
 
+    /// Whether an address is enough to sign up.
+    pub fn lets_in(&self, address: &str) -> bool {
+        let domain = address.rsplit('@').next();
+        self.sign_up == SignUp::Domain && self.domains.iter().any(|one| Some(one.as_str()) == domain)
+    }
+
     fn check(self) -> Result<Self> {
         let days = self.days();
         let domains =

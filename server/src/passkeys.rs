@@ -17,13 +17,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use self::webauthn::{AuthenticatorData, Ceremony, ClientData, Site};
-use crate::accounts::{self, PasswordProof, check_display_name};
+use crate::accounts::check_display_name;
 use crate::app::App;
 use crate::clock::{MINUTE, Millis};
 use crate::error::{Code, Problem, Result};
 use crate::event::Event;
 use crate::factor::{self, SecondFactor};
 use crate::limits::ClientAddress;
+use crate::login::{self, PasswordProof};
 use crate::schema::tables::{challenges, passkeys as table};
 use crate::sessions::{self, CurrentAccount, Origin, Session};
 use crate::slots::{self, NewSlot, SlotKind};
@@ -366,7 +367,7 @@ pub async fn add_passkey(
     if new.slot.as_ref().is_some_and(|slot| !slot.is_for(SlotKind::Passkey)) {
         return Err(Code::BadKeyMaterial.into());
     }
-    let proof = accounts::finish_proof(&app, new.login, &new.finalization).await?;
+    let proof = login::finish_proof(&app, new.login, &new.finalization).await?;
     let said = ClientData::read(&new.client_data.0).filter(|said| said.is_of(Ceremony::Making, &site));
     let challenge = said.and_then(|said| said.challenge()).ok_or(Code::BadPasskey)?;
     if !take(&app, challenge, Some(current.account)).await? {

@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::accounts::check_doors;
 use crate::addresses;
 use crate::app::App;
 use crate::audit::{self, Act, Actor};
@@ -28,6 +27,7 @@ use crate::mail::{self, Secured};
 use crate::people::{self, Person};
 use crate::schema::tables::{accounts, resets as table, scheduled};
 use crate::sessions::{self, Administrator, Origin, Session};
+use crate::sign_up::check_doors;
 use crate::slots::NewSlot;
 use crate::wire::{Bytes, Json, Path};
 use crate::{conversations, credentials, factor, tokens};
@@ -186,8 +186,8 @@ async fn linked(db: &impl ConnectionTrait, app: &App, token: &str) -> Result<acc
         return Err(Code::ResetTooEarly.into());
     }
     let account = accounts::Entity::find_by_id(found.account).one(db).await?.ok_or(Code::ResetExpired)?;
-    // It may have come to be so since the link was sent.
-    if found.good_from > 0 && by_mail::is_protected(db, &account).await? {
+    // By mail: much may have been decided since the link was sent.
+    if found.good_from > 0 && !by_mail::is_enough(db, &account).await? {
         return Err(Code::ResetExpired.into());
     }
     Ok(account)

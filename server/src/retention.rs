@@ -14,10 +14,11 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::{DAY, Millis};
+use crate::epochs::outlive;
 use crate::error::Result;
 use crate::organisation::Organisation;
 use crate::schema::tables::{audit, conversations, epochs, messages as written, reported_messages, reports};
-use crate::{keys, messages, run_due, settings};
+use crate::{messages, run_due, settings};
 
 /// The name under which it is noted since when the days count.
 const SINCE: &str = "retention_since";
@@ -120,7 +121,7 @@ async fn begin(tx: &impl ConnectionTrait, app: &App, id: Uuid, before: Millis) -
         .one(tx)
         .await?;
     let done_with = carrying.map_or(0, |epoch| epoch.number - 1);
-    keys::outlive(tx, id, done_with, now).await?;
+    outlive(tx, id, done_with, now).await?;
     Ok(gone)
 }
 

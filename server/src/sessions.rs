@@ -36,7 +36,7 @@ pub const ABSENCE: Millis = 30 * DAY;
 const MAX_BROWSER: usize = 300;
 
 /// Who is asking. Loading it through the session is the only way to get one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct CurrentAccount {
     pub account: Uuid,
     pub session: Uuid,
@@ -343,7 +343,8 @@ pub async fn end_other_sessions(current: CurrentAccount, State(app): State<App>)
     Ok(Json(me(account)))
 }
 
-/// The account of a session that still stands, within the transaction that changes what lets people in.
+/// The account of a session that still stands, within the transaction that changes what lets people in, or that an administrator
+/// has begun.
 pub async fn standing(tx: &impl ConnectionTrait, current: &CurrentAccount) -> Result<accounts::Model> {
     sessions::Entity::find_by_id(current.session).one(tx).await?.ok_or(Code::SignedOut)?;
     Ok(accounts::Entity::find_by_id(current.account).one(tx).await?.ok_or(Code::SignedOut)?)

@@ -81,8 +81,12 @@ impl ResetAsked {
 pub async fn call_off_reset(current: CurrentAccount, State(app): State<App>) -> Result<StatusCode> {
     app.db.write(async |tx| void(tx, current.account).await).await?;
     tracing::info!(account = %current.account, "a reset by mail was called off");
-    app.live.publish(&[current.account], &Event::ResetAsked { reset_asked: None });
+    tell_it_is_void(&app, current.account);
     Ok(StatusCode::NO_CONTENT)
+}
+
+pub fn tell_it_is_void(app: &App, account: Uuid) {
+    app.live.publish(&[account], &Event::ResetAsked { reset_asked: None });
 }
 
 /// What somebody who asked gets.
@@ -138,8 +142,13 @@ pub async fn make(app: &App, handle: &str, address: &str) -> Result<Option<ByMai
     Ok(Some(ByMail::Link { token, hours: (left + HOUR - 1) / HOUR }))
 }
 
+/// Whether a mailbox is enough to begin this account anew.
+pub async fn is_enough(db: &impl ConnectionTrait, account: &people::Model) -> Result<bool> {
+    Ok(Organisation::load(db).await?.reset_by_mail && !is_protected(db, account).await?)
+}
+
 /// A mailbox is not to be enough for this account.
-pub async fn is_protected(db: &impl ConnectionTrait, account: &people::Model) -> Result<bool> {
+async fn is_protected(db: &impl ConnectionTrait, account: &people::Model) -> Result<bool> {
     Ok(account.administrator || factor::is_on(db, account.id).await?)
 }
 

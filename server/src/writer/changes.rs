@@ -58,7 +58,8 @@ pub fn apply(
         return Ok(Err(Code::UnknownMessage));
     };
     let mine = before.sender == me;
-    if before.hidden && !mine {
+    // One's own reaction always goes, also from what one no longer sees.
+    if before.hidden && !mine && !matches!(new.change, Change::Unreact) {
         return Ok(Err(Code::UnknownMessage));
     }
     let done = match &new.change {

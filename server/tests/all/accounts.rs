@@ -58,7 +58,7 @@ async fn the_first_account_of_a_local_server_administers_it() {
 #[tokio::test]
 async fn a_server_that_others_reach_wants_its_set_up_code_from_the_first_account() {
     let app = TestApp::start_with(|config| config.public_url = "https://chat.example.org".parse().ok()).await;
-    let code = entrenous::accounts::setup_code(&app.app).await.unwrap().unwrap();
+    let code = entrenous::sign_up::setup_code(&app.app).await.unwrap().unwrap();
     assert!(Client::config(&app.url).await.unwrap().setup_code_needed);
     for wrong in [None, Some(""), Some("0000000000000000")] {
         let code = SignUp { setup_code: wrong, ..SignUp::default() };
@@ -72,7 +72,7 @@ async fn a_server_that_others_reach_wants_its_set_up_code_from_the_first_account
     finish["setup_code"] = code.to_ascii_lowercase().into();
     assert_eq!(app.post("/api/register/finish", &finish).await.0, 201);
 
-    assert_eq!(entrenous::accounts::setup_code(&app.app).await.unwrap(), None);
+    assert_eq!(entrenous::sign_up::setup_code(&app.app).await.unwrap(), None);
     assert_eq!(
         app.post("/api/register/finish", &prepared(&app, "bob").await).await.0,
         201,

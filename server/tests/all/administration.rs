@@ -5,6 +5,8 @@ use entrenous::accounts::Role;
 use entrenous::administration;
 use entrenous::audit::Actor;
 use entrenous::clock::{DAY, HOUR};
+use entrenous::error::{Code, Error};
+use entrenous::sessions::CurrentAccount;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -153,6 +155,30 @@ async fn there_is_always_an_administrator_who_can_act() {
     ask(&admin, "DELETE", &format!("/people/{}/suspension", alice.id()), None).await;
     ask(&admin, "PUT", &role(&admin), person()).await;
     assert_eq!(refusal(&admin, "GET", "/people", None).await, refused(403, "not_administrator"), "at once");
+}
+
+#[tokio::test]
+async fn whoever_may_no_longer_does_not_end_what_they_began() {
+    let (app, admin, alice) = admin_and_alice().await;
+    let role = |who: &Client| format!("/people/{}/role", who.id());
+    ask(&admin, "PUT", &role(&alice), Some(json!({"role": "administrator"}))).await;
+    // As it stands while the rest of the request is still on its way.
+    let begun = async |by: &Client| {
+        let session = by.raw("GET", "/session", None).await.unwrap().1["session"].clone();
+        let session = serde_json::from_value(session).unwrap();
+        Actor::Administrator(CurrentAccount { account: by.id(), session, expires_at: i64::MAX })
+    };
+    let (by_alice, by_admin) = (begun(&alice).await, begun(&admin).await);
+    ask(&admin, "PUT", &role(&alice), Some(json!({"role": "person"}))).await;
+    let before = journal(&admin).await.len();
+    let refused = administration::give_role(&app.app, by_alice, alice.id(), Role::Administrator).await;
+    assert_eq!(refused.unwrap_err().to_string(), Error::from(Code::NotAdministrator).to_string());
+    assert_eq!(journal(&admin).await.len(), before);
+    // Nor does a session that was ended.
+    ask(&admin, "DELETE", &format!("/people/{}/sessions", admin.id()), None).await;
+    let refused = administration::keep_out(&app.app, by_admin, alice.id()).await;
+    assert_eq!(refused.unwrap_err().to_string(), Error::from(Code::SignedOut).to_string());
+    assert!(Client::log_in(&app.url, alice.handle(), PASSWORD).await.is_ok());
 }
 
 #[tokio::test]

@@ -81,6 +81,8 @@ async fn after_seven_days_nothing_is_left_but_an_id_and_what_the_others_wrote() 
     alice.raw("PUT", "/blocks/01890000-0000-7000-8000-000000000000", None).await.unwrap();
     let report = json!({"account": alice.id(), "reason": "spam", "note": "", "messages": []});
     bob.raw("POST", "/reports", Some(&report)).await.unwrap();
+    let report = json!({"account": bob.id(), "reason": "spam", "note": "in her words", "messages": []});
+    alice.raw("POST", "/reports", Some(&report)).await.unwrap();
     let mut her_page = alice.events().await.unwrap();
     let receipt = alice.ask_for_erasure(PASSWORD).await.unwrap();
     let asked = app.clock.now();
@@ -106,8 +108,9 @@ async fn after_seven_days_nothing_is_left_but_an_id_and_what_the_others_wrote() 
     assert_eq!(bob.person(alice.id()).await.unwrap(), person);
 
     let left = app.traces(alice.id(), &[alice.handle(), "Alice"]).await;
-    // His words stand under an epoch that both made; that she reacted and wrote is a number without words.
-    assert_eq!(left, BTreeSet::from(["conversations", "epochs", "erasures", "messages"]));
+    // His words stand under an epoch that both made; that she reacted, wrote and told of him is a number without words.
+    assert_eq!(left, BTreeSet::from(["conversations", "epochs", "erasures", "messages", "reports"]));
+    assert!(app.traces(Uuid::new_v4(), &["in her words"]).await.is_empty());
     let shown = app.receipt(&receipt).await;
     assert_eq!((&shown["messages"], &shown["conversations"]), (&json!(2), &json!(1)));
     assert!(shown["done_at"].as_i64().unwrap() >= due as i64 && shown["erase_at"].is_null());
@@ -205,18 +208,34 @@ async fn administrators_erase_after_seven_days_and_can_take_it_back() {
         refused(409, "asked_by_owner")
     );
     let due = erase_at(&alice).await;
+    let put = act(&admin, "PUT", alice.id(), "erasure").await;
+    assert_eq!((put.0, put.1["erase_at"].as_i64()), (200, due));
+    assert_eq!(act(&admin, "DELETE", alice.id(), "erasure").await.0, 204, "what the administrator decided");
+    assert_eq!(act(&admin, "DELETE", alice.id(), "suspension").await.0, 204);
+    let alice = Client::log_in(&app.url, alice.handle(), PASSWORD).await.unwrap();
+    assert_eq!(erase_at(&alice).await, due, "what she asked for stands");
+    assert_eq!(
+        raw_refusal(act(&admin, "DELETE", alice.id(), "erasure").await),
+        refused(409, "asked_by_owner")
+    );
     app.later(DAY).await;
     assert_eq!(
         act(&admin, "PUT", alice.id(), "erasure").await.1["erase_at"].as_i64(),
         due,
         "no later for it"
     );
+    // Nor does its owner take back what an administrator decided, also when let back in.
+    assert_eq!(act(&admin, "DELETE", alice.id(), "suspension").await.0, 204);
+    let alice = Client::log_in(&app.url, alice.handle(), PASSWORD).await.unwrap();
+    let kept = alice.raw("DELETE", "/erasure", None).await.unwrap();
+    assert_eq!(raw_refusal(kept), refused(409, "administrators_decided"));
     app.later(6 * DAY).await;
     assert!(Client::log_in(&app.url, alice.handle(), PASSWORD).await.is_err());
     let (_, journal) = admin.raw("GET", "/administration/audit", None).await.unwrap();
     let acts: Vec<_> =
         journal["entries"].as_array().unwrap().iter().map(|entry| entry["act"].clone()).collect();
-    assert_eq!(acts, ["erasure_decided", "resumed", "erasure_undone", "erasure_decided"]);
+    let once = ["resumed", "erasure_undone", "erasure_decided"];
+    assert_eq!(acts, [&["resumed", "erasure_decided"], &once[..], &once[..]].concat());
     assert_eq!(journal["entries"][0]["account"]["gone"], true);
 }
 
@@ -236,6 +255,24 @@ async fn somebody_always_administers() {
     let refusal = admin.raw("PUT", &path(&other), Some(&role("person"))).await.unwrap();
     assert_eq!(raw_refusal(refusal), last);
     assert_eq!(other.ask_for_erasure(PASSWORD).await.unwrap_err().code(), Some("last_administrator"));
+}
+
+#[tokio::test]
+async fn what_one_felt_about_what_one_no_longer_sees_goes_as_well() {
+    let app = TestApp::start().await;
+    app.person("Admin").await;
+    let (alice, bob, conversation) = app.pair().await;
+    let his = bob.send(conversation, "his").await.unwrap();
+    alice.react(conversation, his.id, "❤️").await.unwrap();
+    alice.raw("PUT", &format!("/blocks/{}", bob.id()), None).await.unwrap();
+    // Hidden from her with it.
+    bob.edit(conversation, his.id, "his, edited").await.unwrap();
+    alice.ask_for_erasure(PASSWORD).await.unwrap();
+    app.later(7 * DAY).await;
+    let history = bob.history(conversation, None, 10).await.unwrap();
+    assert_eq!(texts(&history), ["his, edited"]);
+    assert!(history[0].reactions.is_empty());
+    assert_eq!(app.traces(alice.id(), &[]).await.get("reactions"), None);
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ pub async fn ask(of: &Client, address: &str) -> (u16, Value) {
     of.raw("POST", "/address", Some(&body)).await.unwrap()
 }
 
-async fn remove(of: &Client) -> (u16, Value) {
+pub async fn remove(of: &Client) -> (u16, Value) {
     let body = of.proof(PASSWORD).await.unwrap();
     of.raw("POST", "/address/remove", Some(&body)).await.unwrap()
 }
@@ -200,9 +200,16 @@ async fn whoever_asks_to_be_erased_is_told_once_and_then_nothing_of_the_address_
 async fn nothing_but_an_address_is_taken_for_one() {
     let (app, mut smtp) = with_mail().await;
     let alice = app.person("Alice").await;
-    for address in
-        ["", "alice", "a@b@example.org", "alice@example.org\r\nBcc: bob@example.org", "Alice <a@example.org>"]
-    {
+    for address in [
+        "",
+        "alice",
+        "a@b@example.org",
+        "alice@example.org\r\nBcc: bob@example.org",
+        "Alice <a@example.org>",
+        // Which a mail server might send on to another domain.
+        "alice%example.net@example.org",
+        "example.net!alice@example.org",
+    ] {
         assert_eq!(raw_refusal(ask(&alice, address).await), refused(422, "bad_address"), "{address:?}");
     }
     // What could be said in a header by another way does not leave it.

@@ -659,7 +659,7 @@ async fn under_its_public_address_they_are_of_that_whatever_a_proxy_says() {
         config.public_url = Some("https://messages.example.org".parse().unwrap());
     })
     .await;
-    let code = entrenous::accounts::setup_code(&app.app).await.unwrap();
+    let code = entrenous::sign_up::setup_code(&app.app).await.unwrap();
     let sign_up = SignUp { setup_code: code.as_deref(), ..SignUp::default() };
     let alice = Client::register_with(&app.url, "alice", "Alice", PASSWORD, sign_up).await.unwrap();
     let mut device = Device::new(&app, &alice);

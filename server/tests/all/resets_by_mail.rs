@@ -4,7 +4,7 @@ use client::{Client, Error};
 use entrenous::clock::{HOUR, MINUTE};
 use serde_json::{Value, json};
 
-use crate::mail::{settled, with_address, with_mail};
+use crate::mail::{remove, settled, with_address, with_mail};
 use crate::smtp::Smtp;
 use crate::support::{PASSWORD, Refusal, TestApp, refused};
 
@@ -154,6 +154,33 @@ async fn a_mailbox_is_not_enough_for_administrators_nor_against_a_second_factor(
     assert!(smtp.next().await.text.contains("second factor"));
     app.clock.advance(24 * HOUR);
     assert_eq!(begin(&app, &before).await.err().unwrap(), "reset_expired", "no more than a new one");
+}
+
+#[tokio::test]
+async fn a_link_is_void_once_its_mailbox_no_longer_counts() {
+    let (app, mut smtp, admin, bob) = allowed().await;
+    let mut token = async || {
+        ask(&app, bob.handle(), "bob@example.org").await;
+        smtp.next().await.token("reset")
+    };
+    // Decided otherwise, and back again.
+    let link = token().await;
+    app.clock.advance(24 * HOUR);
+    allow(&admin, false).await;
+    assert_eq!(begin(&app, &link).await.err().unwrap(), "reset_expired");
+    allow(&admin, true).await;
+    let link = token().await;
+    assert_ne!(asked(&bob).await, Value::Null);
+    app.clock.advance(24 * HOUR);
+    with_address(&app, &mut smtp, &bob, "bob@example.net").await;
+    assert_eq!(asked(&bob).await, Value::Null);
+    assert_eq!(begin(&app, &link).await.err().unwrap(), "reset_expired");
+    assert!(smtp.next().await.to == ["bob@example.org"], "who had it before is told");
+    ask(&app, bob.handle(), "bob@example.net").await;
+    let link = smtp.next().await.token("reset");
+    app.clock.advance(24 * HOUR);
+    assert_eq!(remove(&bob).await.0, 200);
+    assert_eq!(begin(&app, &link).await.err().unwrap(), "reset_expired");
 }
 
 #[tokio::test]

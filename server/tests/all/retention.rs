@@ -99,6 +99,31 @@ async fn what_was_decided_counts_a_day_later() {
     assert_eq!(told(&bob, conversation).await, said(&[None]));
 }
 
+/// Each time that messages of the conversation go, its keys are looked at again.
+#[tokio::test]
+async fn a_message_that_waits_keeps_its_key_and_holds_up_nothing() {
+    let app = TestApp::start().await;
+    app.person("Admin").await;
+    let (alice, bob, conversation) = app.pair().await;
+    app.keep(Kept::Messages, Some(30)).await;
+    let waiting = alice.seal(conversation, "waits").await.unwrap();
+    let body = json!({"envelope": waiting.envelope, "at": app.clock.now() + 200 * DAY});
+    let path = format!("/conversations/{conversation}/scheduled/{}", waiting.id);
+    assert!(alice.raw("PUT", &path, Some(&body)).await.unwrap().0 < 300);
+    alice.send(conversation, "first").await.unwrap();
+    app.clock.advance(2 * DAY);
+    alice.rotate(conversation).await.unwrap();
+    alice.send(conversation, "second").await.unwrap();
+    app.wait(29 * DAY).await;
+    let alice = Client::log_in(&app.url, alice.handle(), PASSWORD).await.unwrap();
+    alice.send(conversation, "third").await.unwrap();
+    app.wait(2 * DAY).await;
+    let bob = Client::log_in(&app.url, bob.handle(), PASSWORD).await.unwrap();
+    assert_eq!(told(&bob, conversation).await, said(&[None, None, Some("third")]));
+    let granted = epochs::Entity::find().all(app.app.db.read()).await.unwrap();
+    assert!(granted.iter().all(|epoch| !epoch.body.is_empty()));
+}
+
 /// More than fit one batch, some of which disappear by themselves, and before.
 #[tokio::test]
 async fn long_conversations_go_piece_by_piece() {

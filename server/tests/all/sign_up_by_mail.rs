@@ -111,6 +111,22 @@ async fn only_the_domains_that_were_named_are_enough() {
 }
 
 #[tokio::test]
+async fn a_link_is_good_as_long_as_its_address_is_enough() {
+    let (app, mut smtp, admin) = by_domain().await;
+    ask(&app, "alice@example.org").await;
+    let token = smtp.next().await.token("sign-up");
+    for otherwise in [
+        json!({"sign_up": "domain", "domains": ["example.com"]}),
+        json!({"sign_up": "invited", "domains": ["example.org"]}),
+    ] {
+        assert_eq!(decide(&admin, otherwise).await.0, 200);
+        assert_eq!(sign_up(&app, "alice", &token).await.err().unwrap().code(), Some("invitation_over"));
+    }
+    assert_eq!(decide(&admin, json!({"sign_up": "domain"})).await.0, 200);
+    assert!(sign_up(&app, "alice", &token).await.is_ok());
+}
+
+#[tokio::test]
 async fn an_organisation_names_domains_and_has_mail() {
     let (app, _smtp) = with_mail().await;
     let admin = app.person("Admin").await;

@@ -573,6 +573,7 @@ export const en = {
   errors: {
     account_erased: 'This account was deleted.',
     asked_by_owner: 'This person asked for it, and only they can take it back.',
+    administrators_decided: 'The administrators have decided this, and only they can take it back.',
     handle_taken: 'This handle is taken. Please choose another one.',
     bad_handle: 'This handle cannot be used. Letters, digits, dots, dashes and underscores; 3 to 32 of them.',
     bad_display_name: 'This name cannot be used. 1 to 64 characters, please.',

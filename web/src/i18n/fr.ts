@@ -575,6 +575,7 @@ export const fr: Texts = {
   errors: {
     account_erased: 'Ce compte a été supprimé.',
     asked_by_owner: 'Cette personne l’a demandé : elle seule peut y renoncer.',
+    administrators_decided: 'Les administrateurs l’ont décidé : eux seuls peuvent y renoncer.',
     handle_taken: 'Cet identifiant est déjà pris. Choisissez-en un autre.',
     bad_handle: 'Cet identifiant ne convient pas. De 3 à 32 lettres, chiffres, points, tirets ou tirets bas.',
     bad_display_name: 'Ce nom ne convient pas. De 1 à 64 caractères.',

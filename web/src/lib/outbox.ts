@@ -102,6 +102,7 @@ const PASSES: Record<ErrorCode | OwnCode, boolean> = {
   reset_expired: false,
   account_erased: false,
   asked_by_owner: false,
+  administrators_decided: false,
   conversation_with_oneself: false,
 
   // Of other requests than those that a message needs.

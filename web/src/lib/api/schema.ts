@@ -299,7 +299,7 @@ export interface paths {
         post?: never;
         /**
          * Not to erase somebody's account after all. They stay kept out until they are let back in. What its owner has asked
-         *     for, only its owner takes back.
+         *     for, only its owner takes back: that stands again.
          */
         delete: operations["undo_erasure"];
         options?: never;
@@ -799,7 +799,7 @@ export interface paths {
         put?: never;
         /** Prove the password, and have one's account erased in seven days. Asked again, only the receipt is another. */
         post: operations["ask_for_erasure"];
-        /** Keep one's account after all. */
+        /** Keep one's account after all; not where administrators have decided otherwise. */
         delete: operations["take_erasure_back"];
         options?: never;
         head?: never;
@@ -1800,7 +1800,7 @@ export interface components {
          * @description The stable names of all refusals.
          * @enum {string}
          */
-        Code: "bad_request" | "signed_out" | "wrong_credentials" | "wrong_recovery_code" | "wrong_second_factor" | "wrong_passkey" | "bad_origin" | "wrong_setup_code" | "suspended" | "sign_up_closed" | "invitation_needed" | "invitation_over" | "no_reset_by_mail" | "not_administrator" | "not_yours" | "not_found" | "unknown_message" | "no_mail" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "passkey_opens_nothing" | "too_many_passkeys" | "login_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "already_sent" | "too_many_scheduled" | "message_id_reused" | "last_administrator" | "asked_by_owner" | "account_erased" | "reset_too_early" | "reset_expired" | "mail_link_over" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_address" | "bad_opaque" | "bad_key_material" | "bad_passkey" | "no_passkeys_here" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_time" | "bad_report" | "bad_organisation" | "bad_domains" | "other_domain" | "bad_invitation" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
+        Code: "bad_request" | "signed_out" | "wrong_credentials" | "wrong_recovery_code" | "wrong_second_factor" | "wrong_passkey" | "bad_origin" | "wrong_setup_code" | "suspended" | "sign_up_closed" | "invitation_needed" | "invitation_over" | "no_reset_by_mail" | "not_administrator" | "not_yours" | "not_found" | "unknown_message" | "no_mail" | "method_not_allowed" | "too_slow" | "handle_taken" | "registration_expired" | "passkey_opens_nothing" | "too_many_passkeys" | "login_expired" | "vault_conflict" | "epoch_conflict" | "message_deleted" | "too_many_edits" | "already_sent" | "too_many_scheduled" | "message_id_reused" | "last_administrator" | "asked_by_owner" | "administrators_decided" | "account_erased" | "reset_too_early" | "reset_expired" | "mail_link_over" | "too_large" | "message_too_large" | "bad_handle" | "bad_display_name" | "bad_profile" | "bad_address" | "bad_opaque" | "bad_key_material" | "bad_passkey" | "no_passkeys_here" | "bad_key_bundle" | "bad_grant" | "stale_key_bundle" | "bad_envelope" | "unknown_epoch" | "epoch_closed" | "bad_timer" | "bad_time" | "bad_report" | "bad_organisation" | "bad_domains" | "other_domain" | "bad_invitation" | "bad_receipt" | "conversation_with_oneself" | "not_an_image" | "too_many_attempts" | "internal" | "unavailable";
         /** @description The password was good, and there is a second factor: nothing is given before its code. */
         CodeWanted: {
             /** @description An app makes codes for it. A backup code is good in any case. */

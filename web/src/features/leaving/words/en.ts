@@ -37,7 +37,7 @@ export const en = {
     done: (date: string) => `Everything was erased by ${date}.`,
     counts: (messages: number, conversations: number) =>
       `${messages === 1 ? '1 message' : `${messages} messages`} in ${conversations === 1 ? '1 conversation' : `${conversations} conversations`}.`,
-    left: 'What is left: an account number without a name, that its conversations had two people and how many messages, and in the administrators’ journal what they did about the account.',
+    left: 'What is left: an account number without a name, that its conversations had two people and how many messages, in the administrators’ journal what they did about the account, and that it reported somebody, if it did, without its words.',
   },
 };
 

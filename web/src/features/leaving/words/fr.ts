@@ -38,6 +38,6 @@ export const fr: LeavingTexts = {
     done: (date) => `Tout était effacé le ${date}.`,
     counts: (messages, conversations) =>
       `${messages <= 1 ? `${messages} message` : `${messages} messages`} dans ${conversations <= 1 ? `${conversations} conversation` : `${conversations} conversations`}.`,
-    left: 'Ce qui reste : un numéro de compte sans nom, le fait que ses conversations réunissaient deux personnes et leur nombre de messages, et, dans le journal des administrateurs, ce qu’ils ont fait au sujet du compte.',
+    left: 'Ce qui reste : un numéro de compte sans nom, le fait que ses conversations réunissaient deux personnes et leur nombre de messages, dans le journal des administrateurs, ce qu’ils ont fait au sujet du compte, et, le cas échéant, qu’il a signalé quelqu’un, sans ce qu’il en a dit.',
   },
 };
