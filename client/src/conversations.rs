@@ -160,6 +160,14 @@ impl Client {
         }
         keychain.accept_identity(person.id, &person.handle, &bundle, self.now())?;
         drop(keychain);
+        // What may be written in is looked at again.
+        let threads: Vec<_> = self.threads().await.values().cloned().collect();
+        for thread in threads {
+            let mut thread = thread.lock().await;
+            if thread.peer.id == person.id {
+                thread.granted = None;
+            }
+        }
         self.save_vault().await
     }
 

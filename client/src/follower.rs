@@ -275,7 +275,7 @@ impl Follower {
                 None
             }
             Some(Pushed::Refused { conversation, id, code, message }) => {
-                self.refused(conversation, id, code, message);
+                self.refused(conversation, id, code, message).await?;
                 None
             }
             Some(Pushed::Receipt { conversation, account, delivered, read }) => {
@@ -361,12 +361,18 @@ impl Follower {
         Ok(())
     }
 
-    fn refused(&mut self, conversation: Uuid, id: Uuid, code: String, message: String) {
-        if is_passing(&code) {
+    async fn refused(&mut self, conversation: Uuid, id: Uuid, code: String, message: String) -> Result<()> {
+        if code == "epoch_closed" {
+            // Long behind: under another epoch, then. Nothing of it is stored.
+            self.client.look_again(conversation).await?;
+            self.outbox.unseal(conversation, id);
+            self.outbox.put_off(conversation, id, self.backoff);
+        } else if is_passing(&code) {
             self.outbox.put_off(conversation, id, self.backoff);
         } else if self.outbox.remove(conversation, id).is_some() {
             self.events.push_back(Event::Refused { conversation, id, code, message });
         }
+        Ok(())
     }
 
     async fn transmit(&mut self) -> Result<()> {
@@ -399,8 +405,7 @@ impl Follower {
         match self.client.send_sealed(conversation, &sealed).await {
             Ok(accepted) => self.accepted(accepted).await,
             Err(Error::Refused { status, code, message }) if status != 401 => {
-                self.refused(conversation, id, code, message);
-                Ok(())
+                self.refused(conversation, id, code, message).await
             }
             Err(error) => Err(error),
         }

@@ -77,6 +77,13 @@ impl Outbox {
         self.lines.get(&conversation)?.queued.iter().find(|queued| queued.id == id)
     }
 
+    /// What it was sealed under takes nothing any more.
+    pub fn unseal(&mut self, conversation: Uuid, id: Uuid) {
+        if let Some(queued) = self.get_mut(conversation, id) {
+            queued.sealed = None;
+        }
+    }
+
     /// The server has it, or will never take it.
     pub fn remove(&mut self, conversation: Uuid, id: Uuid) -> Option<Queued> {
         let line = self.lines.get_mut(&conversation)?;

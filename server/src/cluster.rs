@@ -308,7 +308,7 @@ async fn hear(app: &App, node: &Node) {
 fn take(app: &App, node: &Node, notice: Notice) {
     let presence = app.live.presence();
     match notice {
-        Notice::BeginAgain => app.live.begin_again(),
+        Notice::BeginAgain => begin_again(app),
         Notice::SessionEnded { account, session } => app.live.close_session_here(account, session),
         Notice::AgreedAnew { account } => app.agreed_anew_here(account),
         Notice::Attempt { attempt } => app.limits.attempted_elsewhere(&attempt),
@@ -335,6 +335,12 @@ fn say_who_attends(app: &App, node: &Node) {
     }
 }
 
+/// Whatever was not heard: what is remembered is asked again, and whoever is connected looks again.
+fn begin_again(app: &App) {
+    app.agreements.changed();
+    app.live.begin_again();
+}
+
 /// While there was no connection, others may have told what was not heard here.
 async fn stay(app: &App, node: &Node, mut events: mpsc::UnboundedReceiver<async_nats::Event>) {
     let mut was_away = false;
@@ -343,7 +349,7 @@ async fn stay(app: &App, node: &Node, mut events: mpsc::UnboundedReceiver<async_
             async_nats::Event::Connected => {
                 if was_away {
                     tracing::info!("NATS is back; whoever is connected looks again");
-                    app.live.begin_again();
+                    begin_again(app);
                 }
                 node.tell(&Notice::WhoAttends);
                 say_who_attends(app, node);
@@ -356,7 +362,7 @@ async fn stay(app: &App, node: &Node, mut events: mpsc::UnboundedReceiver<async_
                 tracing::warn!(
                     "more comes from other nodes than can be told; whoever is connected looks again"
                 );
-                app.live.begin_again();
+                begin_again(app);
             }
             event => tracing::debug!(%event, "NATS"),
         }

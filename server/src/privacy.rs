@@ -117,7 +117,7 @@ impl Agreements {
     }
 
     /// What was read before the commit is worth nothing from here on, also where it is only now being remembered.
-    fn changed(&self) {
+    pub fn changed(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
     }
 }

@@ -48,6 +48,25 @@ pub fn forget(transaction: &Transaction<'_>, due: &Due) -> Result<()> {
     Ok(())
 }
 
+/// Whether one of the two has begun anew since it was sealed: nobody could read it, but who has the keys that were lost.
+pub fn is_lost(transaction: &Transaction<'_>, due: &Due, both: [Uuid; 2]) -> Result<bool> {
+    let lost = transaction.count(
+        "SELECT count(*) FROM accounts a, epochs e
+         WHERE e.conversation = ? AND e.id = ? AND a.id IN (?, ?) AND a.renewed_at > e.created_at",
+        params![due.conversation, due.epoch, both[0], both[1]],
+    )?;
+    Ok(lost > 0)
+}
+
+/// It waits on, for its sender to seal it anew or to take it back.
+pub fn put_off(transaction: &Transaction<'_>, due: &Due, at: Millis) -> Result<()> {
+    transaction.execute(
+        "UPDATE scheduled SET at = ? WHERE sender = ? AND id = ?",
+        params![at, due.sender, due.id],
+    )?;
+    Ok(())
+}
+
 pub fn is_account(transaction: &Transaction<'_>, id: Uuid) -> Result<bool> {
     Ok(transaction.count("SELECT count(*) FROM accounts WHERE id = ?", params![id])? > 0)
 }

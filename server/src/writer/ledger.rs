@@ -19,7 +19,7 @@ use super::due;
 use super::health::Health;
 use super::sql::{Param, Result, Row, Transaction, params};
 use super::{Change, NewChange, NewMessage, NewReceipt, Work};
-use crate::clock::Millis;
+use crate::clock::{DAY, Millis};
 use crate::conversations::Conversation;
 use crate::db::{self, Db, Turn};
 use crate::error::{self, Code};
@@ -228,7 +228,8 @@ impl Page<'_> {
     fn enter(&mut self, work: &Work) -> Result<Outcome> {
         match work {
             Work::Message(new) if self.is_closed(new.conversation.id, new.epoch_number)? => {
-                Ok(Outcome::Refused(Code::EpochClosed))
+                // Stored before, and its answer was lost: it stays so.
+                Ok(self.known(new)?.unwrap_or(Outcome::Refused(Code::EpochClosed)))
             }
             Work::Message(new) => self.append(new),
             Work::Change(new) => self.change(new),
@@ -273,7 +274,7 @@ impl Page<'_> {
             params![conversation, seq, rev, id, sender, epoch, envelope, sent_at, hidden, expires_at],
         )?;
         if !is_new {
-            return self.known(new);
+            return self.known(new)?.ok_or(DbErr::RecordNotInserted);
         }
         if let Some(at) = expires_at {
             transaction.execute(
@@ -297,15 +298,18 @@ impl Page<'_> {
     fn send_due(&mut self) -> Result<Outcome> {
         let mut sent = Vec::new();
         for due in due::messages(self.transaction, self.now)? {
+            let state = state(self.transaction, &mut self.states, due.conversation)?;
+            let both = state.map(|state| [state.low, state.high]);
+            if let Some(both) = both
+                && due::is_lost(self.transaction, &due, both)?
+            {
+                due::put_off(self.transaction, &due, self.now + DAY)?;
+                continue;
+            }
             due::forget(self.transaction, &due)?;
-            let Some(state) = state(self.transaction, &mut self.states, due.conversation)? else { continue };
+            let Some([low, high]) = both else { continue };
             let new = NewMessage {
-                conversation: Conversation {
-                    id: due.conversation,
-                    me: due.sender,
-                    low: state.low,
-                    high: state.high,
-                },
+                conversation: Conversation { id: due.conversation, me: due.sender, low, high },
                 id: due.id,
                 epoch: due.epoch,
                 epoch_number: None,
@@ -326,8 +330,8 @@ impl Page<'_> {
         Ok(Outcome::Sent(sent))
     }
 
-    /// The id stands for a message already: this very one, or another. What was deleted cannot be compared.
-    fn known(&self, new: &NewMessage) -> Result<Outcome> {
+    /// Where the id stands for a message already: this very one, or another. What was deleted cannot be compared.
+    fn known(&self, new: &NewMessage) -> Result<Option<Outcome>> {
         let read = |row: &Row<'_>| {
             let accepted = Accepted {
                 conversation: new.conversation.id,
@@ -342,15 +346,14 @@ impl Page<'_> {
                 && (is_gone || row.get::<Vec<u8>>(4)? == new.envelope);
             Ok(if same { Outcome::Known(accepted) } else { Outcome::Refused(Code::MessageIdReused) })
         };
-        let known = self.transaction.one(
+        self.transaction.one(
             "SELECT m.seq, m.rev, m.sent_at, m.sender, coalesce(v.envelope, m.envelope), m.deleted_at, m.expires_at
              FROM messages m LEFT JOIN versions v
              ON v.conversation = m.conversation AND v.seq = m.seq AND v.number = 0
              WHERE m.id = ? AND m.conversation = ?",
             params![new.id, new.conversation.id],
             read,
-        )?;
-        known.ok_or_else(|| DbErr::RecordNotInserted)
+        )
     }
 
     /// The message is another from here on, under a new `rev`; or it was this already.

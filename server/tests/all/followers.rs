@@ -1,6 +1,9 @@
 //! [`client::Follower`], and through it what the server promises to those who come back.
 
 use client::{Client, Event, Follower, Message};
+use entrenous::schema::tables::conversations;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use crate::support::{PASSWORD, TestApp};
@@ -76,6 +79,30 @@ async fn who_was_away_hears_what_was_missed_once_and_in_order() {
     alice.send(conversation, "453").await.unwrap();
     assert_eq!(numbers(&hear(&mut from_now, 1).await), [453]);
     assert_eq!(numbers(&hear(&mut bob.follow(), 453).await), (1..=453).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_was_sealed_under_an_epoch_that_is_closed_is_sealed_anew() {
+    let app = TestApp::start().await;
+    let (alice, bob, conversation) = app.pair().await;
+    let mut writer = alice.follow();
+    for text in ["one", "two"] {
+        let id = writer.send(conversation, text);
+        loop {
+            match writer.next().await.unwrap() {
+                Event::Accepted(accepted) if accepted.id == id => break,
+                Event::Refused { code, .. } => panic!("{code}"),
+                _ => {}
+            }
+        }
+        // Unheard, as while a line is lost.
+        let closed = conversations::Entity::update_many()
+            .col_expr(conversations::Column::ClosedEpoch, Expr::col(conversations::Column::Epoch))
+            .filter(conversations::Column::Id.eq(conversation));
+        app.app.db.write(async |tx| Ok(closed.clone().exec(tx).await?)).await.unwrap();
+    }
+    let read = bob.history(conversation, None, 10).await.unwrap();
+    assert_eq!(read.iter().map(|message| message.text()).collect::<Vec<_>>(), [Some("one"), Some("two")]);
 }
 
 #[tokio::test]

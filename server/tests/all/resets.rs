@@ -1,7 +1,7 @@
 //! People who have lost everything that opens their account, and begin anew.
 
 use client::wire::{Bytes, SignedBytes, Slot, Vault};
-use client::{Client, Error, Event, Result};
+use client::{Client, Error, Event, Follower, Result};
 use e2ee::Registration;
 use entrenous::clock::{HOUR, MINUTE};
 use serde_json::{Value, json};
@@ -131,6 +131,62 @@ async fn what_waited_to_be_sent_by_them_is_gone() {
     app.clock.advance(2 * HOUR);
     assert_eq!(entrenous::scheduled::send_due(&app.app).await.unwrap(), 0);
     assert_eq!(alice.conversation(conversation).await.unwrap().seq, 1);
+}
+
+/// Their contacts' words are not lost, and go out once they are sealed for the identity that was accepted.
+#[tokio::test]
+async fn what_waited_to_be_sent_to_them_waits_until_it_is_sealed_anew() {
+    let app = TestApp::start().await;
+    let (admin, alice, bob, conversation) = people(&app).await;
+    bob.send(conversation, "from before").await.unwrap();
+    let id = alice.seal(conversation, "later").await.unwrap();
+    let path = format!("/conversations/{conversation}/scheduled/{}", id.id);
+    let body = json!({"envelope": id.envelope, "at": app.clock.now() + HOUR});
+    assert_eq!(alice.raw("PUT", &path, Some(&body)).await.unwrap().0, 200);
+    let anew = begin(&app, &link(&admin, bob.id()).await).await.unwrap();
+    app.clock.advance(2 * HOUR);
+    assert_eq!(entrenous::scheduled::send_due(&app.app).await.unwrap(), 0);
+    let (_, waiting) = alice.raw("GET", "/scheduled", None).await.unwrap();
+    assert_eq!(waiting["scheduled"].as_array().unwrap().len(), 1);
+    assert_eq!(anew.conversation(conversation).await.unwrap().unread, 0);
+
+    let person = alice.person(bob.id()).await.unwrap();
+    let number = alice.safety_number_now(&person).await.unwrap();
+    alice.accept_identity(&person, &number).await.unwrap();
+    let sealed = alice.seal(conversation, "later").await.unwrap();
+    let path = format!("/conversations/{conversation}/scheduled/{}", sealed.id);
+    let body = json!({"envelope": sealed.envelope, "at": app.clock.now() + HOUR});
+    assert_eq!(alice.raw("PUT", &path, Some(&body)).await.unwrap().0, 200);
+    app.clock.advance(2 * HOUR);
+    assert_eq!(entrenous::scheduled::send_due(&app.app).await.unwrap(), 1);
+    let read = anew.history(conversation, None, 10).await.unwrap();
+    assert_eq!(read.last().unwrap().text(), Some("later"));
+}
+
+/// A follower goes on under another epoch, and loses none of what it was given.
+#[tokio::test]
+async fn a_follower_seals_anew_what_was_for_the_keys_that_were_lost() {
+    let app = TestApp::start().await;
+    let (admin, alice, bob, conversation) = people(&app).await;
+    let mut follower = alice.follow();
+    let first = follower.send(conversation, "to bob as he was");
+    while !accepted(&mut follower, first).await {}
+    let anew = begin(&app, &link(&admin, bob.id()).await).await.unwrap();
+    let person = alice.person(bob.id()).await.unwrap();
+    let number = alice.safety_number_now(&person).await.unwrap();
+    alice.accept_identity(&person, &number).await.unwrap();
+    let second = follower.send(conversation, "to bob as he is");
+    while !accepted(&mut follower, second).await {}
+    let read = anew.history(conversation, None, 10).await.unwrap();
+    assert_eq!(read.last().unwrap().text(), Some("to bob as he is"));
+}
+
+async fn accepted(follower: &mut Follower, id: Uuid) -> bool {
+    match follower.next().await.unwrap() {
+        Event::Accepted(accepted) => accepted.id == id,
+        Event::Refused { code, .. } => panic!("{code}"),
+        _ => false,
+    }
 }
 
 #[tokio::test]

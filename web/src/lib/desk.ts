@@ -16,7 +16,7 @@ import { Preferences } from './preferences.svelte';
 import { Problem } from './problem';
 import { Receipts } from './receipts';
 import { Sessions } from './sessions.svelte';
-import { askToStay, type Queued, type Storage } from './storage';
+import { askToStay, ownerOf, type Queued, type Storage } from './storage';
 import { Trust } from './trust.svelte';
 import { vault } from './vault';
 
@@ -169,7 +169,8 @@ export class Desk {
     if (this.stopped) throw new Problem('signed_out', 401);
     const { keys, conversations, online } = this;
     const written = () => this.told.tabs({ type: 'index' });
-    const indexer = new Indexer({ vault, keys, conversations, online, written });
+    const owner = ownerOf(this.me());
+    const indexer = new Indexer({ vault, keys, conversations, owner, online, written });
     await indexer.ready.catch((thrown: unknown) => {
       indexer.stop();
       throw thrown;

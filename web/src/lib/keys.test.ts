@@ -72,6 +72,7 @@ class World {
         return Promise.resolve({ epoch: id, number, created_at: made_at, current: !left, keyring: '' });
       },
       createEpoch: (_, previous, now) => {
+        if ((previous as Epoch | null)?.body === '') return Promise.reject(new Problem('bad_grant'));
         const number = ((previous as Epoch | null)?.number ?? 0) + 1;
         const grant = this.grant(number, now);
         this.ring.add(grant.id);
@@ -249,6 +250,27 @@ it('writes in the epoch of whoever was first', async () => {
   });
   expect((await world.keys.epochFor(before)).id).toBe('epoch-1');
   expect(world.onKeyring).toHaveLength(1);
+});
+
+it('goes on where the epoch it knew was erased while nothing was heard', async () => {
+  const world = new World();
+  world.grants.push(world.grant(1, Date.now() - 8 * day));
+  const before = world.conversation;
+  world.grants = [{ ...world.grant(1, Date.now() - 8 * day), body: '' }, world.grant(2, Date.now())];
+  expect((await world.keys.epochFor(before)).id).toBe('epoch-2');
+});
+
+it('a vault that cannot be saved keeps nobody from whom they know', async () => {
+  const world = new World();
+  world.grants.push(world.grant(1, Date.now()));
+  world.ring.add('epoch-1');
+  world.vault.sealVault = () => Promise.resolve({ version: 2, box: '' });
+  vi.spyOn(api, 'putVault').mockRejectedValue(new Problem('bad_key_material', 422));
+  const known = world.vault.pin;
+  world.vault.pin = () => Promise.resolve('new' as const);
+  await expect(world.keys.epochFor(world.conversation)).rejects.toMatchObject({ code: 'bad_key_material' });
+  world.vault.pin = known;
+  expect((await world.keys.epochFor(world.conversation)).id).toBe('epoch-1');
 });
 
 it('begins anew where the newest epoch does not open, and adopts the others, fifty grants at once', async () => {

@@ -150,7 +150,11 @@ export class Keys {
     const found = await this.vault.pin(person.id, person.handle, bundle, clock.now());
     if (found === 'changed') throw new Problem('identity_changed');
     if (found === 'new') this.unsaved = true;
-    if (this.unsaved) await this.writeVault();
+    if (!this.unsaved) return;
+    await this.writeVault().catch((thrown: unknown) => {
+      // Whoever is known stays so, whatever cannot be saved.
+      if (found === 'new') throw thrown;
+    });
   }
 
   /** Writes what was set in the vault that is held. */
@@ -244,6 +248,11 @@ export class Keys {
     // The key that the epoch is made for must be the one in use today.
     await this.pin(conversation.peer, true);
     const previous = before > 0 ? await this.grantOf(conversation, before) : null;
+    // Its key is gone with what was under it: there is a later one, of which nothing was heard here.
+    if (previous?.body === '' && race < RACES) {
+      const now = await api.conversation(conversation.id);
+      if ((now.epoch?.number ?? 0) > before) return this.epochFor(now, race + 1);
+    }
     // By this browser's own clock: the server's is the server's word.
     const made = await this.vault.createEpoch(conversation.peer.id, previous, Date.now());
     try {

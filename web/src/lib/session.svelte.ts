@@ -19,7 +19,7 @@ import type { Preferences } from './preferences.svelte';
 import { language } from '../i18n/index.svelte';
 import { Problem } from './problem';
 import { forgetLogIns, type Sessions } from './sessions.svelte';
-import { Storage } from './storage';
+import { Storage, ownerOf } from './storage';
 import type { Trust } from './trust.svelte';
 import { vault, warmUp } from './vault';
 
@@ -501,9 +501,6 @@ export class Session {
     }
   }
 }
-
-/** What was kept here before one began anew is sealed with keys that are lost. */
-const ownerOf = ({ id, renewed_at }: Me) => (renewed_at > 0 ? `${id}/${renewed_at}` : id);
 
 const account = ({ me, session, share, vault, key_bundle }: SignedIn) => ({
   account: me.id,

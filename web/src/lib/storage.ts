@@ -15,7 +15,7 @@ import {
   type IDBPTransaction,
   type StoreNames,
 } from 'idb';
-import type { Conversation, Marks, Message } from './api/types';
+import type { Conversation, Marks, Me, Message } from './api/types';
 import { Problem } from './problem';
 
 /**
@@ -650,3 +650,7 @@ function wasCut(thrown: unknown): boolean {
   const names = ['InvalidStateError', 'AbortError', 'UnknownError'];
   return thrown instanceof DOMException && names.includes(thrown.name);
 }
+
+/** Whose storage it is. What was kept here before one began anew is sealed with keys that are lost. */
+export const ownerOf = ({ id, renewed_at }: Pick<Me, 'id' | 'renewed_at'>) =>
+  renewed_at > 0 ? `${id}/${renewed_at}` : id;

@@ -28,6 +28,8 @@ export class Conversations {
   private refreshing: Promise<void> | null = null;
   private asked = false;
   private complete = false;
+  /** A line was lost since: anything may have changed, not only where somebody wrote. */
+  private missed = false;
   private failures = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private sweeping: ReturnType<typeof setInterval> | undefined;
@@ -148,6 +150,7 @@ export class Conversations {
         this.problem = null;
         this.failures = 0;
       } catch (thrown) {
+        this.missed = true;
         this.problem = Problem.from(thrown);
         if (passing(this.problem) && this.problem.status !== 401) this.refreshLater();
       }
@@ -163,6 +166,8 @@ export class Conversations {
   private async fetchPages(): Promise<void> {
     let cursor: string | undefined;
     const fetched = new Set<string>();
+    const all = this.missed || !this.complete;
+    this.missed = false;
     do {
       const page = await api.conversations({ cursor, limit: PAGE });
       await this.check(page.conversations);
@@ -174,7 +179,7 @@ export class Conversations {
       cursor = page.next ?? undefined;
       // Sorted by activity: after a page without news, the rest is as it was, save what was read elsewhere.
       const unread = this.every.some((each) => each.record.unread > 0 && !fetched.has(each.id));
-      if (this.complete && changed.length === 0 && !unread) break;
+      if (!all && changed.length === 0 && !unread) break;
     } while (cursor);
     this.complete = true;
     for (const each of this.every) if (!fetched.has(each.id) && each.awaitsReceipts) await each.askAgain();
@@ -327,6 +332,7 @@ export class Conversations {
 
   /** A line was lost, and with it what was said of keys. */
   lookAgain(): void {
+    this.missed = true;
     this.tools.keys.lookAgain();
     for (const each of this.byId.values()) if (each.loaded) void each.checkIdentity();
   }

@@ -83,6 +83,35 @@ it('tries again by itself when the server could not answer, and not when it refu
   expect(timers).not.toHaveBeenCalled();
 });
 
+it('reads on only where somebody wrote, and all of it after a line was lost', async () => {
+  const keys = { lookAgain: vi.fn(), loadKeyring: () => Promise.resolve() };
+  const opening = {
+    ...vault,
+    openAll: (all: unknown[]) => Promise.resolve(all.map(() => ({ error: 'bad_envelope' }))),
+  };
+  conversations = new Conversations({ ...tools, keys, vault: opening } as unknown as Tools);
+  // With nothing to be opened.
+  const listed = (id: string) => ({ ...record(id), last_message: { seq: 1, hidden: true } }) as Record;
+  const asked = vi
+    .spyOn(api, 'conversations')
+    .mockImplementation(({ cursor }) =>
+      Promise.resolve(
+        cursor ? { conversations: [listed('below')] } : { conversations: [listed('above')], next: 'below' },
+      ),
+    );
+  const readings = async () => {
+    asked.mockClear();
+    await conversations.refresh();
+    expect(conversations.problem).toBeNull();
+    return asked.mock.calls.length;
+  };
+  expect(await readings()).toBe(2);
+  expect(await readings()).toBe(1);
+  conversations.lookAgain();
+  expect(await readings()).toBe(2);
+  expect(await readings()).toBe(1);
+});
+
 it('brings a draft back, also to a thread that was there before it, and before what was typed there', async () => {
   const written = (text: string) => JSON.stringify({ text, replaces: null, aside: '', at: 1 });
   for (const id of ['there', 'typed', 'later']) {

@@ -33,7 +33,9 @@ const LOCK = 'entrenous-index';
 export interface Around {
   vault: Pick<Vault, 'loadIndex' | 'indexMessages' | 'keepIndex' | 'search'>;
   keys: Pick<Keys, 'loadKeyring' | 'heal'>;
-  conversations: Pick<Conversations, 'me' | 'withHistory' | 'get'>;
+  conversations: Pick<Conversations, 'withHistory' | 'get'>;
+  /** Of the storage. */
+  owner: string;
   online: () => boolean;
   /** For the other tabs: there is more on the disk. */
   written: () => void;
@@ -135,7 +137,7 @@ export class Indexer {
   }
 
   private async load(): Promise<void> {
-    const reached = await this.around.vault.loadIndex(this.around.conversations.me);
+    const reached = await this.around.vault.loadIndex(this.around.owner);
     const there = new Set(reached.map(({ conversation }) => conversation));
     for (const id of [...this.reached.keys()]) if (!there.has(id)) this.reached.delete(id);
     for (const each of reached) this.reached.set(each.conversation, each);

@@ -45,7 +45,6 @@ function there(id: string, seq: number, rev = seq): void {
 
 function begin(): void {
   const conversations = {
-    me: 'me',
     get withHistory() {
       return [...list.values()];
     },
@@ -53,7 +52,14 @@ function begin(): void {
   };
   const keys = { loadKeyring: () => Promise.resolve(), heal };
   const online = () => offline.size === 0;
-  indexer = new Indexer({ vault: kept, keys, conversations, online, written } as unknown as Around);
+  indexer = new Indexer({
+    vault: kept,
+    keys,
+    conversations,
+    owner: 'me',
+    online,
+    written,
+  } as unknown as Around);
 }
 
 const complete = () => vi.waitFor(() => expect(indexer.complete).toBe(true));
