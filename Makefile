@@ -75,7 +75,7 @@ e2e: $(web-out) e2e/node_modules/.stamp target/chromium.stamp target/nginx.stamp
 # The server's tests once more, those of a database server's bad days, and the story of two people in browsers.
 # Where an engine could answer differently; `make test-long` has all on each.
 touched := accounts:: archive:: changes:: conversations:: digest:: erasure:: indicators:: messages:: passkeys:: people:: \
-  retention:: scheduled:: sessions::
+  resets:: retention:: scheduled:: sessions::
 for-browsers := $(web-out) e2e/node_modules/.stamp target/chromium.stamp
 
 test-mariadb: $(for-browsers) target/mariadb.stamp
