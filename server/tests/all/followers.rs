@@ -81,6 +81,27 @@ async fn who_was_away_hears_what_was_missed_once_and_in_order() {
     assert_eq!(numbers(&hear(&mut bob.follow(), 453).await), (1..=453).collect::<Vec<_>>());
 }
 
+/// Unheard by whoever writes, as while a line is lost.
+async fn close_epoch(app: &TestApp, conversation: Uuid) {
+    let closed = conversations::Entity::update_many()
+        .col_expr(conversations::Column::ClosedEpoch, Expr::col(conversations::Column::Epoch))
+        .filter(conversations::Column::Id.eq(conversation));
+    app.app.db.write(async |tx| Ok(closed.clone().exec(tx).await?)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_stored_before_its_epoch_closed_stays_so_when_it_is_sent_again() {
+    let app = TestApp::start().await;
+    let (alice, _bob, conversation) = app.pair().await;
+    let sealed = alice.seal(conversation, "one").await.unwrap();
+    let late = alice.seal(conversation, "two").await.unwrap();
+    let stored = alice.send_sealed(conversation, &sealed).await.unwrap();
+    close_epoch(&app, conversation).await;
+    assert_eq!(alice.send_sealed(conversation, &sealed).await.unwrap(), stored);
+    let refused = alice.send_sealed(conversation, &late).await.unwrap_err();
+    assert_eq!(refused.code(), Some("epoch_closed"));
+}
+
 #[tokio::test]
 async fn what_was_sealed_under_an_epoch_that_is_closed_is_sealed_anew() {
     let app = TestApp::start().await;
@@ -95,11 +116,7 @@ async fn what_was_sealed_under_an_epoch_that_is_closed_is_sealed_anew() {
                 _ => {}
             }
         }
-        // Unheard, as while a line is lost.
-        let closed = conversations::Entity::update_many()
-            .col_expr(conversations::Column::ClosedEpoch, Expr::col(conversations::Column::Epoch))
-            .filter(conversations::Column::Id.eq(conversation));
-        app.app.db.write(async |tx| Ok(closed.clone().exec(tx).await?)).await.unwrap();
+        close_epoch(&app, conversation).await;
     }
     let read = bob.history(conversation, None, 10).await.unwrap();
     assert_eq!(read.iter().map(|message| message.text()).collect::<Vec<_>>(), [Some("one"), Some("two")]);
