@@ -187,8 +187,8 @@ pub async fn decide(app: &App, actor: Actor, account: Uuid, wait: Millis) -> Res
         .db
         .write(async |tx| {
             let row = rows::Entity::find_by_id(account).one(tx).await?.ok_or(Code::NotFound)?;
-            audit::record(tx, app, actor, Act::ErasureDecided, Some(account), "").await?;
             plan(tx, app, row.clone(), false).await?;
+            audit::record(tx, app, actor, Act::ErasureDecided, Some(account), "").await?;
             let now = app.clock.now();
             let erase_at = row.erase_at.map_or(now + wait, |planned| Ord::min(planned, now + wait));
             let suspended_at = Set(row.suspended_at.or(Some(now)));
